@@ -1,0 +1,140 @@
+// The contract of a store that a pipeline writes to.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "freshet/result.h"
+#include "freshet/row.h"
+#include "freshet/schema.h"
+
+namespace freshet {
+
+/// Where a table stands at one destination.
+enum class TablePhase : std::uint8_t { pending, copying, catching_up, streaming, paused, errored };
+std::string_view to_string(TablePhase phase) noexcept;
+std::optional<TablePhase> parse_table_phase(std::string_view text) noexcept;
+
+/// Identifies the slot that a position belongs to. A position without its slot means nothing.
+struct SlotIdentity {
+  std::string system_identifier;
+  std::uint32_t timeline = 0;
+  std::string slot_name;
+  Lsn consistent_point = kNoLsn;
+  std::string epoch;  ///< A UUID made when we created the slot.
+  friend bool operator==(const SlotIdentity&, const SlotIdentity&) = default;
+};
+
+/// The right to run a pipeline, given by the state store.
+struct Lease {
+  std::string pipeline;
+  std::uint64_t epoch = 0;  ///< Rises with each acquisition.
+  std::string holder;       ///< "host pid 123"
+};
+
+struct TableRecord {
+  TableName name;
+  TablePhase phase = TablePhase::pending;
+};
+
+/// What a destination already holds of this pipeline.
+struct DestinationState {
+  std::optional<Position> position;   ///< Absent: nothing kept there (yet), or it keeps none.
+  std::optional<SlotIdentity> slot;   ///< The slot that position belongs to.
+  std::vector<TableRecord> tables;
+};
+
+/// One table and one schema version, in source order; or a TRUNCATE.
+struct Run {
+  SchemaPtr schema;                         ///< After transforms. Null for a truncate.
+  std::span<const Change> changes;
+  std::span<const SchemaPtr> truncated;     ///< Non-empty: truncate these together, in one statement.
+  bool is_cascade = false;
+  bool restarts_identity = false;
+};
+
+struct PhaseChange {
+  TableName name;
+  TablePhase phase;
+};
+
+/// Whole transactions in commit order; or, where is_complete is false, a part of one transaction
+/// that is too large for memory: nothing may become visible before the part that completes it.
+struct Group {
+  std::span<const Run> runs;
+  std::span<const PhaseChange> phases;  ///< To be recorded in the same commit.
+  Position upto;                        ///< The position after this group; ignored unless is_complete.
+  SourceTime committed_at{0};           ///< Of the last transaction in it.
+  bool is_complete = true;
+};
+
+enum class Durability : std::uint8_t { may_defer, required };
+
+/// What a destination can do; fixed for its lifetime.
+struct Traits {
+  bool keeps_position = false;      ///< Position and rows share one commit there.
+  bool is_transactional = false;    ///< Nothing of an incomplete group is ever visible.
+  bool needs_full_rows = false;     ///< Cannot leave an unchanged value alone.
+  bool copies_concurrently = false; ///< begin_range may be called from several threads at once.
+  bool takes_raw_copy = false;      ///< RangeWriter::raw_rows is supported.
+  std::size_t group_bytes_max = std::size_t{8} << 20;
+};
+
+/// Takes the rows of one range of an initial copy. Belongs to one copier thread. Dropping it
+/// without finish() leaves the destination as it was (or holds nothing that counts).
+class RangeWriter {
+ public:
+  virtual ~RangeWriter() = default;
+  /// Adds rows (all Op::insert) of the schema given to begin_range.
+  virtual Status rows(std::span<const Change> rows) = 0;
+  /// Adds whole lines of PostgreSQL's COPY text format, untransformed. Only if traits say so.
+  virtual Status raw_rows(std::string_view copy_text) = 0;
+  /// Commits; refused (ErrorKind::fenced) when a newer lease opened the destination.
+  virtual Status finish() = 0;
+};
+
+struct RangeId {
+  TableName table;
+  std::uint32_t index = 0;
+  std::uint32_t count = 1;
+};
+
+/// Writes ordered changes to one store. Calls come from one thread (the lane's) unless noted.
+class Destination {
+ public:
+  virtual ~Destination() = default;  ///< Releases; never commits.
+
+  virtual Traits traits() const = 0;
+  /// Connects, checks rights, fences older writers, cleans up after a crash. `slot` is the slot that
+  /// is about to be streamed. Returns what is kept there *before* this run. Called again after errors.
+  virtual Result<DestinationState> open(const Lease& lease) = 0;
+  /// Records the slot (and a starting position) in an empty destination. Fails with `gap` if another
+  /// slot's position stands there.
+  virtual Status adopt_slot(const SlotIdentity& slot, Position start) = 0;
+  /// Creates the table or checks what is there. Never truncates. A table that exists, has rows and
+  /// is not recorded as ours is an error of kind `schema`.
+  virtual Status prepare_table(const SchemaPtr& schema) = 0;
+  /// Empties the table and records it as `copying`, in one commit: before a fresh copy.
+  virtual Status reset_table(const SchemaPtr& schema) = 0;
+  /// Takes one range of the copy; any thread if traits().copies_concurrently.
+  virtual Result<std::unique_ptr<RangeWriter>> begin_range(const SchemaPtr& schema,
+                                                           const RangeId& range) = 0;
+  /// Called once all ranges of the table are in: starts building what was left for after the copy
+  /// (indexes), without blocking later writes.
+  virtual Status finish_copy(const SchemaPtr& schema) = 0;
+  /// Follows DDL in stream order; may come between parts of one transaction; a replay is a no-op.
+  virtual Status evolve(const SchemaPtr& from, const SchemaPtr& to) = 0;
+  /// Applies the group and moves the position, in one commit where traits say so. Returns the
+  /// greatest position now durable. `required` with an empty group is a barrier.
+  virtual Result<Position> write(const Group& group, Durability durability) = 0;
+  /// Ends background work and connections; what was not committed is rolled back.
+  virtual Status close(std::chrono::steady_clock::time_point deadline) = 0;
+};
+
+}  // namespace freshet

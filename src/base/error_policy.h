@@ -1,0 +1,22 @@
+// What each kind of error leads to: whether to try again, and the exit code. Decided here alone.
+#pragma once
+
+#include "freshet/result.h"
+
+namespace freshet {
+
+enum class Retry : unsigned char {
+  never,       ///< Stop: somebody must act.
+  reconnect,   ///< Try again with backoff, without limit.
+};
+
+Retry retry_of(const Error& error) noexcept;
+
+/// Exit codes of the command line (design §6).
+enum class ExitCode : int { done = 0, failed = 1, usage = 2, preflight = 3, gap = 4 };
+ExitCode exit_code_of(const Error& error) noexcept;
+
+/// Advice for the operator where the error itself carries none. Empty if there is none to give.
+std::string_view advice_of(const Error& error) noexcept;
+
+}  // namespace freshet

@@ -1,0 +1,56 @@
+// What a running pipeline tells about itself: read by the live display, `status` and the demo.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "freshet/destination.h"
+
+namespace freshet {
+
+struct TableStats {
+  std::string destination;
+  TableName name;
+  TablePhase phase = TablePhase::pending;
+  std::uint64_t rows_copied = 0;
+  std::uint64_t rows_estimated = 0;   ///< By the planner's statistics; 0 if unknown.
+  std::uint64_t bytes_copied = 0;
+  std::uint64_t changes_applied = 0;
+};
+
+/// Lag from the source's commit to the destination's, in milliseconds, over the last few seconds.
+struct LagStats {
+  double now_ms = 0;
+  double p50_ms = 0;
+  double p99_ms = 0;
+  double max_ms = 0;
+};
+
+struct DestinationStats {
+  std::string name;
+  Position written;
+  Position durable;
+  std::uint64_t changes_applied = 0;
+  std::uint64_t transactions_applied = 0;
+  std::uint64_t groups_written = 0;
+  LagStats lag;
+};
+
+/// A snapshot of the whole; values only, safe to keep.
+struct PipelineStats {
+  std::string pipeline;
+  std::string activity;               ///< One phrase: "copying", "waiting for transaction 731 ...".
+  Position received;                  ///< End of what the reader has read.
+  Position acknowledged;              ///< What the slot was told.
+  std::uint64_t changes_received = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t texts_embedded = 0;
+  std::uint64_t reconnects = 0;
+  std::vector<TableStats> tables;
+  std::vector<DestinationStats> destinations;
+  bool is_caught_up = false;
+};
+
+}  // namespace freshet
