@@ -1,0 +1,42 @@
+// Turns what libpq reports into an Error: which kind it is, and what mends it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "freshet/result.h"
+
+struct pg_conn;
+struct pg_result;
+
+namespace freshet::pg {
+
+/// The kind of a statement's failure, by its SQLSTATE alone. Total: a code that is not known is
+/// `connection` when it is empty, else `setting`. Replication commands refine it (slot missing,
+/// slot invalidated: `gap`).
+ErrorKind kind_of_sqlstate(std::string_view sqlstate) noexcept;
+
+/// An Error of a failed statement: the server's primary message, without the values that messages
+/// of class 22 quote, never its detail (which holds rows), and names of table, column and
+/// constraint as context. `result` may be null: then the connection itself failed.
+Error statement_error(pg_conn* connection, const pg_result* result);
+
+/// What a failed connection attempt is known by.
+struct ConnectFailure {
+  std::string message;   ///< libpq's, secrets removed.
+  std::string sqlstate;  ///< Empty if the server sent none, or libpq does not tell.
+  std::string host;
+  std::string port;
+  std::string user;
+  std::string database;
+  bool is_replication = false;
+};
+
+/// An Error of a failed connection attempt, with the advice that fits: refused, unknown host, wrong
+/// password, no pg_hba.conf line, role without REPLICATION, TLS. Pure.
+Error connect_error(const ConnectFailure& failure);
+
+/// Replaces every occurrence of `secret` in `text` by `***`.
+std::string redact(std::string text, std::string_view secret);
+
+}  // namespace freshet::pg

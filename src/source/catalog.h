@@ -1,0 +1,65 @@
+// What the source's catalogue says about tables.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "freshet/result.h"
+#include "freshet/schema.h"
+#include "pg/connection.h"
+
+namespace freshet::source {
+
+/// One heap that holds rows of a table: the table itself, or a leaf of a partitioned one.
+struct Heap {
+  Oid relation{0};
+  TableName name;
+  std::uint32_t relfilenode = 0;
+  std::uint64_t pages = 0;  ///< Of the file itself, now; not the planner's estimate.
+  bool is_foreign = false;  ///< A foreign table as a partition: has no pages and is not replicated.
+  friend bool operator==(const Heap&, const Heap&) = default;
+};
+
+struct CatalogTable {
+  /// All columns but dropped and generated ones, in attnum order; narrow it with select_columns().
+  TableSchema schema;
+  char kind = 'r';                ///< pg_class.relkind: r, p, v, m, f.
+  char persistence = 'p';         ///< pg_class.relpersistence: p, u (unlogged), t.
+  std::string identity_index;     ///< Index behind the replica identity; empty: none.
+  bool has_row_security = false;  ///< And it applies to our role.
+  bool is_partition = false;
+  TableName root;  ///< Topmost partitioned parent; itself if it is no partition.
+  std::vector<std::string> generated_columns;
+  std::vector<TableName> inheritance_children;  ///< Of plain inheritance; not read with the table.
+  std::vector<Heap> heaps;    ///< Itself, or the leaves; none for an empty partitioned table.
+  double rows_estimated = 0;  ///< Sum of reltuples; 0 if never analysed.
+  bool can_select = true;     ///< Our role may read the whole table.
+};
+
+/// Reads one table; a missing one is an error of kind `setting` that names it.
+Result<CatalogTable> load_table(pg::Connection& connection, const TableName& name);
+
+/// Keeps the named columns, in catalogue order; empty: all. A name that is missing, or a key column
+/// left out while `requires_identity`, is an error of kind `config`.
+Result<TableSchema> select_columns(const CatalogTable& table, std::span<const std::string> columns);
+
+/// Fills in what a Relation message does not tell (type_sql, attnum, primary key, comparability,
+/// missing values, NOT NULL), columns matched by name. A column that the catalogue has no more
+/// keeps what `previous` (may be null) knew of it. Keeps the version and the identity flags of
+/// `streamed`.
+Result<SchemaPtr> enrich(pg::Connection& connection,
+                         const SchemaPtr& streamed,
+                         const SchemaPtr& previous);
+
+struct ColumnRename {
+  std::string from;
+  std::string to;
+  friend bool operator==(const ColumnRename&, const ColumnRename&) = default;
+};
+
+/// Columns with one attnum and two names. Pure.
+std::vector<ColumnRename> find_renames(const TableSchema& from, const TableSchema& to);
+
+}  // namespace freshet::source

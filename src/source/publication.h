@@ -1,0 +1,71 @@
+// Publications: made by us when absent, checked when present.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "freshet/config.h"
+#include "freshet/result.h"
+#include "pg/connection.h"
+
+namespace freshet::source {
+
+/// What the publication leaves to us for one table.
+struct TablePublication {
+  TableName name;
+  bool filters_columns = false;  ///< We must drop the columns not wanted.
+  bool filters_rows = false;     ///< We must evaluate `where`.
+};
+
+struct PublicationRequest {
+  std::string name;
+  std::span<const TableConfig> tables;
+  bool publishes_via_root = true;
+  /// Tables without replica identity are published although updates and deletes there would fail.
+  /// They are refused (kind `setting`) otherwise.
+  bool allows_missing_identity = false;
+};
+
+struct PublicationPlan {
+  std::string name;
+  std::string sql;  ///< CREATE PUBLICATION ...
+  std::vector<TablePublication> tables;
+};
+
+/// Decides which column lists and filters the publication can carry without making any write fail:
+/// PG 15+, the filter uses identity columns only, the list has them all.
+Result<PublicationPlan> plan_publication(pg::Connection& connection,
+                                         const PublicationRequest& request);
+Status create_publication(pg::Connection& connection, const PublicationPlan& plan);
+/// One that is missing is no error.
+Status drop_publication(pg::Connection& connection, const std::string& name);
+Result<bool> has_publication(pg::Connection& connection, const std::string& name);
+
+struct PublicationCheck {
+  std::vector<TablePublication> tables;
+  std::vector<std::string> warnings;  ///< E.g. deletes are not published.
+};
+
+/// Fails with `setting` if a publication is missing or does not publish one of the tables, or
+/// publishes fewer columns than wanted.
+Result<PublicationCheck> check_publications(pg::Connection& connection,
+                                            std::span<const std::string> names,
+                                            std::span<const TableConfig> tables);
+
+/// All tables of the publications, once each, by name; roots where they publish via root.
+Result<std::vector<TableName>> list_published_tables(pg::Connection& connection,
+                                                     std::span<const std::string> names);
+
+/// Tables of `tables` that have no usable replica identity, so that updates and deletes would fail
+/// once published.
+Result<std::vector<TableName>> find_tables_without_identity(pg::Connection& connection,
+                                                            std::span<const TableConfig> tables);
+
+/// Names of the columns which the boolean expression uses, as the server understands it; an error
+/// of kind `config` if it does not parse, or has a subquery or a volatile part.
+Result<std::vector<std::string>> find_filter_columns(pg::Connection& connection,
+                                                     const TableName& table,
+                                                     const std::string& where);
+
+}  // namespace freshet::source

@@ -1,0 +1,134 @@
+// A walsender session: replication commands, then the stream of pgoutput messages.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "freshet/lsn.h"
+#include "freshet/result.h"
+#include "pg/connection.h"
+#include "source/waiting.h"
+
+namespace freshet::source {
+
+/// What IDENTIFY_SYSTEM tells.
+struct SystemIdentity {
+  std::string system_identifier;
+  std::uint32_t timeline = 0;
+  Lsn flushed = kNoLsn;
+  std::string database;
+};
+
+struct CreateSlotOptions {
+  std::string name;
+  bool is_two_phase = false;
+  bool is_failover = false;  ///< 17+
+  bool is_temporary = false;
+  /// Asked for whom the creation waits, when it does; may be null.
+  pg::Connection* observer = nullptr;
+  WaitReport report;
+};
+
+struct CreatedSlot {
+  Lsn consistent_point = kNoLsn;
+  /// Importable (SET TRANSACTION SNAPSHOT) until this connection's next command or its end.
+  std::string snapshot_name;
+};
+
+struct StartOptions {
+  std::string slot;
+  Position start;  ///< Transactions that end at or before it are not sent.
+  std::vector<std::string> publications;
+  int protocol_version = 0;  ///< 0: the highest that the server speaks, up to 4.
+  bool is_streaming = true;
+  bool is_two_phase = false;
+  bool sends_messages = true;
+  bool is_binary = false;
+  std::string origin = "any";  ///< "any" or "none" (16+)
+};
+
+/// An XLogData frame: one pgoutput message. `bytes` is valid until the next receive().
+struct WalData {
+  Lsn start = kNoLsn;
+  Lsn wal_end = kNoLsn;  ///< No acknowledgement point.
+  SourceTime sent_at{0};
+  std::string_view bytes;
+};
+
+struct Keepalive {
+  Lsn wal_end = kNoLsn;  ///< All transactions that end at or before it have been sent.
+  SourceTime sent_at{0};
+  bool wants_reply = false;
+};
+
+/// Nothing came in the time given, or the wake descriptor became readable.
+struct Idle {};
+
+/// The server ended the stream in good order (it is shutting down, or after stop()).
+struct Ended {};
+
+using StreamEvent = std::variant<WalData, Keepalive, Idle, Ended>;
+
+struct ReceiveOptions {
+  std::chrono::milliseconds wait_max{1000};  ///< 0: only what is there already.
+  int wake_fd = -1;
+};
+
+/// Positions for a status update. The server keeps WAL from `flushed` on.
+struct StatusUpdate {
+  Lsn written = kNoLsn;
+  Lsn flushed = kNoLsn;
+  Lsn applied = kNoLsn;
+  bool wants_reply = false;
+};
+
+/// The highest pgoutput protocol version (1..4) of a server version such as 150020.
+int protocol_version_of(int server_version) noexcept;
+
+/// One thread at a time, but for interrupt().
+class ReplicationConnection {
+ public:
+  /// Connects with `replication=database`, whatever `options` says of it.
+  static Result<std::unique_ptr<ReplicationConnection>> open(pg::ConnectOptions options);
+
+  Result<SystemIdentity> identify_system();
+  /// Waits for transactions that are open now to end; interrupt() then leaves no slot behind.
+  Result<CreatedSlot> create_slot(const CreateSlotOptions& options);
+  Status drop_slot(const std::string& name);
+  /// Starts streaming. `slot_in_use` (context `pid`) while another session streams from the slot;
+  /// `gap` when it is missing or was invalidated.
+  Status start(const StartOptions& options);
+  /// The next event. Takes what libpq has buffered before it looks at the socket. Fails with `gap`
+  /// when the server warns that it skips a publication, `protocol` for a malformed frame.
+  Result<StreamEvent> receive(const ReceiveOptions& options);
+  Status send_status(const StatusUpdate& update);
+  /// Asks the server to end the stream; receive() until Ended.
+  Status stop();
+
+  /// See pg::Connection::interrupt().
+  void interrupt() noexcept { connection_->interrupt(); }
+
+  pg::Connection& connection() noexcept { return *connection_; }
+
+ private:
+  explicit ReplicationConnection(std::unique_ptr<pg::Connection> connection);
+  Result<StreamEvent> parse_frame(std::string_view frame) const;
+  Result<StreamEvent> end_of_stream();
+  Status check_notices();
+
+  std::unique_ptr<pg::Connection> connection_;
+
+  struct FrameDeleter {
+    void operator()(char* frame) const noexcept;
+  };
+
+  std::unique_ptr<char, FrameDeleter> frame_;
+  std::size_t notices_seen_ = 0;
+};
+
+}  // namespace freshet::source

@@ -1,0 +1,57 @@
+// A logical slot as SQL shows it, and whether it is the slot that we remember.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "freshet/destination.h"
+#include "freshet/lsn.h"
+#include "freshet/result.h"
+#include "pg/connection.h"
+#include "source/replication_connection.h"
+
+namespace freshet::source {
+
+/// pg_replication_slots.wal_status; `none` where it is NULL.
+enum class WalStatus : std::uint8_t { none, reserved, extended, unreserved, lost };
+
+struct SlotRow {
+  std::string name;
+  std::string plugin;
+  std::string database;
+  bool is_logical = true;
+  bool is_temporary = false;
+  bool is_active = false;
+  int active_pid = 0;  ///< 0: nobody streams from it.
+  Lsn restart = kNoLsn;
+  Lsn confirmed_flush = kNoLsn;
+  WalStatus wal_status = WalStatus::none;
+  std::optional<std::int64_t> safe_wal_bytes;  ///< Until it may be lost; nothing: no limit.
+  std::int64_t retained_wal_bytes = 0;         ///< From restart to the server's present position.
+  bool is_two_phase = false;
+  bool is_failover = false;         ///< 17+
+  std::string invalidation_reason;  ///< 17+; "conflicting" on 16; empty: valid.
+};
+
+/// Nothing if there is no slot of that name.
+Result<std::optional<SlotRow>> find_slot(pg::Connection& connection, const std::string& name);
+/// A slot that is missing is no error; one in use is `slot_in_use`.
+Status drop_slot(pg::Connection& connection, const std::string& name);
+/// System identifier, timeline, insert position and database over plain SQL (needs no REPLICATION).
+Result<SystemIdentity> load_system_identity(pg::Connection& connection);
+
+struct IdentityCheck {
+  SlotIdentity stored;
+  SystemIdentity now;
+  std::optional<SlotRow> slot;  ///< The row of stored.slot_name; nothing: missing.
+  /// The least position durable at any destination; nothing: unknown to all of them (then
+  /// stored.consistent_point stands for it).
+  std::optional<Position> least_durable;
+};
+
+/// Fails with `gap` if streaming on would skip changes: another server or timeline, a slot missing,
+/// lost, made for another plugin or database, or confirmed past what is durable. Pure.
+Status check_identity(const IdentityCheck& check);
+
+}  // namespace freshet::source

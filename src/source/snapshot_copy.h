@@ -1,0 +1,116 @@
+// The initial copy by ctid ranges: one coordinator holds a snapshot and exports it, any number of
+// workers read ranges of heaps under it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/snapshot.h"
+#include "freshet/lsn.h"
+#include "freshet/result.h"
+#include "freshet/schema.h"
+#include "pg/connection.h"
+#include "source/catalog.h"
+
+namespace freshet::source {
+
+enum class CopyFormat : std::uint8_t { text, binary };
+
+/// One table as it is to be copied.
+struct CopyTable {
+  SchemaPtr schema;         ///< Its columns, in the order wanted.
+  std::string where;        ///< SQL boolean expression; empty: all rows.
+  std::vector<Heap> heaps;  ///< As recorded before the slot was made; else from the catalogue.
+};
+
+/// Rows of one heap between two pages.
+struct CopyRange {
+  Heap heap;
+  std::uint32_t index = 0;  ///< Among all ranges of the table.
+  std::uint32_t count = 1;
+  std::uint64_t first_page = 0;
+  std::optional<std::uint64_t> end_page;  ///< Exclusive; nothing: to the end, however far that is.
+};
+
+struct RangeLimits {
+  std::uint32_t connections = 4;
+  std::uint64_t pages_min = 8192;  ///< 64 MiB: no range is cut smaller.
+};
+
+/// Cuts the table's heaps into ranges; at least one per heap. Pure.
+std::vector<CopyRange> plan_ranges(std::span<const Heap> heaps, const RangeLimits& limits);
+
+/// Holds the snapshot that a copy reads under. One thread at a time. Dropping it ends the snapshot
+/// for workers that have not imported it yet.
+class SnapshotCoordinator {
+ public:
+  /// Imports a snapshot which another session exported (the slot's) and exports it again, so that
+  /// the session that owns it is free. Fails with `gap` on a standby or another server.
+  static Result<std::unique_ptr<SnapshotCoordinator>> import(const pg::ConnectOptions& options,
+                                                             const std::string& system_identifier,
+                                                             const std::string& snapshot_name);
+  /// Locks the heaps (ACCESS SHARE), then takes a snapshot of its own. For restarts and resyncs,
+  /// after pass_barrier(). `tables` get the heaps as they are under the lock.
+  static Result<std::unique_ptr<SnapshotCoordinator>> take(const pg::ConnectOptions& options,
+                                                           const std::string& system_identifier,
+                                                           std::span<CopyTable> tables);
+
+  /// For SET TRANSACTION SNAPSHOT of the workers.
+  const std::string& snapshot_name() const { return snapshot_name_; }
+
+  const Snapshot& snapshot() const { return snapshot_; }
+
+  const std::string& system_identifier() const { return system_identifier_; }
+
+  /// Keeps the session from looking dead; call it every few minutes of a long copy.
+  Status check();
+
+ private:
+  SnapshotCoordinator(std::unique_ptr<pg::Connection> connection, std::string system_identifier);
+  Status export_snapshot();
+
+  std::unique_ptr<pg::Connection> connection_;
+  std::string system_identifier_;
+  std::string snapshot_name_;
+  Snapshot snapshot_;
+};
+
+struct RangeRequest {
+  const CopyTable* table = nullptr;
+  const CopyRange* range = nullptr;
+  std::string snapshot_name;
+  std::string system_identifier;
+  CopyFormat format = CopyFormat::text;
+};
+
+struct RangeResult {
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  Lsn read_upto =
+      kNoLsn;  ///< pg_current_wal_insert_lsn() afterwards: settled once streamed past it.
+};
+
+/// Takes whole lines (text) or whole tuples (binary; the first chunk starts with the header), about
+/// 256 KiB at a time; valid during the call. An error ends the copy.
+using ChunkSink = std::function<Status(std::string_view chunk)>;
+
+/// Whole rows are gathered until so many bytes before the sink is called.
+constexpr std::size_t kCopyChunkBytes = std::size_t{256} << 10;
+
+/// Reads one range on a worker's connection (outside a transaction). A heap that was rewritten,
+/// truncated or dropped since it was recorded is an error of kind `schema` with context
+/// reason=rewritten: the caller starts that table again. Ends with `cancelled` on interrupt().
+Result<RangeResult> copy_range(pg::Connection& connection,
+                               const RangeRequest& request,
+                               const ChunkSink& sink);
+
+/// True if `error` says that the table must be copied anew.
+bool is_rewritten(const Error& error);
+
+}  // namespace freshet::source
