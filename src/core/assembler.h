@@ -98,11 +98,12 @@ class Assembler {
   Result<TransactionPtr> on(const pgoutput::RollbackPrepared& message);
 
   Error misplaced(std::string_view what) const;
-  Status open_check() const;
+  Status check_open_transactions() const;
+  void leave_block();
   TransactionPtr finish(TransactionBuilder& builder, const TransactionInfo& info);
   Status hold(TransactionBuilder&& builder, const pgoutput::Prepared& message);
   void drop(TransactionBuilder& builder);
-  Status account(TransactionBuilder& builder, std::size_t bytes_before);
+  Result<TransactionPtr> account(std::size_t bytes_before);
   Status spill_largest();
 
   Options options_;

@@ -3,9 +3,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "freshet/result.h"

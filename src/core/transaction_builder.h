@@ -24,7 +24,7 @@ class TransactionBuilder {
   /// Adds a row; fails if its relation is unknown or has another number of columns.
   Status add(Lsn lsn, const pgoutput::RowChange& change, const RelationCache& relations);
   Status add(Lsn lsn, const pgoutput::Truncate& truncate, const RelationCache& relations);
-  void add(Lsn lsn, const pgoutput::LogicalMessage& message, std::string_view body);
+  void add(Lsn lsn, const pgoutput::LogicalMessage& message);
   /// Drops what `subxid` did; nothing happens if nothing of it came.
   void abort(Xid subxid);
 
@@ -54,7 +54,9 @@ class TransactionBuilder {
 
   Result<std::uint32_t> schema_index(Oid oid, const RelationCache& relations);
   std::uint32_t intern(SchemaPtr schema);
-  Counts& counts_of(Xid subxid);
+  bool is_aborted(Xid subxid) const;
+  void count_other(Xid subxid);
+  Counts* counts_of(Xid subxid);
 
   TransactionContent content_;
   RelationMap overlay_;

@@ -34,6 +34,7 @@ struct RecordHeader {
   Xid subxid{0};
   std::uint32_t schema_index = 0;
   char type = 0;
+  char unused[3] = {};  // Padding, named so that no stray memory goes into a file.
 };
 
 struct Record {

@@ -46,6 +46,8 @@
 
 namespace freshet::pgoutput {
 
+class WireReader;
+
 /// Where a message stands; decides whether row and relation messages carry an xid of their own.
 enum class Framing : std::uint8_t { plain, in_stream };
 
@@ -60,6 +62,8 @@ class Decoder {
   Result<Message> decode(std::string_view bytes, Framing framing);
 
  private:
+  Message read_message(WireReader& in, char type, Xid xid);
+
   std::vector<Value> values_;
   std::vector<RelationColumn> columns_;
   std::vector<Oid> relations_;
@@ -72,5 +76,8 @@ constexpr std::size_t kRowValuesMax = 2 * kColumnsMax;
 /// which must have room for its values. Sets op, old_row, before and after of the result; allocates
 /// nothing.
 Result<RowChange> read_row(char type, std::string_view body, std::span<Value> storage);
+
+/// Decodes a logical message from behind its [xid] (LogicalMessage::body).
+Result<LogicalMessage> read_logical_message_body(std::string_view body);
 
 }  // namespace freshet::pgoutput

@@ -46,6 +46,8 @@ struct LogicalMessage {
   Lsn lsn = kNoLsn;
   std::string_view prefix;
   std::string_view content;
+  /// The message from behind its [xid], for read_logical_message_body().
+  std::string_view body;
 };
 
 struct RelationColumn {
