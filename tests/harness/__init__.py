@@ -1,0 +1,1 @@
+"""Runs scenario files and faults against real servers and the real engine."""
