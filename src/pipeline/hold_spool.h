@@ -1,0 +1,69 @@
+// Where the changes of a table wait while it is being copied. A cache, never durable: after a crash
+// the table is copied again.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/spill.h"
+#include "freshet/arena.h"
+#include "freshet/result.h"
+#include "freshet/row.h"
+
+namespace freshet {
+
+/// One step of what was held; views into the HeldPiece.
+struct HeldItem {
+  bool is_truncate = false;
+  bool restarts_identity = false;
+  SchemaPtr schema;
+  std::span<Change> changes;
+};
+
+/// A stretch of a spool with the memory that its items point to. Reusable.
+struct HeldPiece {
+  std::vector<HeldItem> items;
+  std::vector<char> bytes;
+  Arena arena;
+};
+
+/// Changes of one table, first in, first out. One thread.
+class HoldSpool {
+ public:
+  /// `spill` must outlive the spool. About `memory_bytes_max` stay in memory, the rest on disk.
+  HoldSpool(SpillStore& spill, std::size_t memory_bytes_max);
+
+  Status append(const SchemaPtr& schema, std::span<const Change> changes);
+  Status append_truncate(const SchemaPtr& schema, bool restarts_identity);
+  /// Takes the next stretch out; false when nothing is left.
+  Result<bool> next(HeldPiece& piece);
+  bool is_empty() const;
+  std::uint64_t change_count() const noexcept { return change_count_; }
+
+ private:
+  struct Block {
+    std::string bytes;           // empty once it lies in the file
+    std::uint64_t offset = 0;
+    std::size_t size = 0;
+  };
+  std::uint32_t index_of(const SchemaPtr& schema);
+  Status close_block();
+  Status load(const Block& block, std::vector<char>& into) const;
+
+  SpillStore& spill_;
+  std::size_t memory_bytes_max_;
+  std::size_t memory_bytes_ = 0;
+  std::unique_ptr<SpillFile> file_;
+  std::vector<Block> blocks_;
+  std::size_t next_block_ = 0;
+  std::string open_;
+  TransactionInfo open_transaction_;  // whose header stands last in the open block
+  std::vector<SchemaPtr> schemas_;
+  std::uint64_t change_count_ = 0;
+};
+
+}  // namespace freshet

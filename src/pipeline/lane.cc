@@ -1,0 +1,294 @@
+#include "pipeline/lane.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/try.h"
+
+namespace freshet {
+namespace {
+
+// An idle position is no news to anybody: one empty commit in so long a time is enough.
+constexpr std::chrono::seconds kEmptyWriteInterval{1};
+// So long after the last write a commit that waits for the disk proves that all is durable.
+constexpr std::chrono::milliseconds kSettleAfter{100};
+constexpr std::chrono::milliseconds kStoreInterval{1000};
+constexpr std::chrono::milliseconds kIdleWait{500};
+constexpr std::chrono::seconds kCloseTimeout{10};
+
+}  // namespace
+
+Lane::Lane(Options options, LaneSurroundings surroundings)
+    : name_(std::move(options.name)),
+      destination_(std::move(options.destination)),
+      traits_(destination_->traits()),
+      around_(surroundings),
+      queue_(options.queue_bytes_max),
+      hold_bytes_max_(options.hold_bytes_max),
+      position_(options.opened.position.value_or(Position{})),
+      upto_(position_),
+      stored_(position_),
+      destination_durable_(position_) {
+  written_ = to_integer(position_.end);
+  durable_ = to_integer(position_.end);
+  totals_.name = name_;
+}
+
+Lane::~Lane() {
+  queue_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Lane::set_current(const SchemaPtr& output) { current_[output->name] = output; }
+
+void Lane::start() {
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), ("lane " + name_).substr(0, 15).c_str());
+    if (Status status = run(); !status.ok()) {
+      around_.failure.report(std::move(status).error());
+      queue_.close();
+    }
+    around_.reader_wake.notify();
+  });
+}
+
+Status Lane::run() {
+  LaneQueue::Taken taken;
+  while (true) {
+    is_working_.store(false, std::memory_order_release);
+    queue_.take(taken, traits_.group_bytes_max, wait_max());
+    is_working_.store(true, std::memory_order_release);
+    for (LaneCall& call : taken.calls) call.done.set_value(call.work());
+    if (taken.is_closed) break;
+    if (!taken.items.empty()) around_.reader_wake.notify();
+    for (const LaneItem& item : taken.items) FRESHET_TRY(consume(item));
+    FRESHET_TRY(flush_complete());
+    FRESHET_TRY(catch_up());
+    FRESHET_TRY(settle());
+  }
+  FRESHET_TRY(const Position durable, destination_->write(Group{.runs = {}, .phases = {}, .upto = position_},
+                                                          Durability::required));
+  destination_durable_ = durable;
+  return store_progress(true);
+}
+
+std::chrono::milliseconds Lane::wait_max() const {
+  const bool is_waited_for = around_.is_urgent.load(std::memory_order_relaxed);
+  if (upto_ > position_) return is_waited_for ? std::chrono::milliseconds(1) : kSettleAfter;
+  if (durable() < position_) return kSettleAfter;
+  return kIdleWait;
+}
+
+Status Lane::consume(const LaneItem& item) {
+  if (!item.transaction) {
+    upto_ = std::max(upto_, item.idle);
+    return ok_status();
+  }
+  // Exactly what the destination has must be skipped: it says so itself, by its position.
+  if (item.transaction->info().end_lsn <= position_.end) return ok_status();
+  if (item.transaction->is_empty()) {
+    upto_ = std::max(upto_, Position{item.transaction->info().end_lsn});
+    return ok_status();
+  }
+  const bool is_large = group_.byte_size() + item.transaction->byte_size() > traits_.group_bytes_max;
+  if (is_large) FRESHET_TRY(flush_complete());
+  return consume_transaction(*item.transaction);
+}
+
+Status Lane::consume_transaction(const Transaction& transaction) {
+  TransactionReader reader = transaction.read();
+  std::map<const TableSchema*, Verdict> verdicts;
+  while (true) {
+    Piece piece;
+    FRESHET_TRY(const bool has_more, reader.next(piece));
+    if (!has_more) break;
+    const std::span<Item> items = piece.items();
+    // Moving a piece keeps its views valid: it has to live as long as the group.
+    group_.keep(std::move(piece));
+    for (Item& item : items) FRESHET_TRY(route_item(item, transaction.info().xid, verdicts));
+    if (group_.byte_size() > traits_.group_bytes_max) FRESHET_TRY(flush_part());
+  }
+  upto_ = Position{transaction.info().end_lsn};
+  runs_complete_ = group_.runs().size();
+  commit_times_.push_back(transaction.info().committed_at);
+  if (is_in_parts_) FRESHET_TRY(flush_complete());
+  return ok_status();
+}
+
+Verdict Lane::verdict_of(const SchemaPtr& schema,
+                         Xid top_level,
+                         std::map<const TableSchema*, Verdict>& verdicts) {
+  const auto known = verdicts.find(schema.get());
+  if (known != verdicts.end()) return known->second;
+  Verdict verdict = Verdict::skip;
+  {
+    const std::lock_guard lock(around_.router_mutex);
+    if (router_.knows(schema->name)) verdict = router_.judge(schema->name, top_level);
+  }
+  verdicts.emplace(schema.get(), verdict);
+  return verdict;
+}
+
+Status Lane::route_item(Item& item, Xid top_level, std::map<const TableSchema*, Verdict>& verdicts) {
+  if (item.kind == Item::Kind::message) return ok_status();
+  if (item.kind == Item::Kind::truncate) return route_truncate(item, verdicts, top_level);
+  switch (verdict_of(item.schema, top_level, verdicts)) {
+    case Verdict::apply: return apply_rows(item.schema, item.changes);
+    case Verdict::hold: return spool_of(item.schema->name).append(item.schema, item.changes);
+    case Verdict::skip: return ok_status();
+  }
+  return ok_status();
+}
+
+Status Lane::route_truncate(const Item& item,
+                            std::map<const TableSchema*, Verdict>& verdicts,
+                            Xid top_level) {
+  std::vector<SchemaPtr> tables;
+  for (const SchemaPtr& schema : item.truncated) {
+    switch (verdict_of(schema, top_level, verdicts)) {
+      case Verdict::apply: {
+        FRESHET_TRY(const ShapePtr shape, follow_schema(schema));
+        tables.push_back(shape->output);
+        break;
+      }
+      case Verdict::hold:
+        FRESHET_TRY(spool_of(schema->name).append_truncate(schema, item.restarts_identity));
+        break;
+      case Verdict::skip: break;
+    }
+  }
+  if (!tables.empty()) group_.add_truncate(std::move(tables), item.is_cascade, item.restarts_identity);
+  return ok_status();
+}
+
+Status Lane::apply_rows(const SchemaPtr& streamed, std::span<Change> changes) {
+  FRESHET_TRY(const ShapePtr shape, follow_schema(streamed));
+  const TablePlan& plan = around_.plans.at(streamed->name);
+  if (plan.filters_rows) FRESHET_TRY(filter_rows(*shape, plan, changes));
+  group_.add_rows(shape, changes);
+  return ok_status();
+}
+
+// Looks the shape up, and lets the destination's table follow it first where it changed.
+Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
+  SchemaPtr& current = current_[streamed->name];
+  FRESHET_TRY(ShapePtr shape, around_.resolver.resolve(streamed, current));
+  if (current == shape->output) return shape;
+  if (current && !is_same_shape(*current, *shape->output)) {
+    FRESHET_TRY(evolve(streamed->name, shape->output));
+  }
+  current = shape->output;
+  return shape;
+}
+
+Status Lane::evolve(const TableName& name, const SchemaPtr& to) {
+  // What came before must be written under the old shape.
+  const bool is_between_transactions = !is_in_parts_ && runs_complete_ == group_.runs().size();
+  FRESHET_TRY(is_between_transactions ? flush_complete() : flush_part());
+  const SchemaPtr from = current_.at(name);
+  FRESHET_TRY(destination_->evolve(from, to));
+  log_info("table definition followed", {{"destination", name_}, {"table", to_string(name)},
+                                         {"columns", to->columns.size()}});
+  return around_.state.store_schema(around_.lease, *to);
+}
+
+Status Lane::flush_complete() {
+  if (group_.is_empty() && !is_in_parts_) {
+    // Nothing but progress: worth a commit only now and then, or when somebody waits for it.
+    if (upto_ <= position_) return ok_status();
+    const bool is_due = around_.is_urgent.load(std::memory_order_relaxed) ||
+                        Clock::now() - last_empty_write_ >= kEmptyWriteInterval;
+    if (!is_due) return ok_status();
+    last_empty_write_ = Clock::now();
+  }
+  return write(true, Durability::may_defer);
+}
+
+Status Lane::flush_part() {
+  if (group_.is_empty()) {
+    group_.clear();
+    return ok_status();
+  }
+  return write(false, Durability::may_defer);
+}
+
+Status Lane::write(bool is_complete, Durability durability) {
+  FRESHET_TRY(group_.transform());
+  const Group group{.runs = group_.runs(),
+                    .phases = group_.phases(),
+                    .upto = upto_,
+                    .committed_at = commit_times_.empty() ? SourceTime{0} : commit_times_.back(),
+                    .is_complete = is_complete};
+  FRESHET_TRY(const Position durable, destination_->write(group, durability));
+  destination_durable_ = std::max(destination_durable_, durable);
+  is_in_parts_ = !is_complete;
+  account(group);
+  group_.clear();
+  runs_complete_ = 0;
+  if (!is_complete) return ok_status();
+  position_ = upto_;
+  last_write_ = Clock::now();
+  written_.store(to_integer(position_.end), std::memory_order_release);
+  if (traits_.keeps_position) set_durable(destination_durable_);
+  return ok_status();
+}
+
+void Lane::account(const Group& group) {
+  const auto now = LagMeter::Clock::now();
+  if (group.is_complete) {
+    for (const SourceTime committed_at : commit_times_) lag_.add(committed_at, now);
+  }
+  const std::lock_guard lock(stats_mutex_);
+  for (const Run& run : group.runs) {
+    if (run.schema) counters_[run.schema->name].changes_applied += run.changes.size();
+    totals_.changes_applied += run.changes.size();
+  }
+  if (group.is_complete) {
+    totals_.transactions_applied += commit_times_.size();
+    ++totals_.groups_written;
+    commit_times_.clear();
+  }
+}
+
+void Lane::set_durable(Position position) {
+  if (position <= durable()) return;
+  durable_.store(to_integer(position.end), std::memory_order_release);
+  around_.reader_wake.notify();
+  around_.failure.notify();
+}
+
+// A destination that does not wait for the disk is asked for a proof once it has nothing to do.
+Status Lane::settle() {
+  if (destination_durable_ < position_ && queue_.is_empty() && Clock::now() - last_write_ >= kSettleAfter) {
+    FRESHET_TRY(const Position durable,
+                destination_->write(Group{.runs = {}, .phases = {}, .upto = position_}, Durability::required));
+    destination_durable_ = std::max(destination_durable_, durable);
+  }
+  return store_progress(false);
+}
+
+// Where the destination keeps no position, the state store's is the one that counts.
+Status Lane::store_progress(bool is_forced) {
+  const Position durable = destination_durable_;
+  const bool is_due = is_forced || Clock::now() - last_store_ >= kStoreInterval ||
+                      (!traits_.keeps_position && around_.is_urgent.load(std::memory_order_relaxed));
+  if (durable > stored_ && is_due) {
+    FRESHET_TRY(around_.state.store_position(around_.lease, {.destination = name_, .position = durable}));
+    stored_ = durable;
+    last_store_ = Clock::now();
+  }
+  set_durable(traits_.keeps_position ? durable : stored_);
+  return ok_status();
+}
+
+void Lane::close() {
+  queue_.close();
+  if (thread_.joinable()) thread_.join();
+  if (const Status status = destination_->close(Clock::now() + kCloseTimeout); !status.ok()) {
+    log_error(LogLevel::warn, "destination did not close cleanly", status.error());
+  }
+}
+
+}  // namespace freshet

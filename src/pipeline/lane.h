@@ -1,0 +1,149 @@
+// The way to one destination: a queue, a router, the transforms, and the thread that writes.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/router.h"
+#include "core/spill.h"
+#include "freshet/destination.h"
+#include "freshet/state_store.h"
+#include "pipeline/failure.h"
+#include "pipeline/group_builder.h"
+#include "pipeline/hold_spool.h"
+#include "pipeline/lag.h"
+#include "pipeline/lane_queue.h"
+#include "pipeline/stats.h"
+#include "pipeline/table_plan.h"
+#include "pipeline/wake.h"
+
+namespace freshet {
+
+/// What lanes share. All of it outlives them.
+struct LaneSurroundings {
+  TablePlans& plans;
+  SchemaResolver& resolver;
+  SpillStore& spill;           ///< For this lane alone.
+  StateStore& state;
+  const Lease& lease;
+  Wake& reader_wake;           ///< Told when positions move or the queue has room again.
+  Failure& failure;
+  std::mutex& router_mutex;    ///< Guards the routers of all lanes: a copy begins in all at once.
+  std::atomic<bool>& is_urgent;  ///< Somebody waits for a position: commit empty groups at once.
+};
+
+/// Natural batching: what came in while a group was being written makes up the next one.
+class Lane {
+ public:
+  struct Options {
+    std::string name;
+    std::unique_ptr<Destination> destination;
+    DestinationState opened;   ///< What open() returned, with a position.
+    std::size_t queue_bytes_max = std::size_t{32} << 20;
+    std::size_t hold_bytes_max = std::size_t{16} << 20;
+  };
+
+  Lane(Options options, LaneSurroundings surroundings);
+  ~Lane();
+
+  // Before start(), by the session.
+  Destination& destination() { return *destination_; }
+  Router& router() { return router_; }   ///< Under router_mutex once started.
+  /// What the destination's table looks like now.
+  void set_current(const SchemaPtr& output);
+  void start();
+
+  // Reader's thread.
+  void push(const TransactionPtr& transaction) { queue_.push({transaction, {}}); }
+  void push_idle(Position position) { queue_.push({nullptr, position}); }
+  bool is_full() const { return queue_.is_full(); }
+
+  // Any thread.
+  const std::string& name() const { return name_; }
+  Position written() const { return Position{Lsn{written_.load(std::memory_order_acquire)}}; }
+  Position durable() const { return Position{Lsn{durable_.load(std::memory_order_acquire)}}; }
+  bool is_idle() const { return queue_.is_empty() && !is_working_.load(std::memory_order_acquire); }
+  /// Empties the table at the destination, ready for a copy of rows of `output`.
+  Status prepare_copy(const SchemaPtr& output);
+  /// All ranges are committed at the destination: catch up, then stream.
+  Status finish_copy(const TableName& table, Lsn settled_at);
+  /// The copy is void: holds nothing of it any more.
+  Status restart_copy(const TableName& table);
+  void count_copied(const TableName& table, std::uint64_t rows, std::uint64_t bytes);
+  void set_estimate(const TableName& table, std::uint64_t rows);
+  void add_stats(PipelineStats& stats) const;
+
+  /// Finishes the group in hand, makes it durable, closes the destination and joins the thread.
+  void close();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Counters {
+    std::uint64_t rows_copied = 0;
+    std::uint64_t bytes_copied = 0;
+    std::uint64_t rows_estimated = 0;
+    std::uint64_t changes_applied = 0;
+  };
+
+  Status run();
+  Status consume(const LaneItem& item);
+  Status consume_transaction(const Transaction& transaction);
+  Status route_item(Item& item, Xid top_level, std::map<const TableSchema*, Verdict>& verdicts);
+  Status route_truncate(const Item& item, std::map<const TableSchema*, Verdict>& verdicts, Xid top_level);
+  Verdict verdict_of(const SchemaPtr& schema, Xid top_level, std::map<const TableSchema*, Verdict>& verdicts);
+  Status apply_rows(const SchemaPtr& streamed, std::span<Change> changes);
+  Status filter_rows(const Shape& shape, const TablePlan& plan, std::span<Change>& changes);
+  Result<ShapePtr> follow_schema(const SchemaPtr& streamed);
+  Status evolve(const TableName& name, const SchemaPtr& to);
+  Status flush_complete();
+  Status flush_part();
+  Status write(bool is_complete, Durability durability);
+  void account(const Group& group);
+  Status catch_up();
+  Status drain(const TableName& table);
+  Status settle();
+  Status store_progress(bool is_forced);
+  void set_durable(Position position);
+  std::chrono::milliseconds wait_max() const;
+  HoldSpool& spool_of(const TableName& table);
+
+  const std::string name_;
+  std::unique_ptr<Destination> destination_;
+  const Traits traits_;
+  LaneSurroundings around_;
+  Router router_;  // guarded by around_.router_mutex
+  LaneQueue queue_;
+  const std::size_t hold_bytes_max_;
+
+  // The lane's thread alone:
+  GroupBuilder group_;
+  Position position_;        // of the last complete group
+  Position upto_;            // of the last transaction in the group in hand
+  bool is_in_parts_ = false; // a part of a transaction has been written, its end not
+  std::size_t runs_complete_ = 0;  // runs of the group that belong to whole transactions
+  std::vector<SourceTime> commit_times_;
+  std::map<TableName, SchemaPtr> current_;
+  std::map<TableName, std::unique_ptr<HoldSpool>> spools_;
+  Clock::time_point last_empty_write_{};
+  Clock::time_point last_write_{};
+  Clock::time_point last_store_{};
+  Position stored_;
+  Position destination_durable_;
+
+  std::atomic<std::uint64_t> written_{0};
+  std::atomic<std::uint64_t> durable_{0};
+  std::atomic<bool> is_working_{false};
+  LagMeter lag_;
+  mutable std::mutex stats_mutex_;  // guards the counters
+  std::map<TableName, Counters> counters_;
+  DestinationStats totals_;
+  std::thread thread_;
+};
+
+}  // namespace freshet

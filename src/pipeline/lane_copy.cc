@@ -1,0 +1,138 @@
+// The lane's part in an initial copy: getting ready, holding what streams meanwhile, catching up.
+#include "base/log.h"
+#include "base/try.h"
+#include "pipeline/lane.h"
+
+namespace freshet {
+
+HoldSpool& Lane::spool_of(const TableName& table) {
+  auto& spool = spools_[table];
+  if (!spool) spool = std::make_unique<HoldSpool>(around_.spill, hold_bytes_max_);
+  return *spool;
+}
+
+Status Lane::prepare_copy(const SchemaPtr& output) {
+  return queue_.call([&]() -> Status {
+    const SchemaPtr previous = current_[output->name];
+    if (previous && !is_same_shape(*previous, *output)) {
+      FRESHET_TRY(destination_->evolve(previous, output));
+    }
+    FRESHET_TRY(destination_->prepare_table(output));
+    FRESHET_TRY(destination_->reset_table(output));
+    current_[output->name] = output;
+    FRESHET_TRY(around_.state.store_schema(around_.lease, *output));
+    return around_.state.store_table(
+        around_.lease,
+        {.destination = name_, .table = output->name, .phase = TablePhase::copying, .reason = {}});
+  });
+}
+
+Status Lane::finish_copy(const TableName& table, Lsn settled_at) {
+  return queue_.call([&]() -> Status {
+    FRESHET_TRY(destination_->finish_copy(current_.at(table)));
+    const std::lock_guard lock(around_.router_mutex);
+    router_.finish_copy(table, settled_at);
+    return ok_status();
+  });
+}
+
+Status Lane::restart_copy(const TableName& table) {
+  return queue_.call([&]() -> Status {
+    const std::lock_guard lock(around_.router_mutex);
+    router_.restart_copy(table);
+    spools_.erase(table);
+    const std::lock_guard stats_lock(stats_mutex_);
+    counters_[table].rows_copied = 0;
+    counters_[table].bytes_copied = 0;
+    return ok_status();
+  });
+}
+
+Status Lane::catch_up() {
+  if (is_in_parts_) return ok_status();
+  std::vector<TableName> ready;
+  {
+    const std::lock_guard lock(around_.router_mutex);
+    for (TableName& table : router_.tables_in(TablePhase::catching_up)) {
+      if (router_.may_catch_up(table, position_)) ready.push_back(std::move(table));
+    }
+  }
+  for (const TableName& table : ready) FRESHET_TRY(drain(table));
+  return ok_status();
+}
+
+// Applies what the table's spool holds. The last of it and the new phase share one commit, so that a
+// reader of the destination sees the table either behind, and said to be so, or in step.
+Status Lane::drain(const TableName& table) {
+  FRESHET_TRY(flush_complete());
+  HoldSpool& spool = spool_of(table);
+  while (true) {
+    auto piece = std::make_unique<HeldPiece>();
+    FRESHET_TRY(const bool has_more, spool.next(*piece));
+    if (!has_more) break;
+    HeldPiece& held = *piece;
+    group_.keep(std::move(piece));
+    for (HeldItem& item : held.items) {
+      if (item.is_truncate) {
+        FRESHET_TRY(const ShapePtr shape, follow_schema(item.schema));
+        group_.add_truncate({shape->output}, false, item.restarts_identity);
+      } else {
+        FRESHET_TRY(apply_rows(item.schema, item.changes));
+      }
+      runs_complete_ = group_.runs().size();
+    }
+    if (!spool.is_empty()) FRESHET_TRY(flush_complete());
+  }
+  group_.add_phase(table, TablePhase::streaming);
+  FRESHET_TRY(flush_complete());
+  spools_.erase(table);
+  {
+    const std::lock_guard lock(around_.router_mutex);
+    router_.set_streaming(table);
+  }
+  log_info("table is streaming", {{"destination", name_}, {"table", to_string(table)},
+                                  {"lsn", to_string(position_.end)}});
+  around_.failure.notify();
+  return around_.state.store_table(
+      around_.lease, {.destination = name_, .table = table, .phase = TablePhase::streaming, .reason = {}});
+}
+
+void Lane::count_copied(const TableName& table, std::uint64_t rows, std::uint64_t bytes) {
+  const std::lock_guard lock(stats_mutex_);
+  counters_[table].rows_copied += rows;
+  counters_[table].bytes_copied += bytes;
+}
+
+void Lane::set_estimate(const TableName& table, std::uint64_t rows) {
+  const std::lock_guard lock(stats_mutex_);
+  counters_[table].rows_estimated = rows;
+}
+
+void Lane::add_stats(PipelineStats& stats) const {
+  DestinationStats totals;
+  {
+    const std::lock_guard lock(stats_mutex_);
+    totals = totals_;
+    for (const auto& [name, counters] : counters_) {
+      stats.tables.push_back(TableStats{.destination = name_,
+                                        .name = name,
+                                        .phase = TablePhase::pending,
+                                        .rows_copied = counters.rows_copied,
+                                        .rows_estimated = counters.rows_estimated,
+                                        .bytes_copied = counters.bytes_copied,
+                                        .changes_applied = counters.changes_applied});
+    }
+  }
+  {
+    const std::lock_guard lock(around_.router_mutex);
+    for (TableStats& table : stats.tables) {
+      if (table.destination == name_ && router_.knows(table.name)) table.phase = router_.phase(table.name);
+    }
+  }
+  totals.written = written();
+  totals.durable = durable();
+  totals.lag = lag_.stats(LagMeter::Clock::now());
+  stats.destinations.push_back(std::move(totals));
+}
+
+}  // namespace freshet

@@ -1,0 +1,103 @@
+// Row filters that the publication does not evaluate for us: every change is turned into what the
+// destination must do, given that it holds the matching rows only.
+#include <optional>
+
+#include "base/try.h"
+#include "pipeline/lane.h"
+
+namespace freshet {
+namespace {
+
+using source::Match;
+
+// The rows of a change that the filter must judge, and where their answers will stand.
+struct Judged {
+  std::optional<std::size_t> before;
+  std::optional<std::size_t> after;
+};
+
+Error unknown_match(const TableName& table, const Change& change) {
+  return Error{ErrorKind::unsupported, "the row filter uses a large value that the update did not send"}
+      .with("table", to_string(table))
+      .with("lsn", to_string(change.lsn))
+      .fix("ALTER TABLE ... REPLICA IDENTITY FULL, or filter on a column that is not TOASTed");
+}
+
+Change as_removal(const Change& change) {
+  Change removal = change;
+  removal.op = Op::remove;
+  if (change.before.empty()) {
+    removal.before = change.after;
+    removal.old_row = OldRow::key;
+  }
+  removal.after = {};
+  return removal;
+}
+
+Change as_op(const Change& change, Op op) {
+  Change turned = change;
+  turned.op = op;
+  turned.before = {};
+  turned.old_row = OldRow::none;
+  return turned;
+}
+
+// Under FULL both rows can be judged; else the old one is unknown, and the destination may or may
+// not hold it.
+void translate(const Change& change, bool is_match, std::optional<bool> was_match, std::vector<Change>& out) {
+  switch (change.op) {
+    case Op::insert:
+    case Op::upsert:
+      if (is_match) out.push_back(change);
+      return;
+    case Op::remove:
+      if (was_match.value_or(true)) out.push_back(change);
+      return;
+    case Op::update: break;
+  }
+  if (was_match.has_value()) {
+    if (*was_match && is_match) out.push_back(change);
+    if (*was_match && !is_match) out.push_back(as_removal(change));
+    if (!*was_match && is_match) out.push_back(as_op(change, Op::insert));
+    return;
+  }
+  if (!is_match) {
+    out.push_back(as_removal(change));
+    return;
+  }
+  if (!change.before.empty()) out.push_back(as_removal(change));
+  out.push_back(as_op(change, Op::upsert));
+}
+
+}  // namespace
+
+Status Lane::filter_rows(const Shape& shape, const TablePlan& plan, std::span<Change>& changes) {
+  std::vector<RowView> rows;
+  std::vector<Judged> judged(changes.size());
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    if (changes[i].old_row == OldRow::full) {
+      judged[i].before = rows.size();
+      rows.push_back(changes[i].before);
+    }
+    if (!changes[i].after.empty()) {
+      judged[i].after = rows.size();
+      rows.push_back(changes[i].after);
+    }
+  }
+  FRESHET_TRY(const std::vector<Match> matches, around_.resolver.filter(shape, plan, rows));
+  std::vector<Change> kept;
+  kept.reserve(changes.size());
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const Match after = judged[i].after ? matches[*judged[i].after] : Match::no;
+    if (after == Match::unknown) return unknown_match(plan.config.name, changes[i]);
+    std::optional<bool> was_match;
+    if (judged[i].before) was_match = matches[*judged[i].before] == Match::yes;
+    translate(changes[i], after == Match::yes, was_match, kept);
+  }
+  const std::span<Change> result = group_.arena().array<Change>(kept.size());
+  std::copy(kept.begin(), kept.end(), result.begin());
+  changes = result;
+  return ok_status();
+}
+
+}  // namespace freshet

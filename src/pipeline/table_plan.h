@@ -1,0 +1,73 @@
+// The tables of a pipeline and what happens to their rows on the way: projection, filter, transforms.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "freshet/config.h"
+#include "freshet/result.h"
+#include "freshet/schema.h"
+#include "freshet/transform.h"
+#include "pg/connection.h"
+#include "source/catalog.h"
+#include "source/publication.h"
+#include "source/row_filter.h"
+
+namespace freshet {
+
+/// One table: its configuration, what the catalogue said last, and its transforms in order.
+struct TablePlan {
+  TableConfig config;
+  source::CatalogTable catalog;
+  bool filters_columns = false;  ///< We drop columns: the publication does not.
+  bool filters_rows = false;     ///< We evaluate `where`: the publication does not.
+  std::vector<Transform*> transforms;
+};
+using TablePlans = std::map<TableName, TablePlan>;
+
+/// Rows of one schema version of the stream, from wire to destination.
+struct Shape {
+  SchemaPtr input;                 ///< As streamed, completed from the catalogue.
+  SchemaPtr projected;             ///< After the column list.
+  SchemaPtr output;                ///< After the transforms: what the destination sees.
+  std::vector<int> kept;           ///< Columns of input that projected has; empty: all.
+  std::vector<Transform*> transforms;
+  std::vector<SchemaPtr> transform_inputs;  ///< transform_inputs[i] goes into transforms[i].
+};
+using ShapePtr = std::shared_ptr<const Shape>;
+
+/// Works out the shape of rows of `input` under `plan`.
+Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input);
+
+/// True if rows of both fit the same destination table without DDL.
+bool is_same_shape(const TableSchema& a, const TableSchema& b);
+
+/// Asks the source's catalogue on behalf of the lanes, over one connection that it opens when first
+/// needed. Thread-safe; calls wait for one another.
+class SchemaResolver {
+ public:
+  SchemaResolver(pg::ConnectOptions options, const TablePlans& plans);
+  ~SchemaResolver();
+
+  /// The shape of a schema that came in the stream. `previous` is what the table looked like before.
+  Result<ShapePtr> resolve(const SchemaPtr& streamed, const SchemaPtr& previous);
+  /// Which rows match the table's `where`. Rows have the shape of `shape.input`.
+  Result<std::vector<source::Match>> filter(const Shape& shape, const TablePlan& plan,
+                                            std::span<const RowView> rows);
+
+ private:
+  Result<pg::Connection*> connection();
+
+  pg::ConnectOptions options_;
+  const TablePlans& plans_;
+  std::mutex mutex_;  // guards all below
+  std::unique_ptr<pg::Connection> connection_;
+  std::map<SchemaPtr, ShapePtr> shapes_;
+  std::map<SchemaPtr, std::unique_ptr<source::RowFilter>> filters_;
+};
+
+}  // namespace freshet
