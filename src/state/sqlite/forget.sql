@@ -1,0 +1,2 @@
+-- Everything else hangs on this row.
+DELETE FROM pipeline WHERE name = ?1

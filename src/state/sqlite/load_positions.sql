@@ -1,0 +1,1 @@
+SELECT destination, lsn, checksum FROM position WHERE pipeline = ?1 ORDER BY destination

@@ -1,0 +1,1 @@
+UPDATE pipeline SET holder_host = NULL WHERE name = ?1

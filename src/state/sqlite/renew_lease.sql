@@ -1,0 +1,1 @@
+UPDATE pipeline SET renewed_at_ms = ?2 WHERE name = ?1

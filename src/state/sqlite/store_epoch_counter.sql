@@ -1,0 +1,1 @@
+UPDATE epoch_counter SET last = ?1

@@ -1,0 +1,1 @@
+UPDATE pipeline SET publication = ?2 WHERE name = ?1

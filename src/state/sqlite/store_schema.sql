@@ -1,0 +1,2 @@
+INSERT INTO table_schema (pipeline, schema_name, table_name, relation, identity, version)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
