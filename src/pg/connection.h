@@ -105,6 +105,11 @@ class Connection {
   Status flush();
   /// The next result of a statement sent through raw(); null at its end. Waits.
   Result<ResultPtr> next_result();
+
+  /// Whether interrupt() cancels the statement at the server too (as it does at first), or merely
+  /// stops waiting for it: for streams, which the server ends with the connection.
+  void set_cancels(bool cancels) noexcept { cancels_ = cancels; }
+
   /// The Error of a failed result (null: of the connection).
   Error error_of(const pg_result* result) const;
 
@@ -113,10 +118,10 @@ class Connection {
   static void receive_notice(void* self, const pg_result* result);
 
   Status pin_session();
-  Status check_pinned() const;
   Status check_usable();
   Result<Rows> collect();
   Status expect_copy(std::string_view sql, int status);
+  Status drain();
   Error cancel();
 
   pg_conn* connection_;
@@ -124,6 +129,9 @@ class Connection {
   std::vector<Notice> notices_;
   char* copy_row_ = nullptr;  // libpq's memory of the last chunk
   std::uint64_t copied_rows_ = 0;
+  std::size_t unflushed_bytes_ = 0;
+  bool cancels_ = true;
+  bool is_cancelled_ = false;
 };
 
 }  // namespace freshet::pg

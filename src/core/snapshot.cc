@@ -1,0 +1,74 @@
+#include "core/snapshot.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "base/try.h"
+
+namespace freshet {
+namespace {
+
+/// Reads the number that ends at `end` or at the end of `text`, and cuts it off.
+std::optional<std::uint64_t> take_number(std::string_view& text, char end) {
+  const std::size_t length = std::min(text.find(end), text.size());
+  std::uint64_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + length, number);
+  if (error != std::errc{} || stop != text.data() + length) return {};
+  text.remove_prefix(std::min(length + 1, text.size()));
+  return number;
+}
+
+Error malformed() {
+  return Error{ErrorKind::protocol, "the server sent a snapshot that cannot be read"};
+}
+
+}  // namespace
+
+Result<Snapshot> Snapshot::parse(std::string_view text) {
+  Snapshot snapshot;
+  if (std::count(text.begin(), text.end(), ':') != 2) return malformed();
+  const auto xmin = take_number(text, ':');
+  const auto xmax = xmin ? take_number(text, ':') : std::nullopt;
+  if (!xmin || !xmax || *xmin > *xmax) return malformed();
+  snapshot.xmin_ = FullXid{*xmin};
+  snapshot.xmax_ = FullXid{*xmax};
+  while (!text.empty()) {
+    const auto xid = take_number(text, ',');
+    if (!xid || *xid < *xmin || *xid >= *xmax) return malformed();
+    snapshot.in_progress_.push_back(FullXid{*xid});
+  }
+  std::sort(snapshot.in_progress_.begin(), snapshot.in_progress_.end());
+  return snapshot;
+}
+
+FullXid Snapshot::widen(Xid xid) const noexcept {
+  const std::uint64_t xmax = freshet::to_integer(xmax_);
+  const auto distance =
+      static_cast<std::int32_t>(freshet::to_integer(xid) - static_cast<std::uint32_t>(xmax));
+  const std::int64_t wide = static_cast<std::int64_t>(xmax) + distance;
+  // Before the first wrap-around there is nothing below zero: then the xid is a far later one.
+  return wide < 0 ? FullXid{freshet::to_integer(xid)} : FullXid{static_cast<std::uint64_t>(wide)};
+}
+
+bool Snapshot::is_visible(Xid xid) const noexcept {
+  return is_visible(widen(xid));
+}
+
+bool Snapshot::is_visible(FullXid xid) const noexcept {
+  if (xid < xmin_) return true;
+  if (xid >= xmax_) return false;
+  return !std::binary_search(in_progress_.begin(), in_progress_.end(), xid);
+}
+
+std::string Snapshot::to_string() const {
+  std::string text = std::to_string(freshet::to_integer(xmin_)) + ":" +
+                     std::to_string(freshet::to_integer(xmax_)) + ":";
+  for (std::size_t i = 0; i < in_progress_.size(); ++i) {
+    if (i > 0) text += ',';
+    text += std::to_string(freshet::to_integer(in_progress_[i]));
+  }
+  return text;
+}
+
+}  // namespace freshet

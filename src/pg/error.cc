@@ -1,0 +1,227 @@
+#include "pg/error.h"
+
+#include <array>
+
+#include <libpq-fe.h>
+
+#include "base/sql_quote.h"
+#include "pg/sqlstate.h"
+
+namespace freshet::pg {
+namespace {
+
+struct KindRule {
+  std::string_view prefix;  // a whole SQLSTATE, or its class
+  ErrorKind kind;
+};
+
+// The first rule whose prefix fits decides: single codes stand before their class.
+constexpr std::array kKindRules{
+    KindRule{"08P01", ErrorKind::protocol},    KindRule{"08", ErrorKind::connection},
+    KindRule{"0A", ErrorKind::unsupported},    KindRule{"0L", ErrorKind::permission},
+    KindRule{"0P", ErrorKind::credentials},    KindRule{"21", ErrorKind::data},
+    KindRule{"22", ErrorKind::data},           KindRule{"23", ErrorKind::data},
+    KindRule{"25006", ErrorKind::setting},     KindRule{"25P03", ErrorKind::connection},
+    KindRule{"25P04", ErrorKind::connection},  KindRule{"25", ErrorKind::internal},
+    KindRule{"27", ErrorKind::data},           KindRule{"28", ErrorKind::credentials},
+    KindRule{"38", ErrorKind::data},           KindRule{"39", ErrorKind::data},
+    KindRule{"3D", ErrorKind::credentials},    KindRule{"3F", ErrorKind::schema},
+    KindRule{"40003", ErrorKind::connection},  KindRule{"40002", ErrorKind::data},
+    KindRule{"40", ErrorKind::busy},           KindRule{"42501", ErrorKind::permission},
+    KindRule{"42601", ErrorKind::internal},    KindRule{"42703", ErrorKind::schema},
+    KindRule{"42804", ErrorKind::schema},      KindRule{"42P01", ErrorKind::schema},
+    KindRule{"42P10", ErrorKind::schema},      KindRule{"42704", ErrorKind::setting},
+    KindRule{"44", ErrorKind::data},           KindRule{"53400", ErrorKind::setting},
+    KindRule{"53", ErrorKind::busy},           KindRule{"54", ErrorKind::data},
+    KindRule{"55P03", ErrorKind::busy},        KindRule{"55006", ErrorKind::busy},
+    KindRule{"55", ErrorKind::setting},        KindRule{"57014", ErrorKind::busy},
+    KindRule{"57P04", ErrorKind::credentials}, KindRule{"57", ErrorKind::connection},
+    KindRule{"58", ErrorKind::busy},           KindRule{"72", ErrorKind::busy},
+    KindRule{"P0", ErrorKind::data},           KindRule{"XX", ErrorKind::busy},
+};
+
+std::string_view field(const pg_result* result, int code) {
+  const char* text = PQresultErrorField(result, code);
+  return text == nullptr ? std::string_view{} : std::string_view{text};
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
+    text.remove_suffix(1);
+  while (!text.empty() && (text.front() == '\n' || text.front() == ' '))
+    text.remove_prefix(1);
+  return text;
+}
+
+/// Replaces what stands between double quotes: messages of class 22 quote the value there.
+std::string without_quoted(std::string_view message) {
+  std::string kept;
+  bool is_quoted = false;
+  for (const char c : message) {
+    if (c == '"') {
+      is_quoted = !is_quoted;
+      if (is_quoted) kept += "\"...\"";
+    } else if (!is_quoted) {
+      kept += c;
+    }
+  }
+  return kept;
+}
+
+/// `COPY t, line 3, column id: "x"` up to the value.
+std::string_view copy_place(std::string_view context) {
+  if (!context.starts_with("COPY ")) return {};
+  return context.substr(0, context.find_first_of(":\n"));
+}
+
+/// The last line of libpq's message that says something.
+std::string_view last_line(std::string_view message) {
+  message = trimmed(message);
+  for (const std::string_view tail : {"\nLOCATION:", "\nHINT:", "\nDETAIL:"}) {
+    const auto at = message.rfind(tail);
+    if (at != std::string_view::npos) message = trimmed(message.substr(0, at));
+  }
+  const auto line = message.rfind('\n');
+  return trimmed(line == std::string_view::npos ? message : message.substr(line));
+}
+
+/// Without `connection to server at "x", port 1 failed: FATAL:  28P01: `, which context tells.
+std::string_view essence(std::string_view message, std::string_view sqlstate) {
+  std::string_view line = last_line(message);
+  if (!sqlstate.empty()) {
+    const auto at = line.find(sqlstate);
+    if (at != std::string_view::npos) return trimmed(line.substr(at + sqlstate.size() + 1));
+  }
+  const auto failed = line.find(" failed: ");
+  return failed == std::string_view::npos ? line : trimmed(line.substr(failed + 9));
+}
+
+struct Advice {
+  ErrorKind kind;
+  std::string fix;
+};
+
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+Advice advise_refused(const ConnectFailure& failure) {
+  if (failure.sqlstate == sqlstate::kInvalidPassword) {
+    return {ErrorKind::credentials,
+            "give the right password in PGPASSFILE (~/.pgpass), a service file or the url's "
+            "${ENV} variable"};
+  }
+  if (contains(failure.message, "pg_hba.conf")) {
+    return {ErrorKind::credentials,
+            "add to the server's pg_hba.conf: host " + quote_identifier(failure.database) + " " +
+                quote_identifier(failure.user) +
+                " <this host's address>/32 scram-sha-256, then SELECT pg_reload_conf()"};
+  }
+  if (failure.sqlstate == sqlstate::kInvalidAuthorization) {
+    return {ErrorKind::credentials, "create the role, or give it LOGIN: CREATE ROLE " +
+                                        quote_identifier(failure.user) +
+                                        " LOGIN REPLICATION PASSWORD '...'"};
+  }
+  if (failure.sqlstate == sqlstate::kUnknownDatabase) {
+    return {ErrorKind::credentials, "name a database that exists in the url"};
+  }
+  if (failure.sqlstate == sqlstate::kInsufficientPrivilege && failure.is_replication) {
+    return {ErrorKind::permission,
+            "ALTER ROLE " + quote_identifier(failure.user) +
+                " REPLICATION (managed services: GRANT rds_replication TO the role, or alike)"};
+  }
+  if (failure.sqlstate == sqlstate::kTooManyConnections) {
+    return {ErrorKind::busy, failure.is_replication
+                                 ? "raise max_wal_senders (or max_connections) at the server and "
+                                   "restart it, or end other replication connections"
+                                 : "raise max_connections at the server and restart it"};
+  }
+  if (failure.sqlstate == sqlstate::kUndefinedObject) {
+    return {ErrorKind::unsupported, "use PostgreSQL 14 or later, connected to without a pooler"};
+  }
+  return {kind_of_sqlstate(failure.sqlstate), {}};
+}
+
+Advice advise_unreached(const ConnectFailure& failure) {
+  const std::string_view text = failure.message;
+  if (contains(text, "could not translate host name")) {
+    return {ErrorKind::connection, "check the host name in the url, and DNS"};
+  }
+  if (contains(text, "no password supplied")) {
+    return {ErrorKind::credentials,
+            "give a password in PGPASSFILE (~/.pgpass), a service file or the url's ${ENV} "
+            "variable"};
+  }
+  if (contains(text, "does not support SSL")) {
+    return {ErrorKind::setting,
+            "set ssl = on at the server, or put sslmode=disable into the url if the network may "
+            "be trusted"};
+  }
+  if (contains(text, "certificate")) {
+    return {ErrorKind::setting,
+            "put sslrootcert=<the CA's file> into the url (remote hosts are verified unless the "
+            "url says sslmode=...)"};
+  }
+  if (contains(text, "refused") || contains(text, "No such file")) {
+    return {ErrorKind::connection,
+            "check that the server runs, its listen_addresses and port, and firewalls between"};
+  }
+  return {ErrorKind::connection, {}};
+}
+
+}  // namespace
+
+ErrorKind kind_of_sqlstate(std::string_view sqlstate) noexcept {
+  if (sqlstate.empty()) return ErrorKind::connection;
+  for (const KindRule& rule : kKindRules) {
+    if (sqlstate.starts_with(rule.prefix)) return rule.kind;
+  }
+  return ErrorKind::setting;
+}
+
+Error statement_error(pg_conn* connection, const pg_result* result) {
+  const std::string_view code = field(result, PG_DIAG_SQLSTATE);
+  if (code.empty()) {
+    const bool is_lost = PQstatus(connection) == CONNECTION_BAD;
+    return Error{is_lost ? ErrorKind::connection : ErrorKind::protocol,
+                 std::string{last_line(PQerrorMessage(connection))}};
+  }
+  const std::string_view message = field(result, PG_DIAG_MESSAGE_PRIMARY);
+  const bool quotes_values = code.starts_with("22");
+  Error error =
+      Error{kind_of_sqlstate(code), quotes_values ? without_quoted(message) : std::string{message}}
+          .sqlstate(code);
+  const std::pair<std::string_view, int> names[] = {{"schema", PG_DIAG_SCHEMA_NAME},
+                                                    {"table", PG_DIAG_TABLE_NAME},
+                                                    {"column", PG_DIAG_COLUMN_NAME},
+                                                    {"constraint", PG_DIAG_CONSTRAINT_NAME}};
+  for (const auto& [key, diagnostic] : names) {
+    if (!field(result, diagnostic).empty()) error.add(key, field(result, diagnostic));
+  }
+  const std::string_view place = copy_place(field(result, PG_DIAG_CONTEXT));
+  if (!place.empty()) error.add("at", place);
+  return error;
+}
+
+Error connect_error(const ConnectFailure& failure) {
+  const Advice advice =
+      failure.sqlstate.empty() ? advise_unreached(failure) : advise_refused(failure);
+  Error error = Error{advice.kind, std::string{essence(failure.message, failure.sqlstate)}}
+                    .sqlstate(failure.sqlstate)
+                    .fix(advice.fix);
+  if (!failure.host.empty()) error.add("host", failure.host);
+  if (!failure.port.empty()) error.add("port", failure.port);
+  if (!failure.user.empty()) error.add("user", failure.user);
+  if (!failure.database.empty()) error.add("database", failure.database);
+  return error;
+}
+
+std::string redact(std::string text, std::string_view secret) {
+  if (secret.empty()) return text;
+  for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3)) {
+    text.replace(at, secret.size(), "***");
+  }
+  return text;
+}
+
+}  // namespace freshet::pg
