@@ -1,0 +1,323 @@
+#include "config/key.h"
+
+#include <array>
+
+namespace freshet {
+namespace {
+
+constexpr std::array<std::string_view, 2> kOrigins{"any", "none"};
+constexpr std::array<std::string_view, 3> kCopyModes{"auto", "snapshot", "none"};
+constexpr std::array<std::string_view, 2> kEmbedderTypes{"static", "http"};
+constexpr std::array<std::string_view, 4> kMaskMethods{"hash", "redact", "null", "last4"};
+
+constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+
+using Target = ConfigTarget;
+using Value = KeyValue;
+
+std::uint32_t narrow(std::uint64_t number) {
+  return static_cast<std::uint32_t>(number);
+}
+
+constexpr KeyDefinition kDefinitions[] = {
+    {.path = "pipeline",
+     .type = KeyType::text,
+     .help = "Name of the pipeline: 1 to 40 of a-z, 0-9 and _. Slot and publication are named "
+             "`freshet_<pipeline>` unless given.",
+     .is_required = true,
+     .store = [](Target& to, const Value& value) { to.config.pipeline = value.text; }},
+    {.path = "source",
+     .type = KeyType::mapping,
+     .help = "The PostgreSQL database that changes are read from.",
+     .is_required = true},
+    {.path = "source.url",
+     .type = KeyType::url,
+     .help =
+         "libpq URI or connection string. Keep the password out of it: use PGPASSFILE, a service "
+         "file or `${ENV}`.",
+     .is_required = true,
+     .store = [](Target& to, const Value& value) { to.config.source.url = value.text; }},
+    {.path = "source.slot",
+     .type = KeyType::text,
+     .help = "Replication slot: 1 to 63 of a-z, 0-9 and _; created when absent.",
+     .default_text = "freshet_<pipeline>",
+     .store = [](Target& to, const Value& value) { to.config.source.slot = value.text; }},
+    {.path = "source.publications",
+     .type = KeyType::list_of_text,
+     .help = "Publications to read; those named must exist. Without any, `freshet_<pipeline>` is "
+             "created and kept in step with `tables`.",
+     .default_text = "[freshet_<pipeline>]",
+     .store = [](Target& to, const Value& value) { to.config.source.publications = value.texts; }},
+    {.path = "source.publish_via_partition_root",
+     .type = KeyType::boolean,
+     .help = "Changes of partitions appear as changes of the partitioned table, in the publication "
+             "that Freshet creates.",
+     .default_text = "true",
+     .store = [](Target& to,
+                 const Value& value) { to.config.source.publishes_via_root = value.flag; }},
+    {.path = "source.two_phase",
+     .type = KeyType::boolean,
+     .help = "Decode prepared transactions at PREPARE rather than at COMMIT PREPARED.",
+     .default_text = "false",
+     .store = [](Target& to, const Value& value) { to.config.source.is_two_phase = value.flag; }},
+    {.path = "source.streaming",
+     .type = KeyType::boolean,
+     .help = "Receive large transactions while they run, rather than all at once at their commit.",
+     .default_text = "true",
+     .store = [](Target& to, const Value& value) { to.config.source.is_streaming = value.flag; }},
+    {.path = "source.origin",
+     .type = KeyType::choice,
+     .help = "`none` leaves out what itself arrived by replication (PostgreSQL 16 and later).",
+     .default_text = "any",
+     .choices = kOrigins,
+     .store = [](Target& to,
+                 const Value& value) { to.config.source.origin = kOrigins[value.number]; }},
+    {.path = "source.copy", .type = KeyType::mapping, .help = "The initial copy."},
+    {.path = "source.copy.mode",
+     .type = KeyType::choice,
+     .help = "`auto` takes what fits a table best, `snapshot` reads under one snapshot, `none` "
+             "starts at the slot without copying.",
+     .default_text = "auto",
+     .choices = kCopyModes,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.source.copy.mode = static_cast<CopyMode>(value.number);
+         }},
+    {.path = "source.copy.connections",
+     .type = KeyType::number,
+     .help = "Connections that copy in parallel.",
+     .default_text = "4",
+     .least = 1,
+     .most = 64,
+     .store = [](Target& to,
+                 const Value& value) { to.config.source.copy.connections = narrow(value.number); }},
+    {.path = "source.memory",
+     .type = KeyType::size,
+     .help = "Memory for transactions that are still open; what does not fit goes to disk.",
+     .default_text = "64MiB",
+     .least = kMebibyte,
+     .most = kMebibyte << 16,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.source.memory_bytes_max = static_cast<std::size_t>(value.number);
+         }},
+    {.path = "source.tables",
+     .type = KeyType::list_of_tables,
+     .help =
+         "Tables to replicate, each by name or as a mapping. Without it, all tables of the named "
+         "publications.",
+     .store = [](Target& to, const Value&) { to.config.source.tables.emplace_back(); }},
+    {.path = "source.tables[].name",
+     .type = KeyType::table,
+     .help = "`schema.table`; without a schema, `public`. Quote as in SQL: `public.\"Odd name\"`.",
+     .is_required = true,
+     .store = [](Target& to,
+                 const Value& value) { to.config.source.tables.back().name = value.table; }},
+    {.path = "source.tables[].columns",
+     .type = KeyType::list_of_text,
+     .help = "Columns to replicate; they must include the replica identity.",
+     .default_text = "all columns",
+     .store = [](Target& to,
+                 const Value& value) { to.config.source.tables.back().columns = value.texts; }},
+    {.path = "source.tables[].where",
+     .type = KeyType::text,
+     .help = "SQL condition over the table's columns. It goes into the publication where no write "
+             "can fail by it, else Freshet filters.",
+     .default_text = "all rows",
+     .store = [](Target& to,
+                 const Value& value) { to.config.source.tables.back().where = value.text; }},
+    {.path = "state",
+     .type = KeyType::text,
+     .help = "What Freshet remembers between runs: `sqlite:PATH` or `memory:`.",
+     .default_text = "sqlite:$XDG_STATE_HOME/freshet/<pipeline>.db",
+     .store = [](Target& to, const Value& value) { to.config.state = value.text; }},
+    {.path = "mask_key",
+     .type = KeyType::secret,
+     .help =
+         "Key of `hash` masks, best as `${ENV}`: equal values hash alike only under equal keys.",
+     .default_text = "made once and kept beside the state",
+     .store = [](Target& to, const Value& value) { to.config.mask_key = value.text; }},
+    {.path = "embedders",
+     .type = KeyType::named_mappings,
+     .help = "Models that turn text into vectors, by names of your choice.",
+     .store = [](Target& to,
+                 const Value& value) { to.embedder = &to.config.embedders[value.text]; }},
+    {.path = "embedders.*.type",
+     .type = KeyType::choice,
+     .help = "`static` runs on this machine from files, `http` asks an OpenAI-compatible server.",
+     .choices = kEmbedderTypes,
+     .is_required = true,
+     .store =
+         [](Target& to, const Value& value) {
+           to.embedder->type = static_cast<EmbedderType>(value.number);
+         }},
+    {.path = "embedders.*.model",
+     .type = KeyType::text,
+     .help = "Name of the model, e.g. `wordllama-256` or `text-embedding-3-small`.",
+     .is_required = true,
+     .store = [](Target& to, const Value& value) { to.embedder->model = value.text; }},
+    {.path = "embedders.*.path",
+     .type = KeyType::text,
+     .help = "`static`: directory with `weights/` and `tokenizers/`.",
+     .default_text = "where FRESHET_MODELS or ./dev setup put the model",
+     .store = [](Target& to, const Value& value) { to.embedder->path = value.text; }},
+    {.path = "embedders.*.url",
+     .type = KeyType::url,
+     .help = "`http`: the endpoint, e.g. `https://api.openai.com/v1/embeddings`.",
+     .store = [](Target& to, const Value& value) { to.embedder->url = value.text; }},
+    {.path = "embedders.*.api_key",
+     .type = KeyType::secret,
+     .help = "`http`: key sent as a bearer token, best as `${ENV}`.",
+     .store = [](Target& to, const Value& value) { to.embedder->api_key = value.text; }},
+    {.path = "embedders.*.dimensions",
+     .type = KeyType::number,
+     .help = "Dimension of the vectors.",
+     .default_text = "what the model says",
+     .least = 1,
+     .most = 16'000,
+     .store = [](Target& to,
+                 const Value& value) { to.embedder->dimensions = narrow(value.number); }},
+    {.path = "embedders.*.batch_texts_max",
+     .type = KeyType::number,
+     .help = "`http`: texts per request.",
+     .default_text = "64",
+     .least = 1,
+     .most = 2048,
+     .store = [](Target& to,
+                 const Value& value) { to.embedder->batch_texts_max = narrow(value.number); }},
+    {.path = "embedders.*.requests_in_flight",
+     .type = KeyType::number,
+     .help = "`http`: requests at once.",
+     .default_text = "4",
+     .least = 1,
+     .most = 64,
+     .store = [](Target& to,
+                 const Value& value) { to.embedder->requests_in_flight = narrow(value.number); }},
+    {.path = "embedders.*.timeout",
+     .type = KeyType::duration,
+     .help = "`http`: how long one request may take.",
+     .default_text = "30s",
+     .least = 100,
+     .most = 600'000,
+     .store =
+         [](Target& to, const Value& value) {
+           to.embedder->timeout = std::chrono::milliseconds(value.number);
+         }},
+    {.path = "transforms",
+     .type = KeyType::list_of_mappings,
+     .help =
+         "What happens to rows on the way, in order. Each has `table` and one of `embed`, `mask`.",
+     .store = [](Target& to, const Value&) { to.config.transforms.emplace_back(); }},
+    {.path = "transforms[].table",
+     .type = KeyType::table,
+     .help = "A table of `source.tables`.",
+     .is_required = true,
+     .store = [](Target& to,
+                 const Value& value) { to.config.transforms.back().table = value.table; }},
+    {.path = "transforms[].embed",
+     .type = KeyType::mapping,
+     .help = "Adds a column with the vector of a text column.",
+     .store = [](Target& to, const Value&) { to.config.transforms.back().embed.emplace(); }},
+    {.path = "transforms[].embed.from",
+     .type = KeyType::text,
+     .help = "The text column. NULL and empty text give NULL.",
+     .is_required = true,
+     .store = [](Target& to,
+                 const Value& value) { to.config.transforms.back().embed->from = value.text; }},
+    {.path = "transforms[].embed.into",
+     .type = KeyType::text,
+     .help = "The new column.",
+     .is_required = true,
+     .store = [](Target& to,
+                 const Value& value) { to.config.transforms.back().embed->into = value.text; }},
+    {.path = "transforms[].embed.with",
+     .type = KeyType::text,
+     .help = "Name of an embedder.",
+     .is_required = true,
+     .store = [](Target& to,
+                 const Value& value) { to.config.transforms.back().embed->with = value.text; }},
+    {.path = "transforms[].mask",
+     .type = KeyType::column_choices,
+     .help =
+         "Columns to hide: `hash` (keyed; equal stays equal), `redact` (`***`), `null`, `last4` "
+         "(all but the last four characters).",
+     .choices = kMaskMethods,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.transforms.back().mask[value.text] = static_cast<MaskMethod>(value.number);
+         }},
+    {.path = "destinations",
+     .type = KeyType::named_mappings,
+     .help = "Stores to write to, by names of your choice; at least one.",
+     .is_required = true,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.destinations.push_back({.name = value.text, .url = {}, .vector_index = {}});
+         }},
+    {.path = "destinations.*.url",
+     .type = KeyType::url,
+     .help = "`postgresql://…`, `jsonl:PATH`, `jsonl:-` (stdout) or `null:` (discards; for "
+             "benchmarks).",
+     .is_required = true,
+     .store = [](Target& to,
+                 const Value& value) { to.config.destinations.back().url = value.text; }},
+    {.path = "destinations.*.vector_index",
+     .type = KeyType::mapping_or_none,
+     .help = "HNSW index of each vector column, built after the copy; `none` for no index.",
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.destinations.back().vector_index.is_wanted = value.flag;
+         }},
+    {.path = "destinations.*.vector_index.m",
+     .type = KeyType::number,
+     .help = "Neighbours per node: more finds better and writes slower.",
+     .default_text = "16",
+     .least = 2,
+     .most = 100,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.destinations.back().vector_index.m = narrow(value.number);
+         }},
+    {.path = "destinations.*.vector_index.ef_construction",
+     .type = KeyType::number,
+     .help = "Candidates looked at per insert; at least twice `m`.",
+     .default_text = "64",
+     .least = 4,
+     .most = 1000,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.destinations.back().vector_index.ef_construction = narrow(value.number);
+         }},
+};
+
+}  // namespace
+
+std::span<const KeyDefinition> key_definitions() {
+  return kDefinitions;
+}
+
+std::string_view key_name(const KeyDefinition& key) {
+  const std::size_t dot = key.path.rfind('.');
+  return dot == std::string_view::npos ? key.path : key.path.substr(dot + 1);
+}
+
+std::vector<const KeyDefinition*> find_children(std::string_view path) {
+  std::vector<const KeyDefinition*> children;
+  for (const KeyDefinition& key : kDefinitions) {
+    const std::size_t dot = key.path.rfind('.');
+    const std::string_view parent =
+        dot == std::string_view::npos ? std::string_view{} : key.path.substr(0, dot);
+    if (parent == path) children.push_back(&key);
+  }
+  return children;
+}
+
+std::span<const std::string_view> mask_method_names() {
+  return kMaskMethods;
+}
+
+std::span<const std::string_view> embedder_type_names() {
+  return kEmbedderTypes;
+}
+
+}  // namespace freshet
