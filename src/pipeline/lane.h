@@ -76,6 +76,8 @@ class Lane {
   /// The copy is void: holds nothing of it any more.
   Status restart_copy(const TableName& table);
   void count_copied(const TableName& table, std::uint64_t rows, std::uint64_t bytes);
+  /// Held while a range is written, where the destination takes one at a time.
+  std::mutex& copy_mutex() { return copy_mutex_; }
   void set_estimate(const TableName& table, std::uint64_t rows);
   void add_stats(PipelineStats& stats) const;
 
@@ -140,6 +142,7 @@ class Lane {
   std::atomic<std::uint64_t> durable_{0};
   std::atomic<bool> is_working_{false};
   LagMeter lag_;
+  std::mutex copy_mutex_;
   mutable std::mutex stats_mutex_;  // guards the counters
   std::map<TableName, Counters> counters_;
   DestinationStats totals_;

@@ -13,6 +13,12 @@ HoldSpool& Lane::spool_of(const TableName& table) {
 
 Status Lane::prepare_copy(const SchemaPtr& output) {
   return queue_.call([&]() -> Status {
+    {
+      const std::lock_guard lock(around_.router_mutex);
+      // What a void copy held is in the next snapshot. (A copy under the slot's snapshot is under
+      // way from the start: what it holds counts.)
+      if (router_.phase(output->name) == TablePhase::pending) spools_.erase(output->name);
+    }
     const SchemaPtr previous = current_[output->name];
     if (previous && !is_same_shape(*previous, *output)) {
       FRESHET_TRY(destination_->evolve(previous, output));
@@ -29,10 +35,13 @@ Status Lane::prepare_copy(const SchemaPtr& output) {
 
 Status Lane::finish_copy(const TableName& table, Lsn settled_at) {
   return queue_.call([&]() -> Status {
-    FRESHET_TRY(destination_->finish_copy(current_.at(table)));
-    const std::lock_guard lock(around_.router_mutex);
-    router_.finish_copy(table, settled_at);
-    return ok_status();
+    {
+      const std::lock_guard lock(around_.router_mutex);
+      // A reconnect may have made the copy void just now.
+      if (router_.phase(table) != TablePhase::copying) return ok_status();
+      router_.finish_copy(table, settled_at);
+    }
+    return destination_->finish_copy(current_.at(table));
   });
 }
 

@@ -46,9 +46,9 @@ Reader::Reader(Options options,
       wake_(wake),
       failure_(failure),
       is_urgent_(is_urgent),
-      published_(options_.start.start) {
+      published_(options_.published) {
   received_ = to_integer(published_.end);
-  acknowledged_ = to_integer(published_.end);
+  acknowledged_ = to_integer(options_.confirmed_flush);
   assembler_.skip_upto(published_);
 }
 
@@ -117,6 +117,7 @@ Status Reader::take(const source::WalData& data) {
   FRESHET_TRY(const TransactionPtr transaction, assembler_.push(data.start, data.bytes));
   if (!transaction) return ok_status();
   const Position end{transaction->info().end_lsn};
+  passed_ = std::max(passed_, end.end);
   // After a reconnect the server sends again what it was not told of.
   if (end <= published_) return ok_status();
   published_ = end;
@@ -129,6 +130,7 @@ Status Reader::take(const source::WalData& data) {
 void Reader::take(const source::Keepalive& keepalive) {
   backoff_.reset();
   wal_end_ = std::max(wal_end_, keepalive.wal_end);
+  passed_ = std::max(passed_, keepalive.wal_end);
   owes_reply_ = owes_reply_ || keepalive.wants_reply;
 }
 
@@ -142,7 +144,8 @@ void Reader::publish_idle(Position position) {
 }
 
 Lsn Reader::acknowledgeable() const {
-  Position least = published_;
+  // Until the stream has come so far, it may still bring a PREPARE that nobody else remembers.
+  Position least{std::min(published_.end, passed_)};
   for (const auto& lane : lanes_) least = std::min(least, lane->durable());
   if (const std::optional<Lsn> undecided = assembler_.hold_below()) {
     least.end = std::min(least.end, *undecided);
@@ -183,6 +186,7 @@ Status Reader::reconnect(const Error& cause) {
   assembler_.reset();
   assembler_.skip_upto(published_);
   wal_end_ = kNoLsn;
+  passed_ = kNoLsn;
   while (wish_.load(std::memory_order_acquire) == Wish::read) {
     const auto pause = backoff_.next(random_number());
     const auto until = Clock::now() + pause;

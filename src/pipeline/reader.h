@@ -25,7 +25,9 @@ class Reader {
  public:
   struct Options {
     pg::ConnectOptions connect;
-    source::StartOptions start;          ///< Its `start` is where streaming begins.
+    source::StartOptions start;          ///< Its `start` is where the server begins to send.
+    Position published;                  ///< What ends at or before it, all destinations have.
+    Lsn confirmed_flush = kNoLsn;        ///< What the slot was told already.
     SlotIdentity slot;
     std::size_t memory_bytes_max = 0;
     /// Called on the reader's thread after a reconnect: nothing of before has been lost for sure.
@@ -81,6 +83,7 @@ class Reader {
   // The reader's thread alone:
   Position published_;            // end of the last thing given to the lanes
   Lsn wal_end_ = kNoLsn;          // of the last keepalive
+  Lsn passed_ = kNoLsn;           // how far this connection's stream has come
   bool owes_reply_ = false;
   Clock::time_point last_feedback_{};
   Clock::time_point last_idle_{};

@@ -1,0 +1,341 @@
+#include "pipeline/copier.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "base/error_policy.h"
+#include "base/log.h"
+#include "base/try.h"
+#include "pipeline/range_feed.h"
+#include "source/barrier.h"
+#include "source/waiting.h"
+
+namespace freshet {
+namespace {
+
+// A snapshot that misses a transaction which the stream already brought is taken again after so long.
+constexpr std::chrono::milliseconds kSnapshotRetry{20};
+constexpr std::chrono::milliseconds kRoundRetry{500};
+constexpr std::chrono::milliseconds kIdleWait{200};
+
+// The table is not what it was when the copy began: its definition, not its rows, is at fault.
+bool is_changed_definition(const Error& error) {
+  return source::is_rewritten(error) || error.sqlstate() == "42703" || error.sqlstate() == "42P01";
+}
+
+}  // namespace
+
+Copier::Copier(Options options,
+               TablePlans& plans,
+               std::span<const std::unique_ptr<Lane>> lanes,
+               std::mutex& router_mutex,
+               Failure& failure)
+    : options_(std::move(options)), plans_(plans), lanes_(lanes), router_mutex_(router_mutex), failure_(failure) {}
+
+Copier::~Copier() { stop(); }
+
+Status Copier::start() {
+  if (options_.slot_snapshot) {
+    const std::lock_guard lock(router_mutex_);
+    for (const auto& lane : lanes_) {
+      for (const TableName& table : lane->router().tables_in(TablePhase::pending)) {
+        lane->router().begin_copy_of_slot(table);
+      }
+    }
+  }
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "copier");
+    Status status = run();
+    const bool is_cancelled = !status.ok() && status.error().kind() == ErrorKind::cancelled;
+    if (!status.ok() && !is_cancelled) failure_.report(std::move(status).error());
+  });
+  return ok_status();
+}
+
+Status Copier::run() {
+  if (options_.slot_snapshot) FRESHET_TRY(run_round(std::move(options_.slot_snapshot)));
+  while (!is_stopping_) {
+    Status status = run_round(nullptr);
+    if (!status.ok()) {
+      if (retry_of(status.error()) == Retry::never) return status;
+      log_error(LogLevel::warn, "copy interrupted, starting it again", status.error());
+      catalog_.reset();
+      FRESHET_TRY(pause(kRoundRetry));
+    }
+    FRESHET_TRY(pause(kIdleWait));
+  }
+  return ok_status();
+}
+
+Status Copier::run_round(std::unique_ptr<source::SnapshotCoordinator> slot_snapshot) {
+  const bool is_slots = slot_snapshot != nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    voided_.clear();
+  }
+  std::vector<Job> jobs = plan_jobs(is_slots ? TablePhase::copying : TablePhase::pending);
+  if (jobs.empty()) return ok_status();
+  if (is_slots) {
+    FRESHET_TRY(pg::Connection* const connection, catalog());
+    for (Job& job : jobs) {
+      FRESHET_TRY(prepare(job));
+      // Columns that came between the look at the catalogue and the snapshot would be missing.
+      FRESHET_TRY(const bool is_same, is_unchanged(*connection, job));
+      if (!is_same) void_job(job, Error{ErrorKind::schema, "the table changed before its copy began"});
+    }
+  } else {
+    FRESHET_TRY(slot_snapshot, take_snapshot(jobs));
+  }
+  Status status = copy(jobs, *slot_snapshot, is_slots);
+  set_activity({});
+  return status;
+}
+
+std::vector<Copier::Job> Copier::plan_jobs(TablePhase phase) const {
+  std::map<TableName, std::vector<Lane*>> wanted;
+  {
+    const std::lock_guard lock(router_mutex_);
+    for (const auto& lane : lanes_) {
+      for (const TableName& table : lane->router().tables_in(phase)) wanted[table].push_back(lane.get());
+    }
+  }
+  std::vector<Job> jobs;
+  for (auto& [name, lanes] : wanted) {
+    Job job;
+    job.name = name;
+    job.lanes = std::move(lanes);
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+Result<pg::Connection*> Copier::catalog() {
+  if (!catalog_) {
+    FRESHET_TRY(catalog_, pg::Connection::open(options_.connect));
+  }
+  return catalog_.get();
+}
+
+// From the plan's catalogue entry to empty tables at the destinations.
+Status Copier::prepare(Job& job) {
+  const TablePlan& plan = plans_.at(job.name);
+  FRESHET_TRY(const TableSchema wanted, source::select_columns(plan.catalog, plan.config.columns));
+  FRESHET_TRY(job.shape, make_shape(plan, std::make_shared<const TableSchema>(wanted)));
+  job.table = source::CopyTable{
+      .schema = job.shape->projected, .where = plan.config.where, .heaps = plan.catalog.heaps};
+  for (Lane* lane : job.lanes) {
+    lane->set_estimate(job.name, static_cast<std::uint64_t>(std::max(0.0, plan.catalog.rows_estimated)));
+    FRESHET_TRY(lane->prepare_copy(job.shape->output));
+  }
+  return ok_status();
+}
+
+Result<bool> Copier::is_unchanged(pg::Connection& connection, const Job& job) const {
+  FRESHET_TRY(const source::CatalogTable now, source::load_table(connection, job.name));
+  return now.schema.columns == plans_.at(job.name).catalog.schema.columns;
+}
+
+// Barrier, locks, snapshot; and again until the snapshot sees all that the stream has brought.
+Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::vector<Job>& jobs) {
+  FRESHET_TRY(pg::Connection* const connection, catalog());
+  FRESHET_TRY(source::pass_barrier(*connection, [this](std::span<const source::WaitedFor> waited_for) {
+    set_activity("waiting for " + source::describe(waited_for));
+  }));
+  bool is_prepared = false;
+  while (true) {
+    if (!is_prepared) {
+      for (Job& job : jobs) {
+        FRESHET_TRY(plans_.at(job.name).catalog, source::load_table(*connection, job.name));
+        FRESHET_TRY(prepare(job));
+      }
+      is_prepared = true;
+    }
+    std::vector<source::CopyTable> tables;
+    for (const Job& job : jobs) tables.push_back(job.table);
+    FRESHET_TRY(auto snapshot, source::SnapshotCoordinator::take(options_.connect, options_.system_identifier, tables));
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      jobs[i].table = std::move(tables[i]);
+      FRESHET_TRY(const bool is_same, is_unchanged(*connection, jobs[i]));
+      is_prepared = is_prepared && is_same;
+    }
+    if (is_prepared) {
+      FRESHET_TRY(const bool has_begun, try_begin(jobs, *snapshot));
+      if (has_begun) return snapshot;
+    }
+    snapshot.reset();
+    FRESHET_TRY(pause(kSnapshotRetry));
+  }
+}
+
+// The check and the step from pending to copying are one: no transaction is judged in between.
+Result<bool> Copier::try_begin(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot) {
+  const std::lock_guard lock(router_mutex_);
+  for (const Job& job : jobs) {
+    for (Lane* lane : job.lanes) {
+      if (!lane->router().may_begin_copy(job.name, snapshot.snapshot())) return false;
+    }
+  }
+  for (const Job& job : jobs) {
+    for (Lane* lane : job.lanes) lane->router().begin_copy(job.name, snapshot.snapshot());
+  }
+  return true;
+}
+
+Status Copier::copy(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot, bool is_slots) {
+  set_activity("copying");
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.clear();
+    for (Job& job : jobs) {
+      job.ranges = source::plan_ranges(job.table.heaps, {.connections = options_.connections});
+      job.ranges_left = job.ranges.size();
+      for (const source::CopyRange& range : job.ranges) tasks_.push_back({&job, &range});
+    }
+    // Taken from the back: the largest ranges go first, so that all connections end together.
+    const auto pages = [](const Task& task) {
+      return task.range->end_page.value_or(std::max(task.range->heap.pages, task.range->first_page)) -
+             task.range->first_page;
+    };
+    std::stable_sort(tasks_.begin(), tasks_.end(), [&](const Task& a, const Task& b) { return pages(a) < pages(b); });
+  }
+  const std::size_t threads = std::min<std::size_t>(options_.connections, tasks_.size());
+  {
+    std::vector<std::jthread> workers;
+    for (std::size_t i = 0; i < threads; ++i) workers.emplace_back([&] { work(snapshot); });
+  }
+  if (is_stopping_) return Error{ErrorKind::cancelled, "the copy was stopped"};
+  for (Job& job : jobs) FRESHET_TRY(finish_job(job, is_slots));
+  return ok_status();
+}
+
+Status Copier::finish_job(Job& job, bool is_slots) {
+  bool is_void = job.is_void || job.ranges_left != 0;
+  {
+    const std::lock_guard lock(mutex_);
+    is_void = is_void || voided_.contains(job.name);
+  }
+  if (is_void) {
+    log_info("copying the table again", {{"table", to_string(job.name)}});
+    for (Lane* lane : job.lanes) FRESHET_TRY(lane->restart_copy(job.name));
+    return ok_status();
+  }
+  for (Lane* lane : job.lanes) {
+    // The slot's own snapshot holds nothing that the stream brings, so that nothing has to settle.
+    FRESHET_TRY(lane->finish_copy(job.name, is_slots ? kNoLsn : job.read_upto));
+  }
+  log_info("table copied", {{"table", to_string(job.name)}});
+  return ok_status();
+}
+
+void Copier::work(const source::SnapshotCoordinator& snapshot) {
+  ::pthread_setname_np(::pthread_self(), "copy worker");
+  std::unique_ptr<pg::Connection> connection;
+  while (const std::optional<Task> task = next_task()) {
+    Status status = ok_status();
+    if (!connection) {
+      auto opened = pg::Connection::open(options_.connect);
+      if (opened.ok()) connection = std::move(opened).value();
+      else status = std::move(opened).error();
+    }
+    if (status.ok()) status = copy_task(*connection, *task, snapshot.snapshot_name());
+    if (status.ok()) continue;
+    void_job(*task->job, status.error());
+    if (is_changed_definition(status.error())) continue;
+    connection.reset();
+    if (retry_of(status.error()) == Retry::never && status.error().kind() != ErrorKind::cancelled) {
+      failure_.report(std::move(status).error());
+      return;
+    }
+  }
+}
+
+std::optional<Copier::Task> Copier::next_task() {
+  const std::lock_guard lock(mutex_);
+  while (!tasks_.empty() && !is_stopping_) {
+    const Task task = tasks_.back();
+    tasks_.pop_back();
+    if (!task.job->is_void && !voided_.contains(task.job->name)) return task;
+  }
+  return {};
+}
+
+Status Copier::copy_task(pg::Connection& connection, const Task& task, const std::string& snapshot_name) {
+  const RangeId id{.table = task.job->name, .index = task.range->index, .count = task.range->count};
+  auto opened = RangeFeed::open(task.job->shape, id, task.job->lanes);
+  if (!opened.ok()) {
+    failure_.report(opened.error());
+    return std::move(opened).error();
+  }
+  RangeFeed& feed = **opened;
+  auto result = source::copy_range(connection,
+                                   {.table = &task.job->table,
+                                    .range = task.range,
+                                    .snapshot_name = snapshot_name,
+                                    .system_identifier = options_.system_identifier},
+                                   [&](std::string_view lines) { return feed.take(lines); });
+  Status status = ok_status();
+  if (!result.ok()) status = result.error();
+  if (status.ok()) status = feed.finish(result->rows, result->bytes);
+  if (feed.has_failed() && !is_stopping_) failure_.report(status.error());
+  FRESHET_TRY(std::move(status));
+  finish_task(task, result->read_upto);
+  return ok_status();
+}
+
+void Copier::finish_task(const Task& task, Lsn read_upto) {
+  const std::lock_guard lock(mutex_);
+  task.job->read_upto = std::max(task.job->read_upto, read_upto);
+  --task.job->ranges_left;
+}
+
+void Copier::void_job(Job& job, const Error& reason) {
+  const std::lock_guard lock(mutex_);
+  if (!job.is_void && !is_stopping_) log_error(LogLevel::warn, "the copy of a table became void", reason);
+  job.is_void = true;
+}
+
+void Copier::void_unsettled(Position received) {
+  std::vector<TableName> tables;
+  {
+    const std::lock_guard lock(router_mutex_);
+    for (const auto& lane : lanes_) {
+      for (const TablePhase phase : {TablePhase::copying, TablePhase::catching_up}) {
+        for (TableName& table : lane->router().tables_in(phase)) {
+          if (!lane->router().is_unsettled(table, received)) continue;
+          // At once, so that the lane applies nothing of what it held; its spool goes in prepare.
+          lane->router().restart_copy(table);
+          tables.push_back(std::move(table));
+        }
+      }
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  for (TableName& table : tables) voided_.insert(std::move(table));
+}
+
+Status Copier::pause(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, time, [&] { return is_stopping_.load(); });
+  if (is_stopping_) return Error{ErrorKind::cancelled, "the copy was stopped"};
+  return ok_status();
+}
+
+void Copier::set_activity(std::string activity) {
+  const std::lock_guard lock(mutex_);
+  activity_ = std::move(activity);
+}
+
+std::string Copier::activity() const {
+  const std::lock_guard lock(mutex_);
+  return activity_;
+}
+
+void Copier::stop() {
+  is_stopping_ = true;
+  changed_.notify_all();
+  if (options_.connect.interrupter) options_.connect.interrupter->trigger();
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace freshet

@@ -1,0 +1,103 @@
+// The initial copy: reads tables under one snapshot over several connections, while the stream goes
+// on, and starts a table again when its copy became void.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "freshet/destination.h"
+#include "pg/connection.h"
+#include "pipeline/failure.h"
+#include "pipeline/lane.h"
+#include "pipeline/table_plan.h"
+#include "source/snapshot_copy.h"
+
+namespace freshet {
+
+class Copier {
+ public:
+  struct Options {
+    pg::ConnectOptions connect;        ///< Its interrupter ends all copying.
+    std::string system_identifier;
+    std::uint32_t connections = 4;
+    /// The snapshot exported by our slot's creation, imported and kept; null: take our own.
+    std::unique_ptr<source::SnapshotCoordinator> slot_snapshot;
+  };
+
+  Copier(Options options,
+         TablePlans& plans,
+         std::span<const std::unique_ptr<Lane>> lanes,
+         std::mutex& router_mutex,
+         Failure& failure);
+  ~Copier();
+
+  /// Copies the tables that are `pending` in any lane's router. With a slot snapshot their routes
+  /// are set to `copying` before this returns, so before anything is streamed.
+  Status start();
+  /// The reader connected anew: copies that the stream had not passed are void (design §4, settling).
+  void void_unsettled(Position received);
+  void stop();
+  /// What it does, in one phrase; empty when nothing.
+  std::string activity() const;
+
+ private:
+  struct Job {
+    TableName name;
+    source::CopyTable table;
+    ShapePtr shape;
+    std::vector<Lane*> lanes;
+    std::vector<source::CopyRange> ranges;
+    std::size_t ranges_left = 0;
+    Lsn read_upto = kNoLsn;
+    bool is_void = false;      // rewritten under us: to be copied again
+  };
+  struct Task {
+    Job* job = nullptr;
+    const source::CopyRange* range = nullptr;
+  };
+
+  Status run();
+  Status run_round(std::unique_ptr<source::SnapshotCoordinator> slot_snapshot);
+  std::vector<Job> plan_jobs(TablePhase phase) const;
+  Status prepare(Job& job);
+  Result<bool> is_unchanged(pg::Connection& catalog, const Job& job) const;
+  Result<std::unique_ptr<source::SnapshotCoordinator>> take_snapshot(std::vector<Job>& jobs);
+  Result<bool> try_begin(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot);
+  Status copy(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot, bool is_slots);
+  void work(const source::SnapshotCoordinator& snapshot);
+  Status copy_task(pg::Connection& connection, const Task& task, const std::string& snapshot_name);
+  void finish_task(const Task& task, Lsn read_upto);
+  void void_job(Job& job, const Error& reason);
+  std::optional<Task> next_task();
+  Status finish_job(Job& job, bool is_slots);
+  Result<pg::Connection*> catalog();
+  void set_activity(std::string activity);
+  Status pause(std::chrono::milliseconds time);
+
+  Options options_;
+  TablePlans& plans_;
+  std::span<const std::unique_ptr<Lane>> lanes_;
+  std::mutex& router_mutex_;
+  Failure& failure_;
+  std::unique_ptr<pg::Connection> catalog_;  // the copier's thread alone
+  std::thread thread_;
+  std::atomic<bool> is_stopping_{false};
+
+  mutable std::mutex mutex_;  // guards all below
+  std::condition_variable changed_;
+  std::vector<Task> tasks_;   // of the present round, taken from the back
+  std::set<TableName> voided_;  // since the round began
+  std::string activity_;
+};
+
+}  // namespace freshet

@@ -1,0 +1,73 @@
+#include "pipeline/range_feed.h"
+
+#include <algorithm>
+
+#include "base/try.h"
+#include "types/copy_text.h"
+
+namespace freshet {
+
+Result<std::unique_ptr<RangeFeed>> RangeFeed::open(const ShapePtr& shape,
+                                                   const RangeId& range,
+                                                   std::span<Lane* const> lanes) {
+  auto feed = std::unique_ptr<RangeFeed>(new RangeFeed(shape, range.table));
+  for (Lane* lane : lanes) FRESHET_TRY(feed->add(*lane, range));
+  return feed;
+}
+
+Status RangeFeed::add(Lane& lane, const RangeId& range) {
+  const Traits traits = lane.destination().traits();
+  Writer writer{.lane = &lane, .turn = {}, .writer = nullptr, .is_raw = false};
+  if (!traits.copies_concurrently) writer.turn = std::unique_lock(lane.copy_mutex());
+  writer.is_raw = traits.takes_raw_copy && shape_->transforms.empty();
+  FRESHET_TRY(writer.writer, lane.destination().begin_range(shape_->output, range));
+  writers_.push_back(std::move(writer));
+  return ok_status();
+}
+
+Status RangeFeed::parse(std::string_view lines) {
+  const std::size_t width = shape_->projected->columns.size();
+  rows_.clear();
+  arena_.clear();
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size() - 1);
+    const std::span<Value> fields = arena_.array<Value>(width);
+    FRESHET_TRY(split_copy_row(lines.substr(0, end + 1), fields, arena_));
+    Change& row = rows_.emplace_back();
+    row.after = fields;
+    lines.remove_prefix(end + 1);
+  }
+  for (std::size_t i = 0; i < shape_->transforms.size(); ++i) {
+    FRESHET_TRY(shape_->transforms[i]->apply(*shape_->transform_inputs[i], rows_, arena_));
+  }
+  return ok_status();
+}
+
+Status RangeFeed::write(std::string_view lines) {
+  const bool needs_rows = std::any_of(writers_.begin(), writers_.end(), [](const Writer& w) { return !w.is_raw; });
+  if (needs_rows) FRESHET_TRY(parse(lines));
+  for (Writer& writer : writers_) {
+    FRESHET_TRY(writer.is_raw ? writer.writer->raw_rows(lines) : writer.writer->rows(rows_));
+  }
+  return ok_status();
+}
+
+Status RangeFeed::take(std::string_view lines) {
+  Status status = write(lines);
+  has_failed_ = has_failed_ || !status.ok();
+  return status;
+}
+
+Status RangeFeed::finish(std::uint64_t rows, std::uint64_t bytes) {
+  for (Writer& writer : writers_) {
+    Status status = writer.writer->finish();
+    if (!status.ok()) {
+      has_failed_ = true;
+      return status;
+    }
+    writer.lane->count_copied(table_, rows, bytes);
+  }
+  return ok_status();
+}
+
+}  // namespace freshet
