@@ -25,11 +25,12 @@ LAYERS = {
     "base": set(),
     "types": {"base"},
     "core": {"types", "base"},
-    "source": {"core", "types", "base"},
+    "pg": {"types", "base"},
+    "source": {"core", "pg", "types", "base"},
     "state": {"core", "types", "base"},
     "embedders": {"base"},
     "transforms": {"types", "base"},
-    "destinations": {"types", "base"},
+    "destinations": {"pg", "types", "base"},
 }
 _STORES = set(LAYERS)
 for _layer in ("pipeline", "config", "ops", "server", "cli"):
@@ -115,13 +116,17 @@ def include_problem(name: str, included: str) -> str | None:
         return f"write the path from src/ or include/: {included}"
     if target != layer and target not in LAYERS.get(layer, set()):
         return f"{layer} may not include {target} ({included}): arrows point down only"
-    if layer == target == "destinations":
+    if layer == "destinations":
         return destination_problem(parts, path)
     return None
 
 
 def destination_problem(parts: tuple[str, ...], path: str) -> str | None:
-    """A destination's folder knows only itself and what lies directly in destinations/."""
+    """A destination knows itself, its own store's client, and what lies directly beside it."""
+    if path.startswith("pg/") and parts[2] != "postgres":
+        return f"of the destinations only postgres may include {path}"
+    if not path.startswith("destinations/"):
+        return None
     other = path.split("/")[1:-1]
     if len(parts) < 4 or not other or other[0] in (parts[2], "testing", "contract"):
         return None
