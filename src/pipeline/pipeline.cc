@@ -1,0 +1,150 @@
+// Supervision: one lease, and sessions one after another until one ends well or nothing can help.
+#include "pipeline/pipeline.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "base/backoff.h"
+#include "base/error_policy.h"
+#include "base/log.h"
+#include "base/try.h"
+#include "pipeline/session.h"
+#include "pipeline/transform_set.h"
+#include "state/holder.h"
+#include "state/open.h"
+
+namespace freshet {
+namespace {
+
+// How long a second freshet waits for the first to let go of the pipeline or its slot.
+constexpr std::chrono::seconds kTakeOverWait{30};
+constexpr std::chrono::milliseconds kTakeOverPoll{250};
+
+using Clock = std::chrono::steady_clock;
+
+// True if the time passed without a stop request.
+bool pause(const std::stop_token& stop, std::chrono::milliseconds time) {
+  const auto until = Clock::now() + time;
+  while (!stop.stop_requested() && Clock::now() < until) {
+    std::this_thread::sleep_for(std::min<Clock::duration>(until - Clock::now(), std::chrono::milliseconds(20)));
+  }
+  return !stop.stop_requested();
+}
+
+std::string directory_of_state(const PipelineConfig& config) {
+  constexpr std::string_view kScheme = "sqlite:";
+  std::string path = config.state;
+  if (path.starts_with(kScheme)) path.erase(0, kScheme.size());
+  if (path.empty() || path.starts_with("memory:")) {
+    const auto standard = default_state_path(config.pipeline);
+    path = standard.ok() ? *standard : std::string{"./state"};
+  }
+  const auto parent = std::filesystem::path(path).parent_path();
+  return parent.empty() ? "." : parent.string();
+}
+
+class SupervisedPipeline final : public Pipeline {
+ public:
+  explicit SupervisedPipeline(PipelineConfig config) : config_(std::move(config)) {}
+
+  Status run(std::stop_token stop, Until until) override {
+    FRESHET_TRY(state_, open_state_store(config_.state, config_.pipeline));
+    const std::string directory = directory_of_state(config_);
+    FRESHET_TRY(auto transforms, TransformSet::make(config_, directory));
+    {
+      const std::lock_guard lock(mutex_);
+      transforms_ = std::move(transforms);
+    }
+    FRESHET_TRY(const Lease lease, acquire(stop));
+    Status status = supervise(lease, stop, until, directory + "/spill");
+    if (const Status released = state_->release(lease); !released.ok() && status.ok()) return released;
+    return status;
+  }
+
+  PipelineStats stats() const override {
+    PipelineStats stats;
+    stats.pipeline = config_.pipeline;
+    const std::lock_guard lock(mutex_);
+    if (transforms_) stats.texts_embedded = transforms_->texts_embedded();
+    if (session_) session_->add_stats(stats);
+    return stats;
+  }
+
+ private:
+  Result<Lease> acquire(const std::stop_token& stop) {
+    const Holder self{.host = this_host_name(), .pid = static_cast<long>(::getpid())};
+    const auto deadline = Clock::now() + kTakeOverWait;
+    bool has_told = false;
+    while (true) {
+      auto lease = state_->acquire(config_.pipeline, self);
+      const bool is_held = !lease.ok() && lease.error().kind() == ErrorKind::lease_held;
+      if (!is_held || Clock::now() >= deadline) return lease;
+      if (!has_told) log_error(LogLevel::warn, "waiting up to 30 s for the pipeline", lease.error());
+      has_told = true;
+      if (!pause(stop, kTakeOverPoll)) return Error{ErrorKind::cancelled, "stopped while waiting for the pipeline"};
+    }
+  }
+
+  Status supervise(const Lease& lease,
+                   const std::stop_token& stop,
+                   const Until& until,
+                   const std::string& spill_directory) {
+    Backoff backoff(std::chrono::milliseconds(100), std::chrono::seconds(30));
+    std::mt19937_64 random(std::random_device{}());
+    bool has_streamed = false;
+    const auto started = Clock::now();
+    while (true) {
+      auto session = std::make_unique<Session>(Session::Options{.config = config_,
+                                                                .state = *state_,
+                                                                .lease = lease,
+                                                                .transforms = *transforms_,
+                                                                .spill_directory = spill_directory});
+      swap_session(std::move(session));
+      const Status status = session_->run(stop, until);
+      if (session_->has_streamed()) backoff.reset();
+      has_streamed = has_streamed || session_->has_streamed();
+      if (status.ok() || stop.stop_requested()) return status;
+      if (!is_worth_retrying(status.error(), has_streamed, Clock::now() - started)) return status;
+      const auto wait = backoff.next(random());
+      log_error(LogLevel::warn, "pipeline interrupted, starting it again", status.error());
+      FRESHET_TRY(state_->renew(lease));
+      if (!pause(stop, wait)) return ok_status();
+      FRESHET_TRY(transforms_->restart());
+    }
+  }
+
+  // Before anything has been streamed an error is most likely a mistake in the configuration: say so
+  // at once. But a slot or a busy server may still belong to the freshet that ran before this one.
+  static bool is_worth_retrying(const Error& error, bool has_streamed, Clock::duration since_start) {
+    if (retry_of(error) == Retry::never) return false;
+    if (has_streamed) return true;
+    return error.kind() != ErrorKind::connection && since_start < kTakeOverWait;
+  }
+
+  void swap_session(std::unique_ptr<Session> session) {
+    const std::lock_guard lock(mutex_);
+    session_ = std::move(session);
+  }
+
+  PipelineConfig config_;
+  std::unique_ptr<StateStore> state_;
+  mutable std::mutex mutex_;  // guards the two pointers below against stats()
+  std::unique_ptr<TransformSet> transforms_;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Pipeline>> Pipeline::make(PipelineConfig config) {
+  if (config.destinations.empty()) {
+    return Error{ErrorKind::config, "no destination"}.fix("name one under destinations, or with --to");
+  }
+  return std::unique_ptr<Pipeline>(std::make_unique<SupervisedPipeline>(std::move(config)));
+}
+
+}  // namespace freshet

@@ -1,0 +1,163 @@
+#include "pipeline/session.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/try.h"
+
+namespace freshet {
+namespace {
+
+constexpr std::chrono::milliseconds kWatchInterval{20};
+constexpr std::chrono::seconds kRenewInterval{3};
+// Gaps are to be noticed within 10 s.
+constexpr std::chrono::seconds kLookInterval{5};
+
+}  // namespace
+
+Session::Session(Options options) : options_(std::move(options)), interrupter_(std::make_shared<pg::Interrupter>()) {}
+
+Session::~Session() { stop_threads(false); }
+
+Status Session::run(const std::stop_token& stop, const Until& until) {
+  const auto start = [&]() -> Status {
+    FRESHET_TRY(open_source());
+    FRESHET_TRY(load_tables());
+    FRESHET_TRY(plan_publications());
+    FRESHET_TRY(open_destinations());
+    FRESHET_TRY(find_or_create_slot(stop));
+    FRESHET_TRY(make_lanes());
+    return start_threads();
+  };
+  Status status = start();
+  if (status.ok()) {
+    set_activity({});
+    status = watch(stop, until);
+  }
+  stop_threads(status.ok());
+  if (status.ok()) status = failure_.status();
+  return status;
+}
+
+Status Session::watch(const std::stop_token& stop, const Until& until) {
+  while (!stop.stop_requested()) {
+    failure_.wait_for(kWatchInterval);
+    FRESHET_TRY(failure_.status());
+    set_urgency(until);
+    FRESHET_TRY(const bool is_done, has_reached(until));
+    if (is_done) return ok_status();
+    const auto now = Clock::now();
+    if (now - last_renewal_ >= kRenewInterval) {
+      FRESHET_TRY(options_.state.renew(options_.lease));
+      last_renewal_ = now;
+    }
+    if (now - last_look_ >= kLookInterval) {
+      FRESHET_TRY(look_after_source());
+      last_look_ = now;
+    }
+  }
+  return ok_status();
+}
+
+bool Session::is_all_streaming() const {
+  const std::lock_guard lock(router_mutex_);
+  return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->router().is_all_streaming(); });
+}
+
+void Session::set_urgency(const Until& until) {
+  is_urgent_.store(until.kind != Until::Kind::stopped || !is_all_streaming(), std::memory_order_relaxed);
+}
+
+Result<bool> Session::has_reached(const Until& until) {
+  if (until.kind == Until::Kind::stopped || !is_all_streaming()) return false;
+  Lsn target = until.lsn;
+  if (until.kind == Until::Kind::caught_up) {
+    if (caught_up_target_ == kNoLsn) {
+      FRESHET_TRY(const pg::Rows rows, sql_->query("SELECT pg_catalog.pg_current_wal_insert_lsn()"));
+      caught_up_target_ = rows.lsn(0, 0);
+    }
+    target = caught_up_target_;
+  }
+  return std::all_of(lanes_.begin(), lanes_.end(),
+                     [&](const auto& lane) { return has_passed(lane->durable(), target); });
+}
+
+// A publication that is gone is a mere warning to some servers, and a slot can be dropped or moved
+// while we read from another: look now and then whether all is what it was.
+Status Session::look_after_source() {
+  if (!sql_) {
+    auto opened = pg::Connection::open(connect_options("control"));
+    if (!opened.ok()) return ok_status();  // The reader sees to a source that is away.
+    sql_ = std::move(opened).value();
+  }
+  for (const std::string& name : publication_names()) {
+    const auto exists = source::has_publication(*sql_, name);
+    if (!exists.ok()) {
+      sql_.reset();
+      return ok_status();
+    }
+    if (!*exists) {
+      return Error{ErrorKind::gap, "the publication was dropped or renamed; its changes are no longer sent"}.with(
+          "publication", name);
+    }
+  }
+  return ok_status();
+}
+
+void Session::stop_threads(bool is_clean) {
+  if (!is_clean) options_.transforms.cancel();
+  if (reader_) reader_->stop_reading();
+  if (copier_) copier_->stop();
+  for (const auto& lane : lanes_) lane->close();
+  if (reader_ && is_clean && !failure_.has_failed()) reader_->finish();
+  if (reader_) reader_->abort();
+  interrupter_->trigger();
+}
+
+void Session::set_activity(std::string activity) {
+  const std::lock_guard lock(activity_mutex_);
+  if (activity != activity_ && !activity.empty()) log_debug(activity);
+  activity_ = std::move(activity);
+}
+
+pg::ConnectOptions Session::connect_options(const std::string& role) const {
+  return {.url = options_.config.source.url,
+          .application_name = "freshet " + options_.config.pipeline + " " + role,
+          .interrupter = role == "copy" ? interrupter_ : nullptr};
+}
+
+std::string Session::slot_name() const {
+  const std::string& configured = options_.config.source.slot;
+  return configured.empty() ? default_object_name(options_.config) : configured;
+}
+
+std::vector<std::string> Session::publication_names() const {
+  const std::vector<std::string>& configured = options_.config.source.publications;
+  if (!configured.empty()) return configured;
+  return {default_object_name(options_.config)};
+}
+
+void Session::add_stats(PipelineStats& stats) const {
+  const std::lock_guard lock(threads_mutex_);
+  for (const auto& lane : lanes_) lane->add_stats(stats);
+  std::string activity = copier_ ? copier_->activity() : std::string{};
+  if (activity.empty()) {
+    const std::lock_guard activity_lock(activity_mutex_);
+    activity = activity_;
+  }
+  stats.activity = activity.empty() ? "streaming" : std::move(activity);
+  if (!reader_) return;
+  stats.received = reader_->received();
+  stats.acknowledged = reader_->acknowledged();
+  stats.changes_received = reader_->changes_received();
+  stats.bytes_received = reader_->bytes_received();
+  stats.reconnects = reader_->reconnects();
+  stats.is_caught_up = !stats.tables.empty() &&
+                       std::all_of(stats.tables.begin(), stats.tables.end(),
+                                   [](const TableStats& table) { return table.phase == TablePhase::streaming; }) &&
+                       std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
+                         return lane->is_idle() && lane->written() >= stats.received;
+                       });
+}
+
+}  // namespace freshet

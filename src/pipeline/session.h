@@ -1,0 +1,114 @@
+// One attempt at running a pipeline: from opening everything to closing it, or to the first error.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "freshet/config.h"
+#include "freshet/state_store.h"
+#include "pipeline/copier.h"
+#include "pipeline/failure.h"
+#include "pipeline/lane.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/reader.h"
+#include "pipeline/spill_file.h"
+#include "pipeline/transform_set.h"
+#include "source/slot.h"
+
+namespace freshet {
+
+/// run() is called once; stats from any thread.
+class Session {
+ public:
+  struct Options {
+    const PipelineConfig& config;
+    StateStore& state;
+    const Lease& lease;
+    TransformSet& transforms;
+    std::string spill_directory;
+  };
+  explicit Session(Options options);
+  ~Session();
+
+  Status run(const std::stop_token& stop, const Until& until);
+  void add_stats(PipelineStats& stats) const;
+  /// True once changes were being streamed: what fails afterwards is worth trying again.
+  bool has_streamed() const { return has_streamed_.load(std::memory_order_acquire); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct OpenDestination {
+    std::string name;
+    std::unique_ptr<Destination> destination;
+    DestinationState state;
+  };
+
+  // Start-up, in this order (session_start.cc).
+  Status open_source();
+  Status check_source_settings();
+  Status load_tables();
+  Status check_table(const source::CatalogTable& table) const;
+  Status plan_publications();
+  Status open_destinations();
+  Status check_destination_tables();
+  Status find_or_create_slot(const std::stop_token& stop);
+  std::optional<SlotIdentity> known_slot() const;
+  Status resume_slot(const SlotIdentity& slot);
+  Status create_slot(const std::stop_token& stop);
+  Status make_new_slot(const std::stop_token& stop);
+  Status adopt(OpenDestination& opened, Position start);
+  Status make_lanes();
+  Status set_routes(Lane& lane, const DestinationState& state);
+  Status start_threads();
+
+  // Running (session.cc).
+  Status watch(const std::stop_token& stop, const Until& until);
+  Result<bool> has_reached(const Until& until);
+  Status look_after_source();
+  void set_urgency(const Until& until);
+  bool is_all_streaming() const;
+  void stop_threads(bool is_clean);
+  void set_activity(std::string activity);
+  pg::ConnectOptions connect_options(const std::string& role) const;
+  std::string slot_name() const;
+  std::vector<std::string> publication_names() const;
+
+  Options options_;
+  std::shared_ptr<pg::Interrupter> interrupter_;
+  std::unique_ptr<pg::Connection> sql_;
+  std::unique_ptr<source::ReplicationConnection> replication_;
+  source::SystemIdentity system_;
+  StoredPipeline stored_;
+  TablePlans plans_;
+  std::optional<source::PublicationPlan> new_publication_;
+  std::vector<OpenDestination> destinations_;
+  SlotIdentity slot_;
+  Lsn confirmed_flush_ = kNoLsn;
+  std::unique_ptr<source::SnapshotCoordinator> slot_snapshot_;
+
+  Failure failure_;
+  Wake wake_;
+  mutable std::mutex router_mutex_;
+  std::atomic<bool> is_urgent_{false};
+  std::unique_ptr<SchemaResolver> resolver_;
+  std::vector<std::unique_ptr<DiskSpillStore>> spills_;
+  mutable std::mutex threads_mutex_;  // guards the three members below against stats()
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::unique_ptr<Copier> copier_;
+  std::unique_ptr<Reader> reader_;
+
+  Lsn caught_up_target_ = kNoLsn;
+  Clock::time_point last_look_{};
+  Clock::time_point last_renewal_{};
+  std::atomic<bool> has_streamed_{false};
+  mutable std::mutex activity_mutex_;
+  std::string activity_;  // guarded by activity_mutex_
+};
+
+}  // namespace freshet

@@ -1,0 +1,371 @@
+// A session's start-up. Everything that can be refused is looked at before anything is created; the
+// slot comes before the copy, and the destinations learn of it before a change is streamed.
+#include <algorithm>
+#include <random>
+
+#include "base/log.h"
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "destinations/registry.h"
+#include "pipeline/session.h"
+
+namespace freshet {
+namespace {
+
+std::string random_uuid() {
+  std::random_device device;
+  std::uint32_t words[4] = {device(), device(), device(), device()};
+  words[1] = (words[1] & 0xFFFF0FFFU) | 0x4000U;
+  words[2] = (words[2] & 0x3FFFFFFFU) | 0x80000000U;
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:04x}{:08x}", words[0], words[1] >> 16U, words[1] & 0xFFFFU,
+                     words[2] >> 16U, words[2] & 0xFFFFU, words[3]);
+}
+
+Error bad_table(const TableName& name, std::string what) {
+  return Error{ErrorKind::setting, std::move(what)}.with("table", to_string(name));
+}
+
+}  // namespace
+
+Status Session::open_source() {
+  set_activity("connecting to the source");
+  FRESHET_TRY(sql_, pg::Connection::open(connect_options("control")));
+  FRESHET_TRY(check_source_settings());
+  // Also proves that the role may replicate and that pg_hba.conf lets it.
+  FRESHET_TRY(replication_, source::ReplicationConnection::open(connect_options("reader")));
+  FRESHET_TRY(system_, replication_->identify_system());
+  FRESHET_TRY(stored_, options_.state.load(options_.config.pipeline));
+  return ok_status();
+}
+
+Status Session::check_source_settings() {
+  FRESHET_TRY(const pg::Rows rows,
+              sql_->query("SELECT current_setting('wal_level'), pg_catalog.pg_is_in_recovery()"));
+  if (rows.boolean(0, 1)) {
+    return Error{ErrorKind::unsupported, "the source is a standby server"}.fix("name the primary in source.url");
+  }
+  if (rows.text(0, 0) != "logical") {
+    return Error{ErrorKind::setting, "the source does not write WAL for logical replication"}
+        .with("wal_level", rows.text(0, 0))
+        .fix("ALTER SYSTEM SET wal_level = 'logical'; then restart the server (on Amazon RDS set "
+             "rds.logical_replication = 1, on Cloud SQL cloudsql.logical_decoding = on)");
+  }
+  return ok_status();
+}
+
+Status Session::load_tables() {
+  const PipelineConfig& config = options_.config;
+  std::vector<TableConfig> tables = config.source.tables;
+  if (tables.empty()) {
+    if (config.source.publications.empty()) {
+      return Error{ErrorKind::config, "no tables to stream"}.fix("list them under source.tables, or name a publication");
+    }
+    FRESHET_TRY(const std::vector<TableName> names,
+                source::list_published_tables(*sql_, config.source.publications));
+    for (const TableName& name : names) tables.push_back({.name = name, .columns = {}, .where = {}});
+  }
+  for (TableConfig& table : tables) {
+    TablePlan plan;
+    FRESHET_TRY(plan.catalog, source::load_table(*sql_, table.name));
+    FRESHET_TRY(check_table(plan.catalog));
+    plan.transforms = options_.transforms.of(table.name);
+    plan.config = std::move(table);
+    const TableName name = plan.config.name;
+    plans_.emplace(name, std::move(plan));
+  }
+  return ok_status();
+}
+
+Status Session::check_table(const source::CatalogTable& table) const {
+  const TableName& name = table.schema.name;
+  if (table.kind != 'r' && table.kind != 'p') {
+    return bad_table(name, "only tables can be replicated, and this is a view, a foreign table or the like");
+  }
+  if (table.persistence != 'p') {
+    return bad_table(name, "unlogged and temporary tables are not replicated")
+        .fix("ALTER TABLE " + quote_identifier(name) + " SET LOGGED;");
+  }
+  if (!table.can_select) {
+    return Error{ErrorKind::permission, "the role may not read the table"}
+        .with("table", to_string(name))
+        .fix("GRANT USAGE ON SCHEMA " + quote_identifier(name.schema) + " TO CURRENT_ROLE; GRANT SELECT ON " +
+             quote_identifier(name) + " TO the role of source.url;");
+  }
+  if (table.has_row_security) {
+    return Error{ErrorKind::permission, "row level security would hide rows of the table from the copy"}
+        .with("table", to_string(name))
+        .fix("ALTER ROLE <the role of source.url> BYPASSRLS;");
+  }
+  return ok_status();
+}
+
+Status Session::plan_publications() {
+  std::vector<TableConfig> tables;
+  for (const auto& [name, plan] : plans_) tables.push_back(plan.config);
+  const std::vector<std::string> names = publication_names();
+  const bool is_ours = options_.config.source.publications.empty();
+  FRESHET_TRY(const bool exists, source::has_publication(*sql_, names.front()));
+  std::vector<source::TablePublication> left_to_us;
+  if (!exists && is_ours) {
+    if (stored_.slot && stored_.slot->consistent_point != kNoLsn) {
+      return Error{ErrorKind::gap, "the publication was dropped while changes were being streamed"}
+          .with("publication", names.front());
+    }
+    FRESHET_TRY(new_publication_,
+                source::plan_publication(*sql_, {.name = names.front(),
+                                                 .tables = tables,
+                                                 .publishes_via_root = options_.config.source.publishes_via_root}));
+    left_to_us = new_publication_->tables;
+  } else {
+    FRESHET_TRY(const source::PublicationCheck check, source::check_publications(*sql_, names, tables));
+    for (const std::string& warning : check.warnings) log_warn(warning, {{"publication", names.front()}});
+    left_to_us = check.tables;
+  }
+  for (const source::TablePublication& table : left_to_us) {
+    TablePlan& plan = plans_.at(table.name);
+    plan.filters_columns = table.filters_columns;
+    plan.filters_rows = table.filters_rows;
+  }
+  return ok_status();
+}
+
+Status Session::open_destinations() {
+  set_activity("opening destinations");
+  for (const DestinationConfig& config : options_.config.destinations) {
+    OpenDestination opened{.name = config.name, .destination = nullptr, .state = {}};
+    FRESHET_TRY(opened.destination, make_destination(config));
+    auto state = opened.destination->open(options_.lease);
+    if (!state.ok()) return std::move(state).error().with("destination", config.name);
+    opened.state = std::move(state).value();
+    if (!opened.destination->traits().keeps_position) {
+      // The state store keeps for it what it does not keep itself.
+      opened.state.slot = stored_.slot;
+      for (const DestinationProgress& progress : stored_.positions) {
+        if (progress.destination == config.name) opened.state.position = progress.position;
+      }
+      for (const TableState& table : stored_.tables) {
+        if (table.destination == config.name) opened.state.tables.push_back({table.table, table.phase});
+      }
+    }
+    destinations_.push_back(std::move(opened));
+  }
+  return check_destination_tables();
+}
+
+Status Session::check_destination_tables() {
+  for (const auto& [name, plan] : plans_) {
+    FRESHET_TRY(const TableSchema wanted, source::select_columns(plan.catalog, plan.config.columns));
+    FRESHET_TRY(const ShapePtr shape, make_shape(plan, std::make_shared<const TableSchema>(wanted)));
+    for (OpenDestination& opened : destinations_) {
+      Status status = opened.destination->check_table(shape->output);
+      if (!status.ok()) return std::move(status).error().with("destination", opened.name);
+    }
+  }
+  return ok_status();
+}
+
+// Truth is kept at the destinations first, in the state store second.
+std::optional<SlotIdentity> Session::known_slot() const {
+  for (const OpenDestination& opened : destinations_) {
+    if (opened.state.slot && opened.state.slot->consistent_point != kNoLsn) return opened.state.slot;
+  }
+  if (stored_.slot && stored_.slot->consistent_point != kNoLsn) return stored_.slot;
+  return {};
+}
+
+Status Session::find_or_create_slot(const std::stop_token& stop) {
+  if (const std::optional<SlotIdentity> known = known_slot()) return resume_slot(*known);
+  return create_slot(stop);
+}
+
+Status Session::resume_slot(const SlotIdentity& slot) {
+  slot_ = slot;
+  FRESHET_TRY(std::optional<source::SlotRow> row, source::find_slot(*sql_, slot.slot_name));
+  std::optional<Position> least;
+  for (const OpenDestination& opened : destinations_) {
+    if (opened.state.slot && opened.state.slot->epoch != slot.epoch) {
+      return Error{ErrorKind::gap, "the destinations hold positions of different slots"}.with("destination", opened.name);
+    }
+    if (opened.state.position) least = std::min(least.value_or(*opened.state.position), *opened.state.position);
+  }
+  // A destination that knows no position is copied afresh, so that nothing can be missing there.
+  if (!least && row) least = Position{row->confirmed_flush};
+  const Lsn confirmed = row ? row->confirmed_flush : kNoLsn;
+  FRESHET_TRY(source::check_identity({.stored = slot, .now = system_, .slot = std::move(row), .least_durable = least}));
+  confirmed_flush_ = confirmed;
+  for (OpenDestination& opened : destinations_) {
+    if (!opened.state.position) FRESHET_TRY(adopt(opened, Position{confirmed}));
+  }
+  if (!stored_.slot || !(*stored_.slot == slot)) FRESHET_TRY(options_.state.store_slot(options_.lease, slot));
+  return ok_status();
+}
+
+Status Session::create_slot(const std::stop_token& stop) {
+  const std::string name = slot_name();
+  FRESHET_TRY(const std::optional<source::SlotRow> row, source::find_slot(*sql_, name));
+  if (row) {
+    const bool is_half_made = stored_.slot && stored_.slot->slot_name == name;
+    if (!is_half_made) {
+      return Error{ErrorKind::setting, "a slot of that name exists, and this pipeline did not make it"}
+          .with("slot", name)
+          .fix("give source.slot another name, or, if nobody uses it, SELECT pg_drop_replication_slot(" +
+               quote_literal(name) + ");");
+    }
+    // We died between making it and remembering it: nothing was streamed from it.
+    FRESHET_TRY(source::drop_slot(*sql_, name));
+  }
+  if (new_publication_) {
+    FRESHET_TRY(source::create_publication(*sql_, *new_publication_));
+    FRESHET_TRY(options_.state.store_publication(options_.lease, new_publication_->name));
+  }
+  Status status = make_new_slot(stop);
+  if (!status.ok() && new_publication_) {
+    // Leave the source as it was.
+    if (const Status dropped = source::drop_publication(*sql_, new_publication_->name); !dropped.ok()) {
+      log_error(LogLevel::warn, "the publication just made could not be dropped", dropped.error());
+    }
+  }
+  return status;
+}
+
+Status Session::make_new_slot(const std::stop_token& stop) {
+  slot_ = SlotIdentity{.system_identifier = system_.system_identifier,
+                       .timeline = system_.timeline,
+                       .slot_name = slot_name(),
+                       .consistent_point = kNoLsn,
+                       .epoch = random_uuid()};
+  // The intent comes first: a slot found later under this name is then known to be ours to drop.
+  FRESHET_TRY(options_.state.store_slot(options_.lease, slot_));
+  set_activity("creating the replication slot");
+  const std::stop_callback interrupt(stop, [this] { replication_->interrupt(); });
+  FRESHET_TRY(const source::CreatedSlot created,
+              replication_->create_slot({.name = slot_.slot_name,
+                                         .is_two_phase = options_.config.source.is_two_phase,
+                                         .observer = sql_.get(),
+                                         .report = [this](std::span<const source::WaitedFor> waited_for) {
+                                           set_activity("waiting for " + source::describe(waited_for));
+                                         }}));
+  slot_.consistent_point = created.consistent_point;
+  confirmed_flush_ = created.consistent_point;
+  log_info("replication slot created", {{"slot", slot_.slot_name}, {"lsn", to_string(slot_.consistent_point)}});
+  if (options_.config.source.copy.mode != CopyMode::none) {
+    FRESHET_TRY(slot_snapshot_, source::SnapshotCoordinator::import(connect_options("copy"), system_.system_identifier,
+                                                                    created.snapshot_name));
+  }
+  FRESHET_TRY(options_.state.store_slot(options_.lease, slot_));
+  for (OpenDestination& opened : destinations_) FRESHET_TRY(adopt(opened, Position{slot_.consistent_point}));
+  return ok_status();
+}
+
+Status Session::adopt(OpenDestination& opened, Position start) {
+  FRESHET_TRY(opened.destination->adopt_slot(slot_, start));
+  opened.state.position = start;
+  opened.state.tables.clear();
+  if (options_.config.source.copy.mode != CopyMode::none) return ok_status();
+  std::vector<PhaseChange> phases;
+  for (const auto& [name, plan] : plans_) {
+    FRESHET_TRY(const TableSchema wanted, source::select_columns(plan.catalog, plan.config.columns));
+    FRESHET_TRY(const ShapePtr shape, make_shape(plan, std::make_shared<const TableSchema>(wanted)));
+    FRESHET_TRY(opened.destination->prepare_table(shape->output));
+    phases.push_back({name, TablePhase::streaming});
+    opened.state.tables.push_back({name, TablePhase::streaming});
+  }
+  FRESHET_TRY(const Position durable,
+              opened.destination->write(Group{.runs = {}, .phases = phases, .upto = start}, Durability::required));
+  static_cast<void>(durable);
+  return ok_status();
+}
+
+Status Session::make_lanes() {
+  resolver_ = std::make_unique<SchemaResolver>(connect_options("catalog"), plans_);
+  for (OpenDestination& opened : destinations_) {
+    FRESHET_TRY(auto spill, DiskSpillStore::open(options_.spill_directory));
+    spills_.push_back(std::move(spill));
+    auto lane = std::make_unique<Lane>(
+        Lane::Options{.name = opened.name, .destination = std::move(opened.destination), .opened = opened.state},
+        LaneSurroundings{.plans = plans_,
+                         .resolver = *resolver_,
+                         .spill = *spills_.back(),
+                         .state = options_.state,
+                         .lease = options_.lease,
+                         .reader_wake = wake_,
+                         .failure = failure_,
+                         .router_mutex = router_mutex_,
+                         .is_urgent = is_urgent_});
+    FRESHET_TRY(set_routes(*lane, opened.state));
+    const std::lock_guard lock(threads_mutex_);
+    lanes_.push_back(std::move(lane));
+  }
+  return ok_status();
+}
+
+Status Session::set_routes(Lane& lane, const DestinationState& state) {
+  for (const auto& [name, plan] : plans_) {
+    const auto record = std::find_if(state.tables.begin(), state.tables.end(),
+                                     [&](const TableRecord& table) { return table.name == name; });
+    const bool is_streaming = record != state.tables.end() && record->phase == TablePhase::streaming;
+    lane.count_copied(name, 0, 0);
+    if (!is_streaming) {
+      lane.router().add_pending(name);
+      continue;
+    }
+    lane.router().add_streaming(name);
+    const auto schema = std::find_if(stored_.schemas.begin(), stored_.schemas.end(),
+                                     [&](const TableSchema& known) { return known.name == name; });
+    if (schema != stored_.schemas.end()) {
+      lane.set_current(std::make_shared<const TableSchema>(*schema));
+      continue;
+    }
+    FRESHET_TRY(const TableSchema wanted, source::select_columns(plan.catalog, plan.config.columns));
+    FRESHET_TRY(const ShapePtr shape, make_shape(plan, std::make_shared<const TableSchema>(wanted)));
+    lane.set_current(shape->output);
+  }
+  return ok_status();
+}
+
+Status Session::start_threads() {
+  const SourceConfig& source = options_.config.source;
+  Position published = lanes_.front()->written();
+  for (const auto& lane : lanes_) published = std::min(published, lane->written());
+  const source::StartOptions start{.slot = slot_.slot_name,
+                                   // Prepared transactions from before `published` may be undecided:
+                                   // they come again only if we begin where the slot stands.
+                                   .start = source.is_two_phase ? Position{confirmed_flush_} : published,
+                                   .publications = publication_names(),
+                                   .is_streaming = source.is_streaming,
+                                   .is_two_phase = source.is_two_phase,
+                                   .origin = source.origin};
+  FRESHET_TRY(replication_->start(start));
+  FRESHET_TRY(auto spill, DiskSpillStore::open(options_.spill_directory));
+  spills_.push_back(std::move(spill));
+  auto copier = std::make_unique<Copier>(Copier::Options{.connect = connect_options("copy"),
+                                                         .system_identifier = system_.system_identifier,
+                                                         .connections = source.copy.connections,
+                                                         .slot_snapshot = std::move(slot_snapshot_)},
+                                         plans_, lanes_, router_mutex_, failure_);
+  auto reader = std::make_unique<Reader>(
+      Reader::Options{.connect = connect_options("reader"),
+                      .start = start,
+                      .published = published,
+                      .confirmed_flush = confirmed_flush_,
+                      .slot = slot_,
+                      .memory_bytes_max = source.memory_bytes_max,
+                      .on_reconnect = [this]() -> Status {
+                        copier_->void_unsettled(reader_->received());
+                        return ok_status();
+                      }},
+      std::move(replication_), lanes_, *spills_.back(), wake_, failure_, is_urgent_);
+  {
+    const std::lock_guard lock(threads_mutex_);
+    copier_ = std::move(copier);
+    reader_ = std::move(reader);
+  }
+  for (const auto& lane : lanes_) lane->start();
+  FRESHET_TRY(copier_->start());
+  reader_->start();
+  has_streamed_.store(true, std::memory_order_release);
+  log_info("streaming", {{"slot", slot_.slot_name}, {"lsn", to_string(published.end)}});
+  return ok_status();
+}
+
+}  // namespace freshet
