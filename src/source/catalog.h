@@ -41,8 +41,8 @@ struct CatalogTable {
 /// Reads one table; a missing one is an error of kind `setting` that names it.
 Result<CatalogTable> load_table(pg::Connection& connection, const TableName& name);
 
-/// Keeps the named columns, in catalogue order; empty: all. A name that is missing, or a key column
-/// left out while `requires_identity`, is an error of kind `config`.
+/// Keeps the named columns, in catalogue order; empty: all. A name that is missing, or a column of
+/// the replica identity left out (but under FULL), is an error of kind `config`.
 Result<TableSchema> select_columns(const CatalogTable& table, std::span<const std::string> columns);
 
 /// Fills in what a Relation message does not tell (type_sql, attnum, primary key, comparability,

@@ -120,6 +120,7 @@ class ReplicationConnection {
   Result<StreamEvent> parse_frame(std::string_view frame) const;
   Result<StreamEvent> end_of_stream();
   Status check_notices();
+  Status await_slot(const CreateSlotOptions& options);
 
   std::unique_ptr<pg::Connection> connection_;
 

@@ -1,0 +1,233 @@
+#include "source/catalog.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "base/try.h"
+#include "source/sql/sql.h"
+
+namespace freshet::source {
+namespace {
+
+using Parameter = std::optional<std::string_view>;
+
+struct CatalogColumn {
+  Column column;
+  bool is_generated = false;
+};
+
+Oid oid_of(const pg::Rows& rows, int row, int column) {
+  return Oid{static_cast<std::uint32_t>(rows.unsigned_integer(row, column))};
+}
+
+Result<std::vector<CatalogColumn>> load_columns(pg::Connection& connection, Oid relation) {
+  const std::string oid = std::to_string(to_integer(relation));
+  const std::array<Parameter, 1> parameters{oid};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlColumns, parameters));
+  std::vector<CatalogColumn> columns;
+  for (int row = 0; row < rows.rows(); ++row) {
+    CatalogColumn& next = columns.emplace_back();
+    next.column = {.name = rows.string(row, 0),
+                   .type = oid_of(rows, row, 2),
+                   .typmod = static_cast<std::int32_t>(rows.integer(row, 3)),
+                   .type_sql = rows.string(row, 4),
+                   .attnum = static_cast<std::int16_t>(rows.integer(row, 1)),
+                   .is_not_null = rows.boolean(row, 5),
+                   .is_identity = rows.boolean(row, 10),
+                   .primary_key_place = static_cast<std::int16_t>(rows.integer(row, 9)),
+                   .is_derived = false,
+                   .is_builtin_type = rows.boolean(row, 7),
+                   .is_byte_comparable = rows.boolean(row, 8),
+                   .missing_value = {}};
+    if (!rows.is_null(row, 11)) {
+      next.column.missing_value = std::make_shared<const std::string>(rows.text(row, 11));
+    }
+    next.is_generated = rows.boolean(row, 6);
+  }
+  return columns;
+}
+
+Status load_heaps(pg::Connection& connection, CatalogTable& table) {
+  const std::string oid = std::to_string(to_integer(table.schema.relation));
+  const std::array<Parameter, 1> parameters{oid};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlHeaps, parameters));
+  for (int row = 0; row < rows.rows(); ++row) {
+    table.heaps.push_back({.relation = oid_of(rows, row, 0),
+                           .name = {rows.string(row, 1), rows.string(row, 2)},
+                           .relfilenode = static_cast<std::uint32_t>(rows.unsigned_integer(row, 3)),
+                           .pages = rows.unsigned_integer(row, 4),
+                           .is_foreign = rows.boolean(row, 5)});
+    const std::string_view estimate = rows.text(row, 6);
+    double tuples = 0;
+    std::from_chars(estimate.data(), estimate.data() + estimate.size(), tuples);
+    table.rows_estimated += tuples;
+  }
+  return {};
+}
+
+Status load_children(pg::Connection& connection, CatalogTable& table) {
+  const std::string oid = std::to_string(to_integer(table.schema.relation));
+  const std::array<Parameter, 1> parameters{oid};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlInheritanceChildren, parameters));
+  for (int row = 0; row < rows.rows(); ++row) {
+    table.inheritance_children.push_back({rows.string(row, 0), rows.string(row, 1)});
+  }
+  return {};
+}
+
+CatalogTable read_table(const pg::Rows& rows, const TableName& name) {
+  CatalogTable table;
+  table.schema.relation = oid_of(rows, 0, 0);
+  table.schema.name = name;
+  table.kind = rows.text(0, 1).front();
+  table.persistence = rows.text(0, 2).front();
+  table.schema.identity = static_cast<ReplicaIdentity>(rows.text(0, 3).front());
+  table.identity_index = rows.string(0, 4);
+  table.has_row_security = rows.boolean(0, 5);
+  table.is_partition = rows.boolean(0, 6);
+  table.root = {rows.string(0, 7), rows.string(0, 8)};
+  table.can_select = rows.boolean(0, 9);
+  return table;
+}
+
+/// `{1,2,3}` for a parameter of an integer array type.
+template <typename Number>
+std::string array_of(const std::vector<Column>& columns, Number number) {
+  std::string text = "{";
+  for (const Column& column : columns) {
+    if (text.size() > 1) text += ',';
+    text += std::to_string(number(column));
+  }
+  return text + "}";
+}
+
+/// Types as the stream has them, which may be older than the catalogue's.
+Status fill_types(pg::Connection& connection, TableSchema& schema) {
+  const std::string types =
+      array_of(schema.columns, [](const Column& column) { return to_integer(column.type); });
+  const std::string typmods =
+      array_of(schema.columns, [](const Column& column) { return column.typmod; });
+  const std::array<Parameter, 2> parameters{types, typmods};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlFormatTypes, parameters));
+  for (int row = 0; row < rows.rows(); ++row) {
+    schema.columns[static_cast<std::size_t>(row)].type_sql = rows.text(row, 0);
+  }
+  return {};
+}
+
+void take_over(Column& column, const Column& known) {
+  column.attnum = known.attnum;
+  column.is_not_null = known.is_not_null;
+  column.primary_key_place = known.primary_key_place;
+  column.missing_value = known.missing_value;
+  if (column.type != known.type) return;
+  column.is_byte_comparable = known.is_byte_comparable;
+  if (column.type_sql.empty()) column.type_sql = known.type_sql;
+}
+
+/// The previous column which `schema.columns[place]` most likely is: of its name; or, renamed once
+/// more since, the one in its place, if neither name occurs on the other side.
+const Column* find_previous(const TableSchema& schema,
+                            std::size_t place,
+                            const TableSchema& previous) {
+  const Column& column = schema.columns[place];
+  const int same_name = previous.find(column.name);
+  if (same_name >= 0) return &previous.columns[static_cast<std::size_t>(same_name)];
+  if (schema.columns.size() != previous.columns.size()) return nullptr;
+  const Column& same_place = previous.columns[place];
+  const bool fits = same_place.type == column.type && schema.find(same_place.name) < 0;
+  return fits ? &same_place : nullptr;
+}
+
+}  // namespace
+
+Result<CatalogTable> load_table(pg::Connection& connection, const TableName& name) {
+  const std::array<Parameter, 2> parameters{name.schema, name.table};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlTable, parameters));
+  if (rows.rows() == 0) {
+    return Error{ErrorKind::setting, "the table does not exist at the source"}
+        .with("table", to_string(name))
+        .fix("check schema and name (upper and lower case matter), and the database in the url");
+  }
+  CatalogTable table = read_table(rows, name);
+  FRESHET_TRY(auto columns, load_columns(connection, table.schema.relation));
+  for (CatalogColumn& column : columns) {
+    if (column.is_generated) {
+      table.generated_columns.push_back(std::move(column.column.name));
+    } else {
+      table.schema.columns.push_back(std::move(column.column));
+    }
+  }
+  FRESHET_TRY(load_heaps(connection, table));
+  FRESHET_TRY(load_children(connection, table));
+  return table;
+}
+
+Result<TableSchema> select_columns(const CatalogTable& table,
+                                   std::span<const std::string> columns) {
+  TableSchema selected = table.schema;
+  if (columns.empty()) return selected;
+  const std::string name = to_string(table.schema.name);
+  for (const std::string& wanted : columns) {
+    if (table.schema.find(wanted) >= 0) continue;
+    return Error{ErrorKind::config, "the table has no such column, or it is generated"}
+        .with("table", name)
+        .with("column", wanted);
+  }
+  const auto is_wanted = [&](const Column& column) {
+    return std::find(columns.begin(), columns.end(), column.name) != columns.end();
+  };
+  selected.columns.clear();
+  for (const Column& column : table.schema.columns) {
+    if (is_wanted(column)) {
+      selected.columns.push_back(column);
+    } else if (column.is_identity && table.schema.identity != ReplicaIdentity::full) {
+      return Error{ErrorKind::config, "`columns` leaves out a column of the replica identity"}
+          .with("table", name)
+          .with("column", column.name)
+          .fix("add \"" + column.name + "\" to `columns`: rows are addressed by it");
+    }
+  }
+  return selected;
+}
+
+Result<SchemaPtr> enrich(pg::Connection& connection,
+                         const SchemaPtr& streamed,
+                         const SchemaPtr& previous) {
+  auto schema = std::make_shared<TableSchema>(*streamed);
+  FRESHET_TRY(const auto columns, load_columns(connection, schema->relation));
+  FRESHET_TRY(fill_types(connection, *schema));
+  for (std::size_t place = 0; place < schema->columns.size(); ++place) {
+    Column& column = schema->columns[place];
+    column.is_builtin_type = to_integer(column.type) < 16384;
+    const auto found = std::find_if(
+        columns.begin(), columns.end(),
+        [&](const CatalogColumn& candidate) { return candidate.column.name == column.name; });
+    if (found != columns.end()) {
+      take_over(column, found->column);
+    } else if (previous != nullptr) {
+      const Column* known = find_previous(*schema, place, *previous);
+      if (known != nullptr) take_over(column, *known);
+    }
+  }
+  return SchemaPtr{std::move(schema)};
+}
+
+std::vector<ColumnRename> find_renames(const TableSchema& from, const TableSchema& to) {
+  std::vector<ColumnRename> renames;
+  for (const Column& before : from.columns) {
+    if (before.attnum <= 0) continue;
+    const auto after =
+        std::find_if(to.columns.begin(), to.columns.end(),
+                     [&](const Column& candidate) { return candidate.attnum == before.attnum; });
+    if (after != to.columns.end() && after->name != before.name) {
+      renames.push_back({before.name, after->name});
+    }
+  }
+  return renames;
+}
+
+}  // namespace freshet::source

@@ -1,0 +1,209 @@
+// Commands and the stream. Frames, as the streaming replication protocol spells them:
+//   XLogData   'w' int64 start, int64 wal end, int64 clock, bytes
+//   Keepalive  'k' int64 wal end, int64 clock, byte wants reply
+//   Status     'r' int64 written, int64 flushed, int64 applied, int64 clock, byte wants reply
+#include "source/replication_connection.h"
+
+#include <array>
+#include <chrono>
+
+#include <libpq-fe.h>
+
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "pg/sqlstate.h"
+#include "source/replication_command.h"
+
+namespace freshet::source {
+namespace {
+
+constexpr std::size_t kWalDataHeader = 25;
+constexpr std::size_t kKeepaliveBytes = 18;
+constexpr std::size_t kStatusBytes = 34;
+/// How often to say for whom a slot's creation waits.
+constexpr std::chrono::milliseconds kReportEvery{1000};
+
+std::uint64_t read_integer(std::string_view bytes, std::size_t at) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < 8; ++i)
+    value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+  return value;
+}
+
+void append_integer(std::string& bytes, std::uint64_t value) {
+  for (int shift = 56; shift >= 0; shift -= 8)
+    bytes += static_cast<char>(value >> shift & 0xFF);
+}
+
+std::uint64_t postgres_now() {
+  const auto unix_micros = std::chrono::duration_cast<std::chrono::microseconds>(
+                               std::chrono::system_clock::now().time_since_epoch())
+                               .count();
+  return static_cast<std::uint64_t>(unix_micros - kPostgresEpochUnixMicros);
+}
+
+}  // namespace
+
+void ReplicationConnection::FrameDeleter::operator()(char* frame) const noexcept {
+  PQfreemem(frame);
+}
+
+ReplicationConnection::ReplicationConnection(std::unique_ptr<pg::Connection> connection)
+    : connection_(std::move(connection)) {}
+
+Result<std::unique_ptr<ReplicationConnection>> ReplicationConnection::open(
+    pg::ConnectOptions options) {
+  options.is_replication = true;
+  FRESHET_TRY(auto connection, pg::Connection::open(options));
+  return std::unique_ptr<ReplicationConnection>{new ReplicationConnection(std::move(connection))};
+}
+
+Result<SystemIdentity> ReplicationConnection::identify_system() {
+  FRESHET_TRY(const pg::Rows rows, connection_->query("IDENTIFY_SYSTEM"));
+  if (rows.rows() != 1 || rows.columns() < 4) {
+    return Error{ErrorKind::protocol, "the server answered IDENTIFY_SYSTEM in an unknown form"};
+  }
+  return SystemIdentity{.system_identifier = rows.string(0, 0),
+                        .timeline = static_cast<std::uint32_t>(rows.unsigned_integer(0, 1)),
+                        .flushed = rows.lsn(0, 2),
+                        .database = rows.string(0, 3)};
+}
+
+Status ReplicationConnection::await_slot(const CreateSlotOptions& options) {
+  while (PQisBusy(connection_->raw()) == 1) {
+    FRESHET_TRY(const bool is_ready, connection_->wait(pg::Ready::read, kReportEvery));
+    if (is_ready) {
+      if (PQconsumeInput(connection_->raw()) == 0) return connection_->error_of(nullptr);
+    } else if (options.observer != nullptr && options.report) {
+      FRESHET_TRY(const auto waited_for, find_open_transactions(*options.observer, ""));
+      options.report(waited_for);
+    }
+  }
+  return {};
+}
+
+Result<CreatedSlot> ReplicationConnection::create_slot(const CreateSlotOptions& options) {
+  FRESHET_TRY(const std::string command,
+              create_slot_command(options, connection_->server_version()));
+  if (PQsendQuery(connection_->raw(), command.c_str()) == 0) return connection_->error_of(nullptr);
+  FRESHET_TRY(connection_->flush());
+  FRESHET_TRY(await_slot(options));
+  FRESHET_TRY(pg::ResultPtr result, connection_->next_result());
+  if (result == nullptr || PQresultStatus(result.get()) != PGRES_TUPLES_OK) {
+    return create_slot_error(connection_->error_of(result.get()), options.name);
+  }
+  const pg::Rows rows{std::move(result)};
+  const CreatedSlot slot{.consistent_point = rows.lsn(0, 1), .snapshot_name = rows.string(0, 2)};
+  FRESHET_TRY([[maybe_unused]] const auto end, connection_->next_result());
+  return slot;
+}
+
+Status ReplicationConnection::drop_slot(const std::string& name) {
+  const Status dropped = connection_->execute("DROP_REPLICATION_SLOT " + quote_identifier(name));
+  if (dropped.ok() || dropped.error().sqlstate() == pg::sqlstate::kUndefinedObject) return {};
+  return slot_error(dropped.error(), name);
+}
+
+Status ReplicationConnection::start(const StartOptions& options) {
+  FRESHET_TRY(const std::string command, start_command(options, connection_->server_version()));
+  notices_seen_ = connection_->notices().size();
+  if (PQsendQuery(connection_->raw(), command.c_str()) == 0) return connection_->error_of(nullptr);
+  FRESHET_TRY(const pg::ResultPtr result, connection_->next_result());
+  if (result == nullptr || PQresultStatus(result.get()) != PGRES_COPY_BOTH) {
+    return start_error(connection_->error_of(result.get()), options.slot);
+  }
+  // The end of the connection ends the stream; a cancel would only be an error in the server's log.
+  connection_->set_cancels(false);
+  return check_notices();
+}
+
+Status ReplicationConnection::check_notices() {
+  const auto& notices = connection_->notices();
+  for (; notices_seen_ < notices.size(); ++notices_seen_) {
+    if (notices[notices_seen_].sqlstate != pg::sqlstate::kNotInPrerequisiteState) continue;
+    return Error{ErrorKind::gap, notices[notices_seen_].message}
+        .sqlstate(notices[notices_seen_].sqlstate)
+        .fix(
+            "the publication was missing when changes were decoded, so they were not sent: "
+            "create it again, then run `freshet drop` and start afresh");
+  }
+  return {};
+}
+
+Result<StreamEvent> ReplicationConnection::end_of_stream() {
+  FRESHET_TRY(const pg::ResultPtr result, connection_->next_result());
+  FRESHET_TRY(check_notices());
+  const ExecStatusType status = result == nullptr ? PGRES_COMMAND_OK : PQresultStatus(result.get());
+  if (status == PGRES_FATAL_ERROR || PQstatus(connection_->raw()) == CONNECTION_BAD) {
+    return stream_error(connection_->error_of(result.get()));
+  }
+  return StreamEvent{Ended{}};
+}
+
+Result<StreamEvent> ReplicationConnection::receive(const ReceiveOptions& options) {
+  frame_.reset();
+  PGconn* const raw = connection_->raw();
+  for (bool has_waited = false;; has_waited = true) {
+    if (connection_->interrupter()->is_triggered()) {
+      return Error{ErrorKind::cancelled, "stopped on request"};
+    }
+    char* buffer = nullptr;
+    const int size = PQgetCopyData(raw, &buffer, 1);
+    if (!connection_->notices().empty()) FRESHET_TRY(check_notices());
+    if (size > 0) {
+      frame_.reset(buffer);
+      return parse_frame({buffer, static_cast<std::size_t>(size)});
+    }
+    if (size == -1) return end_of_stream();
+    if (size == -2) return stream_error(connection_->error_of(nullptr));
+    if (has_waited) return StreamEvent{Idle{}};
+    // Status updates that the socket did not take at once go out here.
+    if (PQflush(raw) < 0) return stream_error(connection_->error_of(nullptr));
+    FRESHET_TRY(const bool is_ready,
+                connection_->wait(pg::Ready::read, options.wait_max, options.wake_fd));
+    if (!is_ready) return StreamEvent{Idle{}};
+    // The answer to a lost connection comes from PQgetCopyData.
+    if (PQconsumeInput(raw) == 0) return stream_error(connection_->error_of(nullptr));
+  }
+}
+
+Result<StreamEvent> ReplicationConnection::parse_frame(std::string_view frame) const {
+  if (frame.front() == 'w' && frame.size() >= kWalDataHeader) {
+    return StreamEvent{
+        WalData{.start = Lsn{read_integer(frame, 1)},
+                .wal_end = Lsn{read_integer(frame, 9)},
+                .sent_at = SourceTime{static_cast<std::int64_t>(read_integer(frame, 17))},
+                .bytes = frame.substr(kWalDataHeader)}};
+  }
+  if (frame.front() == 'k' && frame.size() == kKeepaliveBytes) {
+    return StreamEvent{
+        Keepalive{.wal_end = Lsn{read_integer(frame, 1)},
+                  .sent_at = SourceTime{static_cast<std::int64_t>(read_integer(frame, 9))},
+                  .wants_reply = frame[17] != 0}};
+  }
+  return Error{ErrorKind::protocol, "the server sent a replication frame that cannot be read"}
+      .with("tag", std::to_string(static_cast<unsigned char>(frame.front())))
+      .with("bytes", frame.size());
+}
+
+Status ReplicationConnection::send_status(const StatusUpdate& update) {
+  std::string frame = "r";
+  frame.reserve(kStatusBytes);
+  append_integer(frame, to_integer(update.written));
+  append_integer(frame, to_integer(update.flushed));
+  append_integer(frame, to_integer(update.applied));
+  append_integer(frame, postgres_now());
+  frame += update.wants_reply ? '\1' : '\0';
+  if (PQputCopyData(connection_->raw(), frame.data(), static_cast<int>(frame.size())) != 1 ||
+      PQflush(connection_->raw()) < 0) {
+    return stream_error(connection_->error_of(nullptr));
+  }
+  return {};
+}
+
+Status ReplicationConnection::stop() {
+  if (PQputCopyEnd(connection_->raw(), nullptr) != 1) return connection_->error_of(nullptr);
+  return connection_->flush();
+}
+
+}  // namespace freshet::source

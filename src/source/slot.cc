@@ -1,0 +1,127 @@
+#include "source/slot.h"
+
+#include <array>
+#include <string_view>
+
+#include "base/try.h"
+#include "pg/sqlstate.h"
+#include "source/replication_command.h"
+#include "source/sql/sql.h"
+
+namespace freshet::source {
+namespace {
+
+WalStatus parse_wal_status(std::string_view text) {
+  if (text == "reserved") return WalStatus::reserved;
+  if (text == "extended") return WalStatus::extended;
+  if (text == "unreserved") return WalStatus::unreserved;
+  if (text == "lost") return WalStatus::lost;
+  return WalStatus::none;
+}
+
+SlotRow read_slot(const pg::Rows& rows) {
+  SlotRow slot{.name = rows.string(0, 0),
+               .plugin = rows.string(0, 1),
+               .database = rows.string(0, 2),
+               .is_logical = rows.boolean(0, 3),
+               .is_temporary = rows.boolean(0, 4),
+               .is_active = rows.boolean(0, 5),
+               .active_pid = static_cast<int>(rows.integer(0, 6)),
+               .restart = rows.lsn(0, 7),
+               .confirmed_flush = rows.lsn(0, 8),
+               .wal_status = parse_wal_status(rows.text(0, 9)),
+               .safe_wal_bytes = {},
+               .retained_wal_bytes = rows.integer(0, 11),
+               .is_two_phase = rows.boolean(0, 12),
+               .is_failover = rows.boolean(0, 13),
+               .invalidation_reason = rows.string(0, 14)};
+  if (!rows.is_null(0, 10)) slot.safe_wal_bytes = rows.integer(0, 10);
+  return slot;
+}
+
+Error gap(std::string message, const SlotIdentity& stored) {
+  return Error{ErrorKind::gap, std::move(message)}.with("slot", stored.slot_name);
+}
+
+Error differs(std::string what,
+              std::string_view then,
+              std::string_view now,
+              const SlotIdentity& s) {
+  return gap(std::move(what), s).with("then", then).with("now", now);
+}
+
+Status check_server(const SlotIdentity& stored, const SystemIdentity& now) {
+  if (stored.system_identifier != now.system_identifier) {
+    return differs("this is another server than the one the slot was made on",
+                   stored.system_identifier, now.system_identifier, stored);
+  }
+  if (stored.timeline != now.timeline) {
+    return differs(
+        "the server is on another timeline than when the slot was made (promoted or "
+        "restored)",
+        std::to_string(stored.timeline), std::to_string(now.timeline), stored);
+  }
+  return {};
+}
+
+Status check_row(const SlotIdentity& stored, const SystemIdentity& now, const SlotRow& slot) {
+  if (!slot.is_logical || slot.plugin != "pgoutput") {
+    return gap("the slot of that name is none for pgoutput", stored).with("plugin", slot.plugin);
+  }
+  if (slot.database != now.database) {
+    return differs("the slot belongs to another database", slot.database, now.database, stored);
+  }
+  if (!slot.invalidation_reason.empty()) {
+    return gap("the slot was invalidated", stored).with("reason", slot.invalidation_reason);
+  }
+  // A lost slot still shows its confirmed_flush_lsn.
+  if (slot.wal_status == WalStatus::lost || slot.restart == kNoLsn) {
+    return gap("the slot was lost: the server removed WAL that it needed", stored)
+        .fix(
+            "raise max_slot_wal_keep_size at the server; then run `freshet drop` and start "
+            "afresh");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<SlotRow>> find_slot(pg::Connection& connection, const std::string& name) {
+  const std::array<std::optional<std::string_view>, 1> parameters{name};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlSlot, parameters));
+  if (rows.rows() == 0) return std::optional<SlotRow>{};
+  return std::optional{read_slot(rows)};
+}
+
+Status drop_slot(pg::Connection& connection, const std::string& name) {
+  const std::array<std::optional<std::string_view>, 1> parameters{name};
+  const auto dropped = connection.query("SELECT pg_drop_replication_slot($1)", parameters);
+  if (dropped.ok() || dropped.error().sqlstate() == pg::sqlstate::kUndefinedObject) return {};
+  return slot_error(dropped.error(), name);
+}
+
+Result<SystemIdentity> load_system_identity(pg::Connection& connection) {
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlSystemIdentity));
+  return SystemIdentity{.system_identifier = rows.string(0, 0),
+                        .timeline = static_cast<std::uint32_t>(rows.unsigned_integer(0, 1)),
+                        .flushed = rows.lsn(0, 2),
+                        .database = rows.string(0, 3)};
+}
+
+Status check_identity(const IdentityCheck& check) {
+  const SlotIdentity& stored = check.stored;
+  FRESHET_TRY(check_server(stored, check.now));
+  if (!check.slot) return gap("the replication slot does not exist any more", stored);
+  FRESHET_TRY(check_row(stored, check.now, *check.slot));
+  const Lsn durable = check.least_durable ? check.least_durable->end : stored.consistent_point;
+  if (check.slot->confirmed_flush > durable) {
+    return gap("the slot was confirmed past what the destinations hold: it was made anew, or "
+               "something else read from it",
+               stored)
+        .with("confirmed", to_string(check.slot->confirmed_flush))
+        .with("durable", to_string(durable));
+  }
+  return {};
+}
+
+}  // namespace freshet::source
