@@ -51,15 +51,17 @@ const KnownRelation* find_in(const RelationMap* relations, Oid oid) {
 }  // namespace
 
 const SchemaPtr& RelationCache::announce(const pgoutput::Relation& relation, RelationMap* overlay) {
-  SchemaPtr schema;
-  for (const RelationMap* known :
-       {static_cast<const RelationMap*>(overlay), static_cast<const RelationMap*>(&relations_)}) {
-    const KnownRelation* entry = find_in(known, relation.oid);
-    if (entry == nullptr || !is_same(*entry->schema, relation)) continue;
-    schema = entry->schema;
-    break;
+  SchemaPtr schema = find(relation.oid, overlay);
+  if (schema == nullptr || !is_same(*schema, relation)) {
+    // Streamed transactions that run side by side each announce the same relation: they share it.
+    schema = find(relation.oid, nullptr);
+    SchemaPtr& newest = newest_[relation.oid];
+    if (schema == nullptr || !is_same(*schema, relation)) schema = newest;
+    if (schema == nullptr || !is_same(*schema, relation)) {
+      schema = make_schema(relation, newest == nullptr ? 1 : newest->version + 1);
+      newest = schema;
+    }
   }
-  if (schema == nullptr) schema = make_schema(relation, ++last_version_[relation.oid]);
   KnownRelation& entry = (overlay != nullptr ? *overlay : relations_)[relation.oid];
   entry = {std::move(schema), ++arrivals_};
   return entry.schema;

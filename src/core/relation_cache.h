@@ -42,7 +42,7 @@ class RelationCache {
 
  private:
   RelationMap relations_;
-  std::unordered_map<Oid, std::uint64_t> last_version_;
+  std::unordered_map<Oid, SchemaPtr> newest_;  // The last version made, in whatever transaction.
   std::unordered_map<Oid, TypeName> types_;
   std::uint64_t arrivals_ = 0;
 };
