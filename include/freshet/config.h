@@ -58,7 +58,12 @@ struct EmbedderConfig {
   std::chrono::milliseconds timeout{30'000};
 };
 
-enum class MaskMethod : std::uint8_t { hash, redact, null, last4 };
+enum class MaskMethod : std::uint8_t {
+  hash,    ///< HMAC-SHA-256 in hexadecimal: equal values stay equal, in all tables of one key.
+  redact,  ///< `***`
+  null,    ///< NULL
+  last4,   ///< `****` and the last four characters; nothing of a text that has no more than four.
+};
 
 struct EmbedConfig {
   std::string from;

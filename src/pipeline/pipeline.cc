@@ -114,7 +114,6 @@ class SupervisedPipeline final : public Pipeline {
       log_error(LogLevel::warn, "pipeline interrupted, starting it again", status.error());
       FRESHET_TRY(state_->renew(lease));
       if (!pause(stop, wait)) return ok_status();
-      FRESHET_TRY(transforms_->restart());
     }
   }
 

@@ -34,9 +34,12 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
     set_activity({});
     status = watch(stop, until);
   }
+  // A request to an embedding service may take long; what it was for is streamed again.
+  if (stop.stop_requested()) options_.transforms.cancel();
   stop_threads(status.ok());
   if (status.ok()) status = failure_.status();
-  return status;
+  const bool is_cancelled = !status.ok() && status.error().kind() == ErrorKind::cancelled;
+  return is_cancelled && stop.stop_requested() ? ok_status() : status;
 }
 
 Status Session::watch(const std::stop_token& stop, const Until& until) {
@@ -105,7 +108,6 @@ Status Session::look_after_source() {
 }
 
 void Session::stop_threads(bool is_clean) {
-  if (!is_clean) options_.transforms.cancel();
   if (reader_) reader_->stop_reading();
   if (copier_) copier_->stop();
   for (const auto& lane : lanes_) lane->close();

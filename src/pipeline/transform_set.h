@@ -28,8 +28,6 @@ class TransformSet {
   std::uint64_t texts_embedded() const;
   /// Ends requests under way; later ones fail with `cancelled`.
   void cancel();
-  /// Makes embedders that were cancelled usable again, for the next session.
-  Status restart();
 
  private:
   struct Members;
