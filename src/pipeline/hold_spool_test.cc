@@ -1,0 +1,85 @@
+#include "pipeline/hold_spool.h"
+
+#include <gtest/gtest.h>
+
+namespace freshet {
+namespace {
+
+SchemaPtr schema_of(const char* table) {
+  TableSchema schema;
+  schema.name = {"public", table};
+  schema.columns.resize(2);
+  return std::make_shared<const TableSchema>(schema);
+}
+
+struct Fixture {
+  explicit Fixture(std::size_t memory_bytes_max) : spool(spill, memory_bytes_max) {}
+
+  void add(const SchemaPtr& schema, std::uint64_t ordinal, std::string_view text) {
+    const Value row[2] = {Value::text(text), Value::unchanged()};
+    Change change;
+    change.op = Op::update;
+    change.after = row;
+    change.id = {Lsn{100}, ordinal};
+    change.lsn = Lsn{90 + ordinal};
+    change.transaction = &info;
+    const Change changes[] = {change};
+    EXPECT_TRUE(spool.append(schema, changes).ok());
+  }
+
+  MemorySpillStore spill;
+  HoldSpool spool;
+  TransactionInfo info{.xid = Xid{7}, .commit_lsn = Lsn{100}, .end_lsn = Lsn{120}, .committed_at = SourceTime{5}};
+};
+
+TEST(HoldSpool, GivesBackWhatItTookInOrder) {
+  Fixture fixture(1 << 20);
+  const SchemaPtr first = schema_of("t");
+  const SchemaPtr second = schema_of("t");
+  fixture.add(first, 0, "a");
+  fixture.add(first, 1, "");
+  fixture.add(second, 2, "c");
+  ASSERT_TRUE(fixture.spool.append_truncate(second, true).ok());
+  HeldPiece piece;
+  auto more = fixture.spool.next(piece);
+  ASSERT_TRUE(more.ok() && *more);
+  ASSERT_EQ(piece.items.size(), 3U);
+  EXPECT_EQ(piece.items[0].schema, first);
+  ASSERT_EQ(piece.items[0].changes.size(), 2U);
+  const Change& change = piece.items[0].changes[0];
+  EXPECT_EQ(change.op, Op::update);
+  EXPECT_EQ(change.after[0].view(), "a");
+  EXPECT_TRUE(change.after[1].is_unchanged());
+  EXPECT_EQ(change.lsn, Lsn{90});
+  EXPECT_EQ(change.transaction->end_lsn, Lsn{120});
+  EXPECT_EQ(piece.items[1].schema, second);
+  EXPECT_TRUE(piece.items[2].is_truncate);
+  EXPECT_TRUE(piece.items[2].restarts_identity);
+  more = fixture.spool.next(piece);
+  EXPECT_TRUE(more.ok() && !*more);
+  EXPECT_TRUE(fixture.spool.is_empty());
+}
+
+TEST(HoldSpool, SurvivesMoreThanItsMemory) {
+  Fixture fixture(0);
+  const SchemaPtr schema = schema_of("t");
+  const std::string text(300'000, 'x');
+  for (std::uint64_t i = 0; i < 20; ++i) fixture.add(schema, i, text);
+  HeldPiece piece;
+  std::uint64_t next = 0;
+  while (true) {
+    auto more = fixture.spool.next(piece);
+    ASSERT_TRUE(more.ok());
+    if (!*more) break;
+    for (const HeldItem& item : piece.items) {
+      for (const Change& change : item.changes) {
+        EXPECT_EQ(change.id.ordinal, next++);
+        EXPECT_EQ(change.after[0].view(), text);
+      }
+    }
+  }
+  EXPECT_EQ(next, 20U);
+}
+
+}  // namespace
+}  // namespace freshet
