@@ -79,7 +79,8 @@ def create_database(server: Postgres, name: str) -> None:
 
 
 def drop_database(server: Postgres, name: str) -> None:
-    """Removes a database with the slots and connections in it."""
+    """Removes a database with the slots, prepared transactions and connections in it."""
+    _roll_back_prepared(server, name)
     with server.connect() as connection:
         connection.execute(
             "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
@@ -103,6 +104,15 @@ def drop_database(server: Postgres, name: str) -> None:
         connection.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         )
+
+
+def _roll_back_prepared(server: Postgres, name: str) -> None:
+    query = "SELECT gid FROM pg_prepared_xacts WHERE database = %s"
+    left = server.execute(query, [name])
+    if left:
+        with server.connect(name) as connection:
+            for (gid,) in left:
+                connection.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(gid)))
 
 
 def url_of(port: int, database: str, *, user: str = FRESHET_ROLE, secret: str = CANARY) -> str:

@@ -207,6 +207,8 @@ class ScenarioRun:
             text.replace("${slot}", self.system.slot)
             .replace("${pipeline}", self.name)
             .replace("${database}", self.name)
+            .replace("${variant}", self.cell.variant)
+            .replace("${streaming}", "on" if self.cell.streaming else "off")
         )
 
     # -- the engine ---------------------------------------------------------
@@ -268,9 +270,7 @@ class ScenarioRun:
 
     def _catch_up(self) -> None:
         """Lets the copy go on, and waits until all that was committed has arrived."""
-        if self.is_copy_held:
-            self._proxy("source").release()
-            self.is_copy_held = False
+        self._release_copy()
         if not self.is_running:
             return
         self.system.wait_streaming()
@@ -280,6 +280,11 @@ class ScenarioRun:
             if not self.oracle._is_made:
                 self.oracle.start(self.pair.source.port)
             self.oracle.wait_position(position)
+
+    def _release_copy(self) -> None:
+        if self.is_copy_held:
+            self._proxy("source").release()
+            self.is_copy_held = False
 
     def _do_wait_slot(self, step: Step) -> None:
         """Waits until the engine asks for its slot, which open transactions may hold up."""
@@ -308,6 +313,12 @@ class ScenarioRun:
     def _do_kill(self, step: Step) -> None:
         self.system.kill()
         self.is_running = False
+
+    def _do_take_over(self, step: Step) -> None:
+        """From here on the second engine is the one."""
+        self.system.process, self.system.log = self.second, self.second.log
+        self.second = None
+        self.is_running = True
 
     def _do_stop(self, step: Step) -> None:
         code = self.system.stop()
@@ -381,6 +392,7 @@ class ScenarioRun:
             assert _as_text(rows) == found, f"a native subscription has:\n{_as_text(rows)}"
 
     def _do_eventually(self, step: Step) -> None:
+        self._release_copy()
         seconds = float(step.args["seconds"])
         wait_until(
             lambda: self._rows_as_text(step, step.body) == "t",

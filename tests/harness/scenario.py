@@ -76,6 +76,7 @@ _HEADINGS: list[tuple[str, str]] = [
     ("release", r"release"),
     ("kill", r"kill"),
     ("stop", r"stop"),
+    ("take_over", r"take over"),
     ("terminate", r"terminate walsender(?: (?P<count>\d+) times)?"),
     ("restart_server", r"restart (?P<where>source|destination)(?: (?P<mode>immediate|fast))?"),
     ("always", r"always"),
