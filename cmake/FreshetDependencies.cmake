@@ -17,6 +17,7 @@ freshet_require(yaml-cpp libyaml-cpp-dev)
 freshet_require(nlohmann_json nlohmann-json3-dev)
 freshet_require(SQLite3 libsqlite3-dev)
 freshet_require(CURL libcurl4-openssl-dev)
+freshet_require(OpenSSL libssl-dev)
 
 # FindPostgreSQL asks for the server's headers, which libpq-dev does not ship.
 pkg_check_modules(libpq IMPORTED_TARGET QUIET libpq)

@@ -22,7 +22,7 @@ SERVER_USER=nobody
 PACKAGES_DEMO=(
   g++ cmake ninja-build pkg-config ccache ca-certificates python3-venv
   libpq-dev libfmt-dev libspdlog-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev
-  libsqlite3-dev libcurl4-openssl-dev
+  libsqlite3-dev libcurl4-openssl-dev libssl-dev
 )
 PACKAGES_TEST=(
   clang-19 clang-tidy-19 clang-format-19 libgtest-dev libgmock-dev libbenchmark-dev

@@ -17,6 +17,7 @@ class Embedder {
   virtual Result<std::size_t> dimensions() = 0;
   /// Writes texts.size() vectors, row after row, into `vectors` (texts.size() * dimensions floats).
   /// Texts are not empty. All or nothing: on an error the contents of `vectors` are unspecified.
+  /// An error that is one text's fault is of kind `data` and tells its place as `text_index`.
   virtual Status embed(std::span<const std::string_view> texts, std::span<float> vectors) = 0;
 };
 

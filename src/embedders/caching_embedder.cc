@@ -1,8 +1,11 @@
 #include "embedders/caching_embedder.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <random>
+#include <string>
+#include <utility>
 
 #include "base/try.h"
 
@@ -23,6 +26,15 @@ std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
   __extension__ using Wide = unsigned __int128;
   const Wide product = Wide{a} * b;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+// The embedder behind counts among the misses; callers count among their own texts.
+Error with_text_index(const Error& error, std::size_t index) {
+  Error renumbered{error.kind(), error.message()};
+  for (const auto& [key, value] : error.context()) {
+    renumbered.add(key, key == "text_index" ? std::to_string(index) : value);
+  }
+  return std::move(renumbered).fix(error.fix());
 }
 
 constexpr std::uint64_t kOdd1 = 0xA0761D6478BD642FULL;
@@ -99,13 +111,24 @@ Status CachingEmbedder::embed_misses(const Misses& misses,
     return ok_status();
   }
   std::vector<float> fresh(misses.texts.size() * width);
-  FRESHET_TRY(inner_.embed(misses.texts, fresh));
+  Status status = inner_.embed(misses.texts, fresh);
+  if (!status.ok()) return in_terms_of_the_call(std::move(status).error(), misses);
   store(misses, fresh, width);
   for (std::size_t at = 0; at < misses.place.size(); ++at) {
     if (misses.place[at] == kHit) continue;
     std::copy_n(&fresh[misses.place[at] * width], width, &vectors[at * width]);
   }
   return ok_status();
+}
+
+Error CachingEmbedder::in_terms_of_the_call(Error error, const Misses& misses) {
+  const std::string_view digits = error.find("text_index");
+  std::size_t index = 0;
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), index);
+  if (digits.empty() || parsed.ec != std::errc{}) return error;
+  const auto found = std::find(misses.place.begin(), misses.place.end(), index);
+  if (found == misses.place.end()) return error;
+  return with_text_index(error, static_cast<std::size_t>(found - misses.place.begin()));
 }
 
 void CachingEmbedder::store(const Misses& misses,

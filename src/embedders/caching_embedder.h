@@ -73,6 +73,7 @@ class CachingEmbedder final : public Embedder {
   Key key_of(std::string_view text) const noexcept;
   Misses look_up(std::span<const std::string_view> texts, std::span<float> vectors);
   Status embed_misses(const Misses& misses, std::span<float> vectors, std::size_t width);
+  static Error in_terms_of_the_call(Error error, const Misses& misses);
   void store(const Misses& misses, std::span<const float> vectors, std::size_t width);
   Entry& slot_for_new(std::size_t entries_max);
 

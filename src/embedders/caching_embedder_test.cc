@@ -15,6 +15,9 @@ class CountingEmbedder final : public Embedder {
 
   Status embed(std::span<const std::string_view> texts, std::span<float> vectors) override {
     if (fails) return Error{ErrorKind::busy, "not now"};
+    for (std::size_t at = 0; at < texts.size(); ++at) {
+      if (texts[at] == "bad") return Error{ErrorKind::data, "refused"}.with("text_index", at);
+    }
     const std::lock_guard lock{mutex};
     for (std::size_t at = 0; at < texts.size(); ++at) {
       vectors[at * 2] = static_cast<float>(texts[at].size());
@@ -101,6 +104,17 @@ TEST(CachingEmbedder, PassesErrorsOnAndStoresNothing) {
   inner.fails = false;
   embed(cache, {"a"});
   EXPECT_EQ(inner.count, 1);
+}
+
+TEST(CachingEmbedder, CountsTheTextToBlameAmongTheCallersTexts) {
+  CountingEmbedder inner;
+  CachingEmbedder cache{inner, {}};
+  embed(cache, {"a", "b"});
+  const std::vector<std::string_view> texts{"a", "c", "b", "c", "bad"};
+  std::vector<float> vectors(10);
+  const Status status = cache.embed(texts, vectors);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().find("text_index"), "4");
 }
 
 TEST(CachingEmbedder, ServesManyThreads) {

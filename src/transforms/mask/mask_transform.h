@@ -1,4 +1,9 @@
 // `mask: {column: hash|redact|null|last4}`: keeps personal data out of a destination.
+//
+// hash    HMAC-SHA-256 in hexadecimal: equal values stay equal, in all tables of one key
+// redact  `***`
+// null    NULL
+// last4   `****` and the last four characters; nothing of a text that has no more than four
 #pragma once
 
 #include <cstdint>
