@@ -80,27 +80,31 @@ Status Connection::check_usable() {
   return {};
 }
 
+bool Connection::send_cancel() noexcept {
+  PGcancel* request = PQgetCancel(connection_);
+  char reason[256];
+  const bool is_sent = request != nullptr && PQcancel(request, reason, sizeof reason) == 1;
+  PQfreeCancel(request);
+  return is_sent;
+}
+
 Error Connection::cancel() {
+  const Error stopped{ErrorKind::cancelled, "stopped on request"};
   const bool is_running = PQtransactionStatus(connection_) == PQTRANS_ACTIVE;
-  if (is_running && cancels_ && !is_cancelled_) {
-    is_cancelled_ = true;
-    PGcancel* request = PQgetCancel(connection_);
-    char reason[256];
-    // A server that cannot be reached needs no cancelling.
-    if (request != nullptr && PQcancel(request, reason, sizeof reason) == 1) {
-      const Interrupter never;
-      const auto deadline = std::chrono::steady_clock::now() + kCancelWait;
-      while (PQisBusy(connection_) == 1 && PQstatus(connection_) != CONNECTION_BAD) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-            deadline - std::chrono::steady_clock::now());
-        if (left.count() <= 0) break;
-        if (wait_for({PQsocket(connection_), Ready::read, left, -1}, never) != Woken::ready) break;
-        if (PQconsumeInput(connection_) == 0) break;
-      }
-    }
-    PQfreeCancel(request);
+  if (!is_running || !cancels_ || is_cancelled_) return stopped;
+  is_cancelled_ = true;
+  // A server that cannot be reached needs no cancelling.
+  if (!send_cancel()) return stopped;
+  const Interrupter never;
+  const auto deadline = std::chrono::steady_clock::now() + kCancelWait;
+  while (PQisBusy(connection_) == 1 && PQstatus(connection_) != CONNECTION_BAD) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) break;
+    if (wait_for({PQsocket(connection_), Ready::read, left, -1}, never) != Woken::ready) break;
+    if (PQconsumeInput(connection_) == 0) break;
   }
-  return Error{ErrorKind::cancelled, "stopped on request"};
+  return stopped;
 }
 
 Result<bool> Connection::wait(Ready ready, std::chrono::milliseconds timeout, int wake_fd) {

@@ -74,6 +74,9 @@ class Connection {
   /// once the server has said that all went well.
   Result<std::optional<std::string_view>> next_copy_chunk();
 
+  /// Gives a COPY TO up before its end. The connection stays usable, the transaction fails.
+  Status abort_copy_out();
+
   /// Rows that the COPY just ended gave.
   std::uint64_t copied_rows() const noexcept { return copied_rows_; }
 
@@ -122,6 +125,7 @@ class Connection {
   Result<Rows> collect();
   Status expect_copy(std::string_view sql, int status);
   Status drain();
+  bool send_cancel() noexcept;
   Error cancel();
 
   pg_conn* connection_;

@@ -6,6 +6,7 @@
 
 #include "base/try.h"
 #include "pg/connection.h"
+#include "pg/sqlstate.h"
 
 namespace freshet::pg {
 namespace {
@@ -115,6 +116,18 @@ Result<std::optional<std::string_view>> Connection::next_copy_chunk() {
   FRESHET_TRY(const Rows rows, collect());
   copied_rows_ = row_count(rows.raw());
   return std::optional<std::string_view>{};
+}
+
+Status Connection::abort_copy_out() {
+  FRESHET_TRY(check_usable());
+  send_cancel();
+  // Rows already on their way come first, then the statement's failure.
+  for (;;) {
+    const auto row = next_copy_chunk();
+    if (row.ok() && row->has_value()) continue;
+    if (row.ok() || row.error().sqlstate() == sqlstate::kQueryCanceled) return {};
+    return row.error();
+  }
 }
 
 }  // namespace freshet::pg

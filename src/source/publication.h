@@ -11,11 +11,15 @@
 
 namespace freshet::source {
 
-/// What the publication leaves to us for one table.
+/// How one table is published, and what that leaves to us.
 struct TablePublication {
   TableName name;
   bool filters_columns = false;  ///< We must drop the columns not wanted.
   bool filters_rows = false;     ///< We must evaluate `where`.
+  /// The columns that the stream carries; empty: all but generated ones.
+  std::vector<std::string> columns;
+  /// The publications' own row filter, to be applied (besides `where`) in the copy; empty: none.
+  std::string row_filter;
 };
 
 struct PublicationRequest {
@@ -34,7 +38,7 @@ struct PublicationPlan {
 };
 
 /// Decides which column lists and filters the publication can carry without making any write fail:
-/// PG 15+, the filter uses identity columns only, the list has them all.
+/// PG 15+, the filter uses identity columns only, the list has them all. Leaves nothing behind.
 Result<PublicationPlan> plan_publication(pg::Connection& connection,
                                          const PublicationRequest& request);
 Status create_publication(pg::Connection& connection, const PublicationPlan& plan);
@@ -62,8 +66,10 @@ Result<std::vector<TableName>> list_published_tables(pg::Connection& connection,
 Result<std::vector<TableName>> find_tables_without_identity(pg::Connection& connection,
                                                             std::span<const TableConfig> tables);
 
-/// Names of the columns which the boolean expression uses, as the server understands it; an error
-/// of kind `config` if it does not parse, or has a subquery or a volatile part.
+/// Names of the columns which the boolean expression uses, as the server understands it (in a
+/// temporary view that is rolled back); all of them where the server may not be asked. An error of
+/// kind `config` if the expression does not parse or reads another table. `connection` must be
+/// outside a transaction.
 Result<std::vector<std::string>> find_filter_columns(pg::Connection& connection,
                                                      const TableName& table,
                                                      const std::string& where);

@@ -56,10 +56,16 @@ class SnapshotCoordinator {
                                                              const std::string& system_identifier,
                                                              const std::string& snapshot_name);
   /// Locks the heaps (ACCESS SHARE), then takes a snapshot of its own. For restarts and resyncs,
-  /// after pass_barrier(). `tables` get the heaps as they are under the lock.
+  /// after pass_barrier(). `tables` get the heaps as they are under the lock; a leaf that comes or
+  /// goes meanwhile is_rewritten(): try again.
   static Result<std::unique_ptr<SnapshotCoordinator>> take(const pg::ConnectOptions& options,
                                                            const std::string& system_identifier,
                                                            std::span<CopyTable> tables);
+
+  /// After import(): that `table` still has the heaps which were recorded before the slot was made.
+  /// If not (a rewrite, a leaf that came or went), is_rewritten(): copy that table under a snapshot
+  /// of its own, by take().
+  Status check_heaps(const CopyTable& table);
 
   /// For SET TRANSACTION SNAPSHOT of the workers.
   const std::string& snapshot_name() const { return snapshot_name_; }
@@ -105,7 +111,8 @@ constexpr std::size_t kCopyChunkBytes = std::size_t{256} << 10;
 
 /// Reads one range on a worker's connection (outside a transaction). A heap that was rewritten,
 /// truncated or dropped since it was recorded is an error of kind `schema` with context
-/// reason=rewritten: the caller starts that table again. Ends with `cancelled` on interrupt().
+/// reason=rewritten: the caller starts that table again. A coordinator that is gone is `connection`
+/// with reason=snapshot_gone. Ends with `cancelled` on interrupt().
 Result<RangeResult> copy_range(pg::Connection& connection,
                                const RangeRequest& request,
                                const ChunkSink& sink);

@@ -1,0 +1,52 @@
+#include "source/barrier.h"
+
+#include <charconv>
+
+#include "base/try.h"
+
+namespace freshet::source {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kFirstPause{5};
+constexpr std::chrono::milliseconds kPauseMax{250};
+constexpr std::chrono::milliseconds kReportEvery{1000};
+
+/// Sleeps unless somebody interrupts. The server says nothing meanwhile, so that only a lost
+/// connection makes the socket readable; the next query then tells.
+Status pause(pg::Connection& connection, std::chrono::milliseconds duration) {
+  FRESHET_TRY([[maybe_unused]] const bool is_ready, connection.wait(pg::Ready::read, duration));
+  return {};
+}
+
+Result<Snapshot> load_snapshot(pg::Connection& connection) {
+  FRESHET_TRY(const pg::Rows rows, connection.query("SELECT pg_current_snapshot()"));
+  return Snapshot::parse(rows.text(0, 0));
+}
+
+Status report_to(const WaitReport& report, pg::Connection& connection, FullXid xid) {
+  FRESHET_TRY(const auto waited_for,
+              find_open_transactions(connection, std::to_string(to_integer(xid))));
+  report(waited_for);
+  return {};
+}
+
+}  // namespace
+
+Result<FullXid> pass_barrier(pg::Connection& connection, const WaitReport& report) {
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query("SELECT pg_current_xact_id(), pg_is_in_recovery()"));
+  const FullXid xid{rows.unsigned_integer(0, 0)};
+  auto next_report = Clock::now() + kReportEvery;
+  for (auto wait = kFirstPause;; wait = std::min(wait * 2, kPauseMax)) {
+    FRESHET_TRY(const Snapshot snapshot, load_snapshot(connection));
+    if (snapshot.xmin() > xid) return xid;
+    if (report && Clock::now() >= next_report) {
+      FRESHET_TRY(report_to(report, connection, xid));
+      next_report = Clock::now() + kReportEvery;
+    }
+    FRESHET_TRY(pause(connection, wait));
+  }
+}
+
+}  // namespace freshet::source

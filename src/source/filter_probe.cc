@@ -1,0 +1,113 @@
+#include "source/filter_probe.h"
+
+#include <array>
+
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "pg/sqlstate.h"
+#include "source/publication.h"
+#include "source/sql/sql.h"
+
+namespace freshet::source {
+namespace {
+
+constexpr int kFiltersSince = 150'000;
+
+std::vector<std::string> all_columns(const CatalogTable& table) {
+  std::vector<std::string> names;
+  for (const Column& column : table.schema.columns)
+    names.push_back(column.name);
+  return names;
+}
+
+bool is_about_the_connection(const Error& error) {
+  return error.kind() == ErrorKind::connection || error.kind() == ErrorKind::cancelled ||
+         error.kind() == ErrorKind::busy;
+}
+
+/// A failure to make the view: ours to report if the expression is to blame.
+Result<std::vector<std::string>> judge(const Error& error, const CatalogTable& table) {
+  if (is_about_the_connection(error)) return error;
+  const bool may_not_ask = error.sqlstate() == pg::sqlstate::kInsufficientPrivilege ||
+                           error.sqlstate() == pg::sqlstate::kReadOnlyTransaction;
+  if (may_not_ask) return all_columns(table);
+  return Error{ErrorKind::config,
+               "`where` is no condition that the server can read: " + error.message()}
+      .with("table", to_string(table.schema.name))
+      .sqlstate(error.sqlstate())
+      .fix(
+          "write it as in a WHERE clause over this table's columns; types and functions of your "
+          "own with their schema");
+}
+
+}  // namespace
+
+Result<RolledBack> RolledBack::begin(pg::Connection& connection) {
+  FRESHET_TRY(connection.execute("BEGIN"));
+  return RolledBack{connection};
+}
+
+RolledBack::RolledBack(RolledBack&& other) noexcept
+    : connection_(std::exchange(other.connection_, nullptr)) {}
+
+RolledBack::~RolledBack() {
+  // If this fails the connection is lost, and the transaction with it.
+  if (connection_ != nullptr) [[maybe_unused]]
+    const Status ended = connection_->execute("ROLLBACK");
+}
+
+std::string only(const CatalogTable& table) {
+  return (table.kind == 'p' ? "" : "ONLY ") + quote_identifier(table.schema.name);
+}
+
+std::string in_parentheses(const std::string& expression) {
+  return "(" + expression + "\n)";
+}
+
+Result<std::vector<std::string>> find_filter_columns(pg::Connection& connection,
+                                                     const TableName& name,
+                                                     const std::string& where) {
+  FRESHET_TRY(const CatalogTable table, load_table(connection, name));
+  FRESHET_TRY(const RolledBack transaction, RolledBack::begin(connection));
+  const Status made =
+      connection.execute("CREATE TEMP VIEW freshet_filter_probe AS SELECT 1 AS x FROM " +
+                         only(table) + " WHERE " + in_parentheses(where));
+  if (!made.ok()) return judge(made.error(), table);
+  const std::string oid = std::to_string(to_integer(table.schema.relation));
+  const std::array<std::optional<std::string_view>, 1> parameters{oid};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlFilterColumns, parameters));
+  std::vector<std::string> columns;
+  for (int row = 0; row < rows.rows(); ++row) {
+    if (rows.boolean(row, 1)) {
+      return Error{ErrorKind::config, "`where` reads another table"}.with("table", to_string(name));
+    }
+    if (rows.boolean(row, 2)) return all_columns(table);
+    if (!rows.is_null(row, 0)) columns.push_back(rows.string(row, 0));
+  }
+  return columns;
+}
+
+Result<std::optional<std::string>> published_form(pg::Connection& connection,
+                                                  const CatalogTable& table,
+                                                  const std::string& where,
+                                                  bool publishes_via_root) {
+  if (connection.server_version() < kFiltersSince) return std::optional<std::string>{};
+  const std::string probe = "freshet_probe_" + std::to_string(connection.backend_pid());
+  FRESHET_TRY(const RolledBack transaction, RolledBack::begin(connection));
+  const Status made =
+      connection.execute("CREATE PUBLICATION " + probe + " FOR TABLE " + only(table) + " WHERE " +
+                         in_parentheses(where) + " WITH (publish_via_partition_root = " +
+                         (publishes_via_root ? "true)" : "false)"));
+  if (!made.ok()) {
+    if (is_about_the_connection(made.error())) return made.error();
+    return std::optional<std::string>{};
+  }
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query("SELECT pg_get_expr(r.prqual, r.prrelid) FROM pg_publication_rel r "
+                               "JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = " +
+                               quote_literal(probe)));
+  if (rows.rows() != 1 || rows.is_null(0, 0)) return std::optional<std::string>{};
+  return std::optional{rows.string(0, 0)};
+}
+
+}  // namespace freshet::source

@@ -1,0 +1,39 @@
+// Asks the server how it understands a `where`. Nothing it makes is committed.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "freshet/result.h"
+#include "pg/connection.h"
+#include "source/catalog.h"
+
+namespace freshet::source {
+
+/// Ends a transaction that was begun only to be rolled back.
+class RolledBack {
+ public:
+  static Result<RolledBack> begin(pg::Connection& connection);
+  RolledBack(RolledBack&& other) noexcept;
+  RolledBack& operator=(RolledBack&&) = delete;
+  ~RolledBack();
+
+ private:
+  explicit RolledBack(pg::Connection& connection) : connection_(&connection) {}
+
+  pg::Connection* connection_;
+};
+
+/// The expression as a publication of `table` would keep it, in the server's spelling; nothing if
+/// publications of this server cannot hold it, or our role may not make one.
+Result<std::optional<std::string>> published_form(pg::Connection& connection,
+                                                  const CatalogTable& table,
+                                                  const std::string& where,
+                                                  bool publishes_via_root);
+
+/// `ONLY "s"."t"`, without ONLY for a partitioned table.
+std::string only(const CatalogTable& table);
+/// `(expression)`, safe against a comment at its end.
+std::string in_parentheses(const std::string& expression);
+
+}  // namespace freshet::source

@@ -1,0 +1,346 @@
+#include "source/publication.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "pg/sqlstate.h"
+#include "source/array_literal.h"
+#include "source/catalog.h"
+#include "source/filter_probe.h"
+#include "source/sql/sql.h"
+
+namespace freshet::source {
+namespace {
+
+constexpr int kColumnListsSince = 150'000;
+using Parameter = std::optional<std::string_view>;
+
+/// One table's part of CREATE PUBLICATION, and what stays with us.
+struct PlannedTable {
+  std::string sql;
+  TablePublication publication;
+};
+
+bool contains(std::span<const std::string> names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool is_identity(const CatalogTable& table, const std::string& column) {
+  const int place = table.schema.find(column);
+  return place >= 0 && table.schema.columns[static_cast<std::size_t>(place)].is_identity;
+}
+
+Status check_publishable(const CatalogTable& table) {
+  const std::string name = to_string(table.schema.name);
+  if (table.kind != 'r' && table.kind != 'p') {
+    return Error{ErrorKind::setting, "only tables can be streamed; this is a view or foreign table"}
+        .with("table", name)
+        .fix("name the tables below it instead");
+  }
+  if (table.persistence != 'p') {
+    return Error{ErrorKind::setting, "unlogged and temporary tables are not in the WAL"}
+        .with("table", name)
+        .fix("ALTER TABLE " + quote_identifier(table.schema.name) + " SET LOGGED");
+  }
+  return {};
+}
+
+Result<std::vector<TableName>> missing_identity(pg::Connection& connection,
+                                                const CatalogTable& table) {
+  const std::string oid = std::to_string(to_integer(table.schema.relation));
+  const std::array<Parameter, 1> parameters{oid};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlMissingIdentity, parameters));
+  std::vector<TableName> names;
+  for (int row = 0; row < rows.rows(); ++row) {
+    names.push_back({rows.string(row, 0), rows.string(row, 1)});
+  }
+  return names;
+}
+
+Error lacks_identity(const TableName& name) {
+  return Error{ErrorKind::setting,
+               "the table has no replica identity: once published, every UPDATE and DELETE of it "
+               "would fail at the source"}
+      .with("table", to_string(name))
+      .fix("add a primary key, or ALTER TABLE " + quote_identifier(name) +
+           " REPLICA IDENTITY FULL");
+}
+
+/// The column list that the publication carries; empty for none.
+std::vector<std::string> plan_columns(const CatalogTable& table,
+                                      const TableConfig& config,
+                                      std::span<const std::string> our_filter) {
+  std::vector<std::string> list;
+  for (const Column& column : table.schema.columns) {
+    const bool is_wanted = contains(config.columns, column.name) ||
+                           contains(our_filter, column.name) || column.is_identity;
+    if (is_wanted) list.push_back(column.name);
+  }
+  return list.size() == table.schema.columns.size() ? std::vector<std::string>{} : list;
+}
+
+Result<PlannedTable> plan_table(pg::Connection& connection,
+                                const PublicationRequest& request,
+                                const TableConfig& config) {
+  FRESHET_TRY(const CatalogTable table, load_table(connection, config.name));
+  FRESHET_TRY(check_publishable(table));
+  FRESHET_TRY([[maybe_unused]] const TableSchema selected, select_columns(table, config.columns));
+  FRESHET_TRY(const auto without, missing_identity(connection, table));
+  if (!without.empty() && !request.allows_missing_identity) return lacks_identity(without.front());
+
+  PlannedTable planned;
+  planned.sql = only(table);
+  TablePublication& publication = planned.publication;
+  publication.name = config.name;
+  std::vector<std::string> used;
+  std::optional<std::string> filter;
+  if (!config.where.empty()) {
+    FRESHET_TRY(used, find_filter_columns(connection, config.name, config.where));
+    const bool is_safe = std::all_of(used.begin(), used.end(), [&](const std::string& column) {
+      return is_identity(table, column);
+    });
+    if (is_safe && without.empty()) {
+      FRESHET_TRY(filter,
+                  published_form(connection, table, config.where, request.publishes_via_root));
+    }
+    publication.filters_rows = !filter.has_value();
+  }
+  const bool can_list = connection.server_version() >= kColumnListsSince &&
+                        (table.kind != 'p' || request.publishes_via_root) && without.empty();
+  if (!config.columns.empty() && can_list) {
+    publication.columns = plan_columns(table, config, filter ? std::vector<std::string>{} : used);
+  }
+  const std::size_t carried =
+      publication.columns.empty() ? table.schema.columns.size() : publication.columns.size();
+  publication.filters_columns = !config.columns.empty() && carried != selected.columns.size();
+
+  std::string list;
+  for (const std::string& column : publication.columns) {
+    list += (list.empty() ? " (" : ", ") + quote_identifier(column);
+  }
+  if (!list.empty()) planned.sql += list + ")";
+  if (filter) planned.sql += " WHERE " + in_parentheses(config.where);
+  return planned;
+}
+
+struct Published {
+  std::optional<std::vector<std::string>> columns;  // nothing: not told (PG 14)
+  std::string filter;
+};
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(separator), text.size());
+    parts.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+Result<std::vector<Published>> load_published(pg::Connection& connection,
+                                              std::span<const std::string> names,
+                                              const CatalogTable& table) {
+  const std::string list = array_literal(names);
+  const std::string oid = std::to_string(to_integer(table.schema.relation));
+  const std::array<Parameter, 2> parameters{list, oid};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlPublishedTable, parameters));
+  std::vector<Published> published;
+  for (int row = 0; row < rows.rows(); ++row) {
+    Published& next = published.emplace_back();
+    if (!rows.is_null(row, 1)) next.columns = split(rows.text(row, 1), '\1');
+    next.filter = rows.string(row, 2);
+  }
+  return published;
+}
+
+/// Several publications publish what any of them does.
+std::string join_filters(std::span<const Published> published) {
+  std::set<std::string> filters;
+  for (const Published& one : published) {
+    if (one.filter.empty()) return {};
+    filters.insert(one.filter);
+  }
+  std::string joined;
+  for (const std::string& filter : filters) {
+    joined += (joined.empty() ? "(" : " OR (") + filter + ")";
+  }
+  return joined;
+}
+
+Status take_columns(const CatalogTable& table,
+                    const TableConfig& config,
+                    std::span<const Published> published,
+                    TablePublication& result) {
+  const auto& first = published.front().columns;
+  for (const Published& other : published.subspan(1)) {
+    if (first == other.columns) continue;
+    return Error{ErrorKind::setting, "the publications have different column lists for the table"}
+        .with("table", to_string(config.name))
+        .fix("give the table one column list in all of them: the server refuses to stream it");
+  }
+  std::size_t carried = table.schema.columns.size();
+  if (first && first->size() < carried) {
+    result.columns = *first;
+    carried = first->size();
+  }
+  for (const std::string& wanted : config.columns) {
+    if (result.columns.empty() || contains(result.columns, wanted)) continue;
+    return Error{ErrorKind::setting, "the publication does not publish a column that is wanted"}
+        .with("table", to_string(config.name))
+        .with("column", wanted)
+        .fix("add the column to the publication's list, or take it out of `columns`");
+  }
+  result.filters_columns = !config.columns.empty() && config.columns.size() != carried;
+  return {};
+}
+
+Result<TablePublication> check_table(pg::Connection& connection,
+                                     std::span<const std::string> names,
+                                     const TableConfig& config,
+                                     std::vector<std::string>& warnings) {
+  FRESHET_TRY(const CatalogTable table, load_table(connection, config.name));
+  FRESHET_TRY(check_publishable(table));
+  FRESHET_TRY([[maybe_unused]] const TableSchema selected, select_columns(table, config.columns));
+  FRESHET_TRY(const auto published, load_published(connection, names, table));
+  if (published.empty()) {
+    return Error{ErrorKind::setting, "the publication does not publish the table"}
+        .with("table", to_string(config.name))
+        .with("publication", names.front())
+        .fix("ALTER PUBLICATION " + quote_identifier(names.front()) + " ADD TABLE " +
+             quote_identifier(config.name));
+  }
+  TablePublication result;
+  result.name = config.name;
+  FRESHET_TRY(take_columns(table, config, published, result));
+  FRESHET_TRY(const auto without, missing_identity(connection, table));
+  for (const TableName& name : without) {
+    warnings.push_back("table " + quote_identifier(name) +
+                       " has no replica identity: updates and deletes of it fail at the source");
+  }
+  result.row_filter = join_filters(published);
+  if (config.where.empty()) return result;
+  FRESHET_TRY(const auto ours, published_form(connection, table, config.where, true));
+  const bool is_same = ours && std::all_of(published.begin(), published.end(),
+                                           [&](const auto& one) { return one.filter == *ours; });
+  result.filters_rows = !is_same;
+  return result;
+}
+
+Result<pg::Rows> load_publications(pg::Connection& connection, std::span<const std::string> names) {
+  const std::string list = array_literal(names);
+  const std::array<Parameter, 1> parameters{list};
+  return connection.query(sql::kSqlPublications, parameters);
+}
+
+Status check_all_exist(const pg::Rows& rows, std::span<const std::string> names) {
+  for (const std::string& name : names) {
+    bool is_found = false;
+    for (int row = 0; row < rows.rows(); ++row)
+      is_found |= rows.text(row, 0) == name;
+    if (is_found) continue;
+    return Error{ErrorKind::setting, "the publication does not exist at the source"}
+        .with("publication", name)
+        .fix("CREATE PUBLICATION " + quote_identifier(name) +
+             " FOR TABLE ..., or leave `publications` out and freshet creates one");
+  }
+  return {};
+}
+
+void add_warnings(const pg::Rows& rows, std::vector<std::string>& warnings) {
+  constexpr std::array<std::string_view, 4> kOperations{"inserts", "updates", "deletes",
+                                                        "truncates"};
+  for (int row = 0; row < rows.rows(); ++row) {
+    for (int i = 0; i < 4; ++i) {
+      if (rows.boolean(row, i + 1)) continue;
+      warnings.push_back("publication " + quote_identifier(rows.text(row, 0)) +
+                         " does not publish " +
+                         std::string{kOperations[static_cast<std::size_t>(i)]} +
+                         ": they will not reach the destinations");
+    }
+  }
+}
+
+}  // namespace
+
+Result<PublicationPlan> plan_publication(pg::Connection& connection,
+                                         const PublicationRequest& request) {
+  if (request.tables.empty()) {
+    return Error{ErrorKind::config, "no table is named for the publication to be created"}.fix(
+        "name tables under source.tables, or an existing publication");
+  }
+  PublicationPlan plan{.name = request.name, .sql = {}, .tables = {}};
+  for (const TableConfig& config : request.tables) {
+    FRESHET_TRY(PlannedTable table, plan_table(connection, request, config));
+    plan.sql += (plan.sql.empty() ? "" : ", ") + table.sql;
+    plan.tables.push_back(std::move(table.publication));
+  }
+  plan.sql = "CREATE PUBLICATION " + quote_identifier(request.name) + " FOR TABLE " + plan.sql +
+             " WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = " +
+             (request.publishes_via_root ? "true)" : "false)");
+  return plan;
+}
+
+Status create_publication(pg::Connection& connection, const PublicationPlan& plan) {
+  const Status created = connection.execute(plan.sql);
+  if (created.ok() || created.error().sqlstate() != pg::sqlstate::kInsufficientPrivilege) {
+    return created;
+  }
+  return Error{ErrorKind::permission, created.error().message()}
+      .sqlstate(created.error().sqlstate())
+      .fix("let a role that owns the tables and may create in the database run: " + plan.sql);
+}
+
+Status drop_publication(pg::Connection& connection, const std::string& name) {
+  return connection.execute("DROP PUBLICATION IF EXISTS " + quote_identifier(name));
+}
+
+Result<bool> has_publication(pg::Connection& connection, const std::string& name) {
+  const std::array<std::string, 1> names{name};
+  FRESHET_TRY(const pg::Rows rows, load_publications(connection, names));
+  return rows.rows() > 0;
+}
+
+Result<PublicationCheck> check_publications(pg::Connection& connection,
+                                            std::span<const std::string> names,
+                                            std::span<const TableConfig> tables) {
+  FRESHET_TRY(const pg::Rows rows, load_publications(connection, names));
+  FRESHET_TRY(check_all_exist(rows, names));
+  PublicationCheck check;
+  add_warnings(rows, check.warnings);
+  for (const TableConfig& config : tables) {
+    FRESHET_TRY(TablePublication table, check_table(connection, names, config, check.warnings));
+    check.tables.push_back(std::move(table));
+  }
+  return check;
+}
+
+Result<std::vector<TableName>> list_published_tables(pg::Connection& connection,
+                                                     std::span<const std::string> names) {
+  FRESHET_TRY(const pg::Rows publications, load_publications(connection, names));
+  FRESHET_TRY(check_all_exist(publications, names));
+  const std::string list = array_literal(names);
+  const std::array<Parameter, 1> parameters{list};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlPublishedTables, parameters));
+  std::vector<TableName> tables;
+  for (int row = 0; row < rows.rows(); ++row) {
+    tables.push_back({rows.string(row, 0), rows.string(row, 1)});
+  }
+  return tables;
+}
+
+Result<std::vector<TableName>> find_tables_without_identity(pg::Connection& connection,
+                                                            std::span<const TableConfig> tables) {
+  std::vector<TableName> found;
+  for (const TableConfig& config : tables) {
+    FRESHET_TRY(const CatalogTable table, load_table(connection, config.name));
+    FRESHET_TRY(const auto missing, missing_identity(connection, table));
+    found.insert(found.end(), missing.begin(), missing.end());
+  }
+  return found;
+}
+
+}  // namespace freshet::source

@@ -1,0 +1,99 @@
+#include "source/row_filter.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "pg/sqlstate.h"
+#include "source/array_literal.h"
+#include "source/catalog.h"
+#include "source/filter_probe.h"
+#include "source/publication.h"
+
+namespace freshet::source {
+namespace {
+
+/// One text[] parameter per column used, unnested side by side and cast to the columns' types; the
+/// derived table has the table's name, so that `messages.content` in the filter still means it.
+std::string filter_sql(const TableSchema& schema,
+                       std::span<const int> used_columns,
+                       const std::string& where) {
+  std::string arrays;
+  std::string names;
+  std::string casts;
+  for (std::size_t i = 0; i < used_columns.size(); ++i) {
+    const Column& column = schema.columns[static_cast<std::size_t>(used_columns[i])];
+    const std::string place = std::to_string(i + 1);
+    arrays += "$" + place + "::text[], ";
+    names += "f" + place + ", ";
+    casts += "f" + place + "::" + column.type_sql + " AS " + quote_identifier(column.name) + ", ";
+  }
+  // The row's number comes as an array of its own: a filter may use no column at all.
+  const std::string last = "$" + std::to_string(used_columns.size() + 1) + "::int4[]";
+  return "SELECT freshet_row FROM (SELECT " + casts + "freshet_row FROM unnest(" + arrays + last +
+         ") AS u(" + names + "freshet_row) OFFSET 0) AS " + quote_identifier(schema.name.table) +
+         " WHERE " + in_parentheses(where);
+}
+
+bool is_sent(const RowView& row, std::span<const int> used_columns) {
+  return std::none_of(used_columns.begin(), used_columns.end(), [&](int column) {
+    return row[static_cast<std::size_t>(column)].is_unchanged();
+  });
+}
+
+}  // namespace
+
+RowFilter::RowFilter(pg::Connection& connection, std::string sql, std::vector<int> used_columns)
+    : connection_(connection), sql_(std::move(sql)), used_columns_(std::move(used_columns)) {}
+
+Result<std::unique_ptr<RowFilter>> RowFilter::make(pg::Connection& connection,
+                                                   const SchemaPtr& schema,
+                                                   const std::string& where) {
+  FRESHET_TRY(const auto names, find_filter_columns(connection, schema->name, where));
+  std::vector<int> used;
+  for (const std::string& name : names) {
+    const int column = schema->find(name);
+    if (column < 0) {
+      return Error{ErrorKind::config, "`where` uses a column that is not streamed"}
+          .with("table", to_string(schema->name))
+          .with("column", name)
+          .fix("add the column to `columns` and to the publication's column list");
+    }
+    used.push_back(column);
+  }
+  std::string sql = filter_sql(*schema, used, where);
+  return std::unique_ptr<RowFilter>{new RowFilter(connection, std::move(sql), std::move(used))};
+}
+
+Result<std::vector<Match>> RowFilter::evaluate(std::span<const RowView> rows) {
+  std::vector<Match> matches(rows.size(), Match::no);
+  std::vector<ArrayLiteral> arrays(used_columns_.size() + 1);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    if (!is_sent(rows[row], used_columns_)) {
+      matches[row] = Match::unknown;
+      continue;
+    }
+    for (std::size_t i = 0; i < used_columns_.size(); ++i) {
+      const Value& value = rows[row][static_cast<std::size_t>(used_columns_[i])];
+      if (value.is_null()) {
+        arrays[i].add_null();
+      } else {
+        arrays[i].add(value.view());
+      }
+    }
+    arrays.back().add(std::to_string(row));
+  }
+  std::vector<std::string> texts;
+  for (const ArrayLiteral& array : arrays)
+    texts.push_back(array.text());
+  const std::vector<std::optional<std::string_view>> parameters{texts.begin(), texts.end()};
+  FRESHET_TRY(const pg::Rows matched, connection_.query(sql_, parameters));
+  for (int i = 0; i < matched.rows(); ++i) {
+    const std::uint64_t row = matched.unsigned_integer(i, 0);
+    if (row < matches.size()) matches[row] = Match::yes;
+  }
+  return matches;
+}
+
+}  // namespace freshet::source
