@@ -15,10 +15,10 @@ struct ModelFiles {
 
 /// Environment variables that the search depends on, empty when not set.
 struct ModelEnvironment {
-  std::string freshet_model_dir;
-  std::string xdg_data_home;
-  std::string home;
-  std::string virtual_env;
+  std::string freshet_model_dir = {};
+  std::string xdg_data_home = {};
+  std::string home = {};
+  std::string virtual_env = {};
 
   static ModelEnvironment current();
 };
