@@ -1,0 +1,298 @@
+// Life cycle and tables. Groups are in destination_write.cc.
+#include "destinations/postgres/destination.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/log.h"
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "destinations/postgres/config.h"
+#include "destinations/postgres/evolve.h"
+#include "destinations/postgres/progress.h"
+#include "destinations/postgres/schema.h"
+#include "destinations/postgres/sql.h"
+#include "destinations/postgres/vector_type.h"
+
+namespace freshet::postgres {
+namespace {
+
+using Text = std::optional<std::string_view>;
+
+Result<bool> is_recorded(pg::Connection& connection,
+                         const std::string& pipeline,
+                         const TableName& table) {
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query("SELECT FROM freshet.tables "
+                               "WHERE pipeline = $1 AND schema = $2 AND \"table\" = $3",
+                               std::array{Text{pipeline}, Text{table.schema}, Text{table.table}}));
+  return rows.rows() > 0;
+}
+
+Status create_schema(pg::Connection& connection, const std::string& name) {
+  FRESHET_TRY(const pg::Rows found, connection.query("SELECT FROM pg_namespace WHERE nspname = $1",
+                                                     std::array{Text{name}}));
+  if (found.rows() > 0) return ok_status();
+  return connection.execute("CREATE SCHEMA IF NOT EXISTS " + quote_identifier(name));
+}
+
+Status check_empty(pg::Connection& connection, const TableName& table) {
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query("SELECT EXISTS (SELECT FROM " + quote_identifier(table) + ")"));
+  if (!rows.boolean(0, 0)) return ok_status();
+  return Error{ErrorKind::schema, "the table at the destination has rows that are not ours"}
+      .with("table", to_string(table))
+      .fix("empty it (TRUNCATE " + quote_identifier(table) +
+           ";), rename it, or write to another database");
+}
+
+}  // namespace
+
+PostgresDestination::~PostgresDestination() {
+  (void)close(std::chrono::steady_clock::now());
+}
+
+Traits PostgresDestination::traits() const {
+  return {.keeps_position = true,
+          .is_transactional = true,
+          .needs_full_rows = false,
+          .copies_concurrently = true,
+          .takes_raw_copy = true};
+}
+
+Result<DestinationState> PostgresDestination::open(const Lease& lease) {
+  writer_.reset();
+  session_.reset();
+  targets_.clear();
+  touched_.clear();
+  is_broken_ = true;
+  is_in_part_ = false;
+  lease_ = lease;
+  FRESHET_TRY(auto connection,
+              pg::Connection::open({.url = config_.url,
+                                    .application_name = application_name(lease.pipeline),
+                                    .interrupter = nullptr}));
+  FRESHET_TRY(set_up(*connection));
+  FRESHET_TRY(TakenOver taken, take_over(*connection, lease));
+  session_ = std::make_unique<Session>(std::move(connection));
+  writer_ = std::make_unique<GroupWriter>(*session_, targets_);
+  FRESHET_TRY(set_session());
+  fence_ = taken.fence;
+  epoch_ = taken.state.slot ? taken.state.slot->epoch : "";
+  position_ = taken.state.position.value_or(Position{});
+  durability_.reset(position_);
+  last_proof_ = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard lock{pool_mutex_};
+    if (!pool_) pool_ = std::make_shared<RangePool>(config_.url, lease.pipeline);
+    pool_->set_fence(fence_);
+  }
+  is_broken_ = false;
+  FRESHET_TRY(resume_indexes());
+  return taken.state;
+}
+
+Status PostgresDestination::check_open() const {
+  if (session_ && !is_broken_) return ok_status();
+  return Error{ErrorKind::connection, "the destination must be opened again"}.with("destination",
+                                                                                   config_.name);
+}
+
+Status PostgresDestination::set_session() const {
+  pg::Connection& connection = session_->connection();
+  FRESHET_TRY(connection.execute(sql::kSqlSessionSettings));
+  // As a subscription does: triggers and foreign keys fired at the source already. Where the role
+  // may not set it they fire here too; a foreign key then only makes groups go in source order.
+  if (!connection.execute("SET session_replication_role = replica").ok()) {
+    log_debug("triggers and foreign keys fire at the destination", {{"destination", config_.name}});
+  }
+  return ok_status();
+}
+
+Status PostgresDestination::resume_indexes() {
+  if (builder_ || !config_.vector_index.is_wanted) return ok_status();
+  builder_ = std::make_unique<IndexBuilder>(config_.url, application_name(lease_.pipeline));
+  FRESHET_TRY(const pg::Rows rows, session_->connection().query(sql::kSqlWantedIndexes,
+                                                                std::array{Text{lease_.pipeline}}));
+  for (int row = 0; row < rows.rows(); ++row) {
+    builder_->add({.table = {rows.string(row, 0), rows.string(row, 1)},
+                   .indexes = {{rows.string(row, 2),
+                                static_cast<std::uint32_t>(rows.unsigned_integer(row, 3)),
+                                static_cast<std::uint32_t>(rows.unsigned_integer(row, 4))}}});
+  }
+  return ok_status();
+}
+
+Status PostgresDestination::adopt_slot(const SlotIdentity& slot, Position start) {
+  FRESHET_TRY(check_open());
+  FRESHET_TRY(const Position kept,
+              record_slot(session_->connection(), lease_.pipeline, fence_, slot, start));
+  epoch_ = slot.epoch;
+  position_ = kept;
+  durability_.reset(kept);
+  return ok_status();
+}
+
+template <typename Work>
+Status PostgresDestination::in_transaction(Work&& work) {
+  pg::Connection& connection = session_->connection();
+  const bool is_own = !is_in_part_;
+  if (is_own) FRESHET_TRY(connection.execute("BEGIN"));
+  Status done = is_own ? check_fence(connection, lease_.pipeline, fence_) : ok_status();
+  if (done.ok()) done = work();
+  if (done.ok() && is_own) done = connection.execute("COMMIT");
+  if (done.ok()) return done;
+  if (is_own && connection.is_in_transaction()) {
+    if (!connection.execute("ROLLBACK").ok()) is_broken_ = true;
+  } else {
+    is_broken_ = true;
+  }
+  return done;
+}
+
+Status PostgresDestination::check_table(const SchemaPtr& schema) {
+  FRESHET_TRY(check_open());
+  pg::Connection& connection = session_->connection();
+  const auto check = [&]() -> Status {
+    FRESHET_TRY(const auto found, find_table(connection, schema->name));
+    if (!found) return check_types(connection, *schema);
+    FRESHET_TRY(postgres::check_table(connection, *schema, *found));
+    FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, schema->name));
+    return is_ours ? ok_status() : check_empty(connection, schema->name);
+  };
+  // Rolled back: whether pgvector can be created is only known by creating it.
+  FRESHET_TRY(connection.execute("BEGIN"));
+  Status checked = check();
+  if (!connection.execute("ROLLBACK").ok()) is_broken_ = true;
+  return checked;
+}
+
+Status PostgresDestination::prepare_table(const SchemaPtr& schema) {
+  FRESHET_TRY(check_open());
+  Status prepared = in_transaction([&] { return prepare_in_transaction(schema); });
+  targets_.forget(schema->name);
+  return prepared;
+}
+
+Status PostgresDestination::prepare_in_transaction(const SchemaPtr& schema) {
+  pg::Connection& connection = session_->connection();
+  const TableName& name = schema->name;
+  FRESHET_TRY(const auto found, find_table(connection, name));
+  if (!found) {
+    FRESHET_TRY(create_schema(connection, name.schema));
+    FRESHET_TRY(create_table(connection, *schema));
+    return record_phase(connection, lease_.pipeline, name, TablePhase::pending);
+  }
+  FRESHET_TRY(postgres::check_table(connection, *schema, *found));
+  FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
+  if (is_ours) return ok_status();
+  FRESHET_TRY(check_empty(connection, name));
+  return record_phase(connection, lease_.pipeline, name, TablePhase::pending);
+}
+
+Status PostgresDestination::reset_table(const SchemaPtr& schema) {
+  FRESHET_TRY(check_open());
+  const TableName& name = schema->name;
+  if (builder_) builder_->forget(name);
+  return in_transaction([&]() -> Status {
+    pg::Connection& connection = session_->connection();
+    FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
+    if (!is_ours) FRESHET_TRY(check_empty(connection, name));
+    FRESHET_TRY(connection.execute("TRUNCATE " + quote_identifier(name)));
+    // A copy into a table without vector indexes, and building them afterwards, is many times
+    // faster than keeping them up row by row.
+    FRESHET_TRY(
+        const pg::Rows indexes,
+        connection.query(sql::kSqlDropIndexRecords,
+                         std::array{Text{lease_.pipeline}, Text{name.schema}, Text{name.table}}));
+    for (int row = 0; row < indexes.rows(); ++row) {
+      const TableName index{name.schema, vector_index_name(name, indexes.string(row, 0))};
+      FRESHET_TRY(connection.execute("DROP INDEX IF EXISTS " + quote_identifier(index)));
+    }
+    return record_phase(connection, lease_.pipeline, name, TablePhase::copying);
+  });
+}
+
+Result<std::unique_ptr<RangeWriter>> PostgresDestination::begin_range(const SchemaPtr& schema,
+                                                                      const RangeId& /*range*/) {
+  std::shared_ptr<RangePool> pool;
+  {
+    const std::lock_guard lock{pool_mutex_};
+    pool = pool_;
+  }
+  if (!pool) return Error{ErrorKind::connection, "the destination must be opened again"};
+  return open_range(std::move(pool), schema);
+}
+
+Status PostgresDestination::finish_copy(const SchemaPtr& schema) {
+  FRESHET_TRY(check_open());
+  if (!builder_)
+    builder_ = std::make_unique<IndexBuilder>(config_.url, application_name(lease_.pipeline));
+  IndexBuilder::Job job{.table = schema->name, .indexes = {}};
+  for (const Column& column : schema->columns) {
+    const auto dimensions = column.is_derived ? vector_dimensions(column.type_sql) : std::nullopt;
+    if (!dimensions || !config_.vector_index.is_wanted) continue;
+    if (*dimensions > kIndexDimensionsMax) {
+      log_warn("vectors have too many dimensions for an HNSW index; queries go without one",
+               {{"table", to_string(schema->name)},
+                {"column", column.name},
+                {"dimensions", *dimensions},
+                {"most", kIndexDimensionsMax}});
+      continue;
+    }
+    job.indexes.push_back(
+        {column.name, config_.vector_index.m, config_.vector_index.ef_construction});
+  }
+  Status recorded = in_transaction([&]() -> Status {
+    for (const IndexBuilder::Index& index : job.indexes) {
+      const std::string m = std::to_string(index.m);
+      const std::string ef = std::to_string(index.ef_construction);
+      FRESHET_TRY(session_->connection().query(
+          sql::kSqlRecordIndex,
+          std::array{Text{lease_.pipeline}, Text{schema->name.schema}, Text{schema->name.table},
+                     Text{index.column}, Text{m}, Text{ef}}));
+    }
+    return ok_status();
+  });
+  FRESHET_TRY(std::move(recorded));
+  builder_->add(std::move(job));
+  return ok_status();
+}
+
+Status PostgresDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
+  FRESHET_TRY(check_open());
+  if (builder_) builder_->give_way();
+  Status evolved = in_transaction([&] { return evolve_table(session_->connection(), *from, *to); });
+  targets_.forget(to->name);
+  return evolved;
+}
+
+Status PostgresDestination::close(std::chrono::steady_clock::time_point /*deadline*/) {
+  // Nothing here waits: running statements are broken off, and what was not committed goes with
+  // its connection.
+  if (builder_) builder_->stop();
+  builder_.reset();
+  {
+    const std::lock_guard lock{pool_mutex_};
+    if (pool_) pool_->close();
+    pool_.reset();
+  }
+  writer_.reset();
+  session_.reset();
+  targets_.clear();
+  is_broken_ = true;
+  return ok_status();
+}
+
+}  // namespace freshet::postgres
+
+namespace freshet {
+
+Result<std::unique_ptr<Destination>> make_postgres_destination(const DestinationConfig& config) {
+  if (config.url.empty()) {
+    return Error{ErrorKind::config, "the destination has no url"}.with("destination", config.name);
+  }
+  return std::unique_ptr<Destination>{std::make_unique<postgres::PostgresDestination>(config)};
+}
+
+}  // namespace freshet

@@ -1,0 +1,85 @@
+// PostgreSQL as a destination: rows and position in one commit.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "destinations/postgres/config.h"
+#include "destinations/postgres/durability.h"
+#include "destinations/postgres/index_builder.h"
+#include "destinations/postgres/range_writer.h"
+#include "destinations/postgres/session.h"
+#include "destinations/postgres/target.h"
+#include "destinations/postgres/writer.h"
+#include "freshet/config.h"
+#include "freshet/destination.h"
+
+namespace freshet::postgres {
+
+/// See Destination. One thread, but for begin_range. After an error of kind `connection`,
+/// `cancelled`, `fenced` or `went_back`, and after any error inside a transaction that came in
+/// parts, open() comes next: what was not committed is gone.
+class PostgresDestination final : public Destination {
+ public:
+  explicit PostgresDestination(DestinationConfig config) : config_(std::move(config)) {}
+
+  ~PostgresDestination() override;
+
+  Traits traits() const override;
+  Result<DestinationState> open(const Lease& lease) override;
+  Status adopt_slot(const SlotIdentity& slot, Position start) override;
+  Status check_table(const SchemaPtr& schema) override;
+  Status prepare_table(const SchemaPtr& schema) override;
+  Status reset_table(const SchemaPtr& schema) override;
+  Result<std::unique_ptr<RangeWriter>> begin_range(const SchemaPtr& schema,
+                                                   const RangeId& range) override;
+  Status finish_copy(const SchemaPtr& schema) override;
+  Status evolve(const SchemaPtr& from, const SchemaPtr& to) override;
+  Result<Position> write(const Group& group, Durability durability) override;
+  Status close(std::chrono::steady_clock::time_point deadline) override;
+
+ private:
+  Status check_open() const;
+  Status set_session() const;
+  Status resume_indexes();
+  Status prepare_in_transaction(const SchemaPtr& schema);
+  /// Runs `work` in the open transaction, or in a fenced one of its own.
+  template <typename Work>
+  Status in_transaction(Work&& work);
+
+  // write()
+  Status load_targets(const Group& group);
+  Status apply(const Group& group, bool is_proof);
+  Status attempt(const Group& group, Effort effort, bool is_proof);
+  Status send_start(const Group& group);
+  Status send_end(const Group& group, bool is_proof);
+  Status send_advance(Position to, SourceTime committed_at);
+  Status send_phases(const Group& group);
+  Status send_notify(Position upto);
+  /// Undoes a failed attempt; the transaction as it was before it.
+  Status undo();
+  Position settle(const Group& group, bool is_proof);
+
+  const DestinationConfig config_;
+  Lease lease_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<GroupWriter> writer_;
+  std::unique_ptr<IndexBuilder> builder_;
+  TargetCache targets_;
+  std::uint64_t fence_ = 0;
+  std::string epoch_;
+  Position position_;
+  DurabilityQueue durability_;
+  std::chrono::steady_clock::time_point last_proof_{};
+  bool is_in_part_ = false;  // the first parts of a large transaction are applied, uncommitted
+  bool is_broken_ = true;    // open() comes next
+  std::set<std::string> touched_;
+  TextParameters text_;
+
+  mutable std::mutex pool_mutex_;  // guards pool_, which copier threads take
+  std::shared_ptr<RangePool> pool_;
+};
+
+}  // namespace freshet::postgres

@@ -1,0 +1,196 @@
+// Groups: rows, phases and position in one commit.
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "destinations/postgres/destination.h"
+
+namespace freshet::postgres {
+namespace {
+
+// How often a commit waits where synchronous standbys leave no other proof of durability.
+constexpr std::chrono::milliseconds kProofInterval{200};
+constexpr std::size_t kChannelBytesMax = 63;
+
+bool breaks_session(const Error& error) noexcept {
+  switch (error.kind()) {
+    case ErrorKind::connection:
+    case ErrorKind::cancelled:
+    case ErrorKind::fenced:
+    case ErrorKind::went_back:
+      return true;
+    default:
+      return error.is_in_doubt();
+  }
+}
+
+}  // namespace
+
+Result<Position> PostgresDestination::write(const Group& group, Durability durability) {
+  FRESHET_TRY(check_open());
+  const bool is_empty = group.runs.empty() && group.phases.empty();
+  if (epoch_.empty()) return Error{ErrorKind::internal, "no slot was adopted at the destination"};
+  if (group.is_complete && !is_empty && group.upto < position_) {
+    return Error{ErrorKind::internal, "a group ends before the position of the destination"};
+  }
+  const auto since_proof = std::chrono::steady_clock::now() - last_proof_;
+  const bool is_proof =
+      durability == Durability::required || !group.phases.empty() ||
+      (session_->wal_positions().has_synchronous_standbys && since_proof > kProofInterval);
+  if (is_empty && !is_proof && !is_in_part_ && group.upto <= position_) {
+    // Nothing to write: only ask how far the server's disk has come.
+    FRESHET_TRY(session_->begin_pipeline());
+    Status asked = session_->send(Fixed::wal_positions, {});
+    if (asked.ok()) asked = session_->end_pipeline();
+    is_broken_ = !asked.ok();
+    FRESHET_TRY(std::move(asked));
+    if (!session_->wal_positions().has_synchronous_standbys) {
+      durability_.flushed(session_->wal_positions().flush);
+    }
+    return durability_.durable();
+  }
+  FRESHET_TRY(load_targets(group));
+  Status applied = apply(group, is_proof);
+  if (!applied.ok()) {
+    writer_->clear();
+    return std::move(applied).error();
+  }
+  return settle(group, is_proof);
+}
+
+Status PostgresDestination::load_targets(const Group& group) {
+  bool has_truncate = false;
+  for (const Run& run : group.runs) {
+    has_truncate |= !run.truncated.empty();
+    if (!run.schema) continue;
+    auto loaded = targets_.get(session_->connection(), run.schema);
+    if (loaded.ok()) continue;
+    is_broken_ = is_in_part_ || breaks_session(loaded.error());
+    return std::move(loaded).error();
+  }
+  // TRUNCATE would wait for a running CREATE INDEX, and the lane with it.
+  if (has_truncate && builder_) builder_->give_way();
+  if (!is_in_part_) return session_->trim_statements();
+  return ok_status();
+}
+
+Status PostgresDestination::apply(const Group& group, bool is_proof) {
+  for (Effort effort : {Effort::copied, Effort::as_sets, Effort::ordered}) {
+    Status tried = attempt(group, effort, is_proof);
+    if (tried.ok()) return tried;
+    if (breaks_session(tried.error())) {
+      is_broken_ = true;
+      return tried;
+    }
+    const bool is_last = effort == Effort::ordered || !is_order_conflict(tried.error());
+    if (Status undone = undo(); !undone.ok()) {
+      is_broken_ = true;
+      return is_last ? tried : undone;
+    }
+    if (is_last) {
+      // The parts applied before cannot be brought again by this group's retry.
+      is_broken_ = is_in_part_;
+      return tried;
+    }
+    log_debug("a group is applied again in a stricter order",
+              {{"destination", config_.name}, {"sqlstate", tried.error().sqlstate()}});
+  }
+  return ok_status();
+}
+
+Status PostgresDestination::attempt(const Group& group, Effort effort, bool is_proof) {
+  FRESHET_TRY(session_->begin_pipeline());
+  FRESHET_TRY(send_start(group));
+  FRESHET_TRY(writer_->write(group.runs, effort));
+  FRESHET_TRY(send_phases(group));
+  if (group.is_complete) FRESHET_TRY(send_end(group, is_proof));
+  return session_->end_pipeline();
+}
+
+// The compare-and-set comes first: a writer that was taken over is refused before it does any work,
+// and its row's lock keeps the next one waiting until this transaction has ended. A transaction
+// that comes in parts only takes the lock here; its position is known with the last part.
+Status PostgresDestination::send_start(const Group& group) {
+  if (is_in_part_) return session_->send("SAVEPOINT freshet_part");
+  FRESHET_TRY(session_->send("BEGIN"));
+  if (!group.is_complete) return send_advance(position_, SourceTime{0});
+  return send_advance(std::max(group.upto, position_), group.committed_at);
+}
+
+Status PostgresDestination::send_end(const Group& group, bool is_proof) {
+  const Position upto = std::max(group.upto, position_);
+  if (is_in_part_) FRESHET_TRY(send_advance(upto, group.committed_at));
+  touched_.merge(writer_->take_touched());
+  if (!touched_.empty()) FRESHET_TRY(send_notify(upto));
+  if (is_proof) FRESHET_TRY(session_->send("SET LOCAL synchronous_commit = on"));
+  Session::Purpose commit;
+  commit.is_commit = true;
+  FRESHET_TRY(session_->send("COMMIT", commit));
+  return session_->send(Fixed::wal_positions, {});
+}
+
+Status PostgresDestination::send_advance(Position to, SourceTime committed_at) {
+  text_.clear();
+  text_.add(lease_.pipeline);
+  text_.add(epoch_);
+  text_.add(std::to_string(fence_));
+  text_.add(to_string(position_.end));
+  text_.add(to_string(to.end));
+  text_.add(std::to_string(to_integer(committed_at)));
+  return session_->send(Fixed::advance, text_.parameters());
+}
+
+Status PostgresDestination::send_phases(const Group& group) {
+  for (const PhaseChange& change : group.phases) {
+    text_.clear();
+    text_.add(lease_.pipeline);
+    text_.add(change.name.schema);
+    text_.add(change.name.table);
+    text_.add(to_string(change.phase));
+    FRESHET_TRY(session_->send(Fixed::record_table, text_.parameters()));
+  }
+  return ok_status();
+}
+
+Status PostgresDestination::send_notify(Position upto) {
+  TextArray tables;
+  for (const std::string& table : touched_)
+    tables.add(Value::text(table));
+  std::string channel = "freshet_" + lease_.pipeline;
+  if (channel.size() > kChannelBytesMax) channel.resize(kChannelBytesMax);
+  const std::string lsn = to_string(upto.end);
+  const std::array<pg::Parameter, 3> parameters{
+      pg::Parameter{channel.c_str(), 0, false}, tables.parameter(), {lsn.c_str(), 0, false}};
+  return session_->send(Fixed::notify, parameters);
+}
+
+Status PostgresDestination::undo() {
+  writer_->clear();
+  (void)writer_->take_touched();
+  if (!is_in_part_) touched_.clear();
+  FRESHET_TRY(session_->roll_back(is_in_part_ ? "ROLLBACK TO SAVEPOINT freshet_part" : "ROLLBACK"));
+  // Those prepared by what failed may not be there.
+  return session_->drop_statements();
+}
+
+Position PostgresDestination::settle(const Group& group, bool is_proof) {
+  if (!group.is_complete) {
+    touched_.merge(writer_->take_touched());
+    is_in_part_ = true;
+    return durability_.durable();
+  }
+  is_in_part_ = false;
+  touched_.clear();
+  position_ = std::max(group.upto, position_);
+  const WalPositions& wal = session_->wal_positions();
+  if (is_proof) {
+    durability_.proved(position_);
+    last_proof_ = std::chrono::steady_clock::now();
+  } else if (!wal.has_synchronous_standbys) {
+    durability_.committed(position_, wal.insert);
+    durability_.flushed(wal.flush);
+  }
+  return durability_.durable();
+}
+
+}  // namespace freshet::postgres

@@ -1,0 +1,71 @@
+#include "destinations/postgres/encoding.h"
+
+#include <array>
+
+namespace freshet::postgres {
+namespace {
+
+constexpr std::uint32_t kTextOid = 25;
+constexpr std::size_t kArrayHeaderBytes = 20;
+
+void append_big_endian(std::string& out, std::uint32_t number) {
+  const std::array<char, 4> bytes{static_cast<char>(number >> 24), static_cast<char>(number >> 16),
+                                  static_cast<char>(number >> 8), static_cast<char>(number)};
+  out.append(bytes.data(), bytes.size());
+}
+
+}  // namespace
+
+void TextArray::clear() {
+  bytes_.assign(kArrayHeaderBytes, '\0');
+  count_ = 0;
+  has_null_ = false;
+}
+
+void TextArray::add(const Value& value) {
+  ++count_;
+  if (value.is_null()) {
+    has_null_ = true;
+    append_big_endian(bytes_, 0xFFFFFFFFU);
+    return;
+  }
+  append_big_endian(bytes_, value.size);
+  bytes_.append(value.data, value.size);
+}
+
+pg::Parameter TextArray::parameter() {
+  std::string header;
+  append_big_endian(header, 1);
+  append_big_endian(header, has_null_ ? 1 : 0);
+  append_big_endian(header, kTextOid);
+  append_big_endian(header, count_);
+  append_big_endian(header, 1);
+  bytes_.replace(0, kArrayHeaderBytes, header);
+  return {bytes_.data(), static_cast<int>(bytes_.size()), true};
+}
+
+void TextParameters::clear() {
+  bytes_.clear();
+  places_.clear();
+}
+
+void TextParameters::add(const Value& value) {
+  if (value.is_null()) {
+    places_.push_back({kNull, 0});
+    return;
+  }
+  places_.push_back({bytes_.size(), static_cast<int>(value.size)});
+  bytes_.append(value.data, value.size);
+  bytes_.push_back('\0');
+}
+
+std::span<const pg::Parameter> TextParameters::parameters() {
+  parameters_.clear();
+  for (const Place& place : places_) {
+    const char* data = place.start == kNull ? nullptr : bytes_.data() + place.start;
+    parameters_.push_back({data, place.size, false});
+  }
+  return parameters_;
+}
+
+}  // namespace freshet::postgres

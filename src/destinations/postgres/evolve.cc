@@ -1,0 +1,182 @@
+#include "destinations/postgres/evolve.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "destinations/postgres/schema.h"
+
+namespace freshet::postgres {
+namespace {
+
+/// The same column before and after: by attnum where both know it, else by name.
+const Column* find_same(const TableSchema& schema, const Column& column) {
+  for (const Column& other : schema.columns) {
+    if (other.is_derived != column.is_derived) continue;
+    const bool has_attnums = other.attnum != 0 && column.attnum != 0;
+    if (has_attnums ? other.attnum == column.attnum : other.name == column.name) return &other;
+  }
+  return nullptr;
+}
+
+class Evolution {
+ public:
+  Evolution(pg::Connection& connection, const TableSchema& from, const TableSchema& to)
+      : connection_(connection), from_(from), to_(to), table_(quote_identifier(to.name)) {}
+
+  Status run() {
+    FRESHET_TRY(load());
+    FRESHET_TRY(types_, column_types(connection_, to_));
+    FRESHET_TRY(release_key());
+    FRESHET_TRY(drop_columns());
+    FRESHET_TRY(rename_columns());
+    FRESHET_TRY(load());
+    for (std::size_t i = 0; i < to_.columns.size(); ++i) {
+      FRESHET_TRY(make_column(to_.columns[i], types_[i]));
+    }
+    FRESHET_TRY(load());
+    return make_key();
+  }
+
+ private:
+  Status load() {
+    // A renamed table is a new one for us; here the name stays.
+    FRESHET_TRY(auto found, find_table(connection_, to_.name));
+    if (!found) {
+      return Error{ErrorKind::schema, "the table is missing at the destination"}.with(
+          "table", to_string(to_.name));
+    }
+    found_ = *std::move(found);
+    return ok_status();
+  }
+
+  Status alter(const std::string& action) {
+    return connection_.execute(fmt::format("ALTER TABLE {} {}", table_, action));
+  }
+
+  /// A primary key that the source gave up must not refuse the rows that come now.
+  Status release_key() {
+    if (primary_key(from_).empty() || primary_key(from_) == primary_key(to_)) return ok_status();
+    const UniqueKey* old_key = found_.find_key(primary_key(from_));
+    if (old_key == nullptr || !old_key->is_primary) return ok_status();
+    FRESHET_TRY(const pg::Rows name,
+                connection_.query("SELECT quote_ident(conname) FROM pg_constraint "
+                                  "WHERE contype = 'p' AND conrelid = " +
+                                  found_.oid));
+    if (name.rows() == 0) return ok_status();
+    return alter("DROP CONSTRAINT " + name.string(0, 0));
+  }
+
+  Status drop_columns() {
+    for (const Column& column : from_.columns) {
+      if (find_same(to_, column) != nullptr) continue;
+      const FoundColumn* here = found_.find(column.name);
+      if (here == nullptr) continue;
+      // Dropped and added again under its name with another type, and this is a replay.
+      const int again = to_.find(column.name);
+      if (again >= 0 && here->declared_type == types_[static_cast<std::size_t>(again)] &&
+          here->declared_type != column.type_sql) {
+        continue;
+      }
+      FRESHET_TRY(alter("DROP COLUMN " + quote_identifier(column.name)));
+    }
+    return ok_status();
+  }
+
+  /// In two steps by way of names of our own, so that names may be exchanged.
+  Status rename_columns() {
+    std::vector<std::pair<std::string, std::string>> second;
+    for (const Column& column : from_.columns) {
+      const Column* same = find_same(to_, column);
+      if (same == nullptr || same->name == column.name) continue;
+      if (found_.find(column.name) == nullptr) continue;  // A replay.
+      const std::string between = fmt::format("freshet_rename_{}", column.attnum);
+      FRESHET_TRY(rename(column.name, between));
+      second.emplace_back(between, same->name);
+    }
+    for (const auto& [between, name] : second)
+      FRESHET_TRY(rename(between, name));
+    return ok_status();
+  }
+
+  Status rename(const std::string& name, const std::string& to) {
+    return alter(
+        fmt::format("RENAME COLUMN {} TO {}", quote_identifier(name), quote_identifier(to)));
+  }
+
+  Status make_column(const Column& column, const std::string& type) {
+    const FoundColumn* here = found_.find(column.name);
+    if (here == nullptr) return add_column(column, type);
+    if (here->is_not_null && !column.is_not_null && !column.is_identity &&
+        column.primary_key_place == 0) {
+      FRESHET_TRY(
+          alter(fmt::format("ALTER COLUMN {} DROP NOT NULL", quote_identifier(column.name))));
+    }
+    if (is_assignable(type, here->declared_type) || column.type_sql.empty()) return ok_status();
+    if (is_assignable(here->declared_type, type)) {
+      return alter(fmt::format("ALTER COLUMN {} TYPE {}", quote_identifier(column.name), type));
+    }
+    return Error{ErrorKind::schema, "a column's type was changed at the source"}
+        .with("table", to_string(to_.name))
+        .with("column", column.name)
+        .with("type", here->declared_type)
+        .with("wanted", type)
+        .with("reason", "type_change");
+  }
+
+  Status add_column(const Column& column, const std::string& type) {
+    const std::string name = quote_identifier(column.name);
+    const bool is_not_null = column.is_not_null && !column.is_derived;
+    if (column.missing_value) {
+      // Rows that are here already get what old rows read as at the source; new ones bring theirs.
+      FRESHET_TRY(
+          alter(fmt::format("ADD COLUMN {} {}{} DEFAULT {}", name, type,
+                            is_not_null ? " NOT NULL" : "", quote_literal(*column.missing_value))));
+      return alter(fmt::format("ALTER COLUMN {} DROP DEFAULT", name));
+    }
+    FRESHET_TRY(alter(fmt::format("ADD COLUMN {} {}", name, type)));
+    if (!is_not_null) return ok_status();
+    FRESHET_TRY(const pg::Rows rows,
+                connection_.query(fmt::format("SELECT EXISTS (SELECT FROM {})", table_)));
+    if (!rows.boolean(0, 0)) return alter(fmt::format("ALTER COLUMN {} SET NOT NULL", name));
+    log_warn("a column that is NOT NULL at the source stays nullable: old rows have no value",
+             {{"table", to_string(to_.name)}, {"column", column.name}});
+    return ok_status();
+  }
+
+  Status make_key() {
+    const std::vector<std::string> primary = primary_key(to_);
+    const bool has_primary = std::any_of(found_.keys.begin(), found_.keys.end(),
+                                         [](const UniqueKey& key) { return key.is_primary; });
+    if (!primary.empty() && !has_primary && primary != primary_key(from_)) {
+      FRESHET_TRY(alter(fmt::format("ADD PRIMARY KEY ({})", quote_list(primary))));
+      FRESHET_TRY(load());
+    }
+    std::vector<std::string> key;
+    for (const std::uint16_t column : key_columns(to_))
+      key.push_back(to_.columns[column].name);
+    if (key.empty() || found_.find_key(key) != nullptr) return ok_status();
+    return connection_.execute(
+        fmt::format("CREATE UNIQUE INDEX ON {} ({})", table_, quote_list(key)));
+  }
+
+  pg::Connection& connection_;
+  const TableSchema& from_;
+  const TableSchema& to_;
+  const std::string table_;
+  FoundTable found_;
+  std::vector<std::string> types_;
+};
+
+}  // namespace
+
+Status evolve_table(pg::Connection& connection, const TableSchema& from, const TableSchema& to) {
+  return Evolution{connection, from, to}.run();
+}
+
+}  // namespace freshet::postgres

@@ -1,0 +1,15 @@
+// Follows a table's DDL. The catalogue is asked before each step, so that a replay changes nothing.
+#pragma once
+
+#include "freshet/schema.h"
+#include "pg/connection.h"
+
+namespace freshet::postgres {
+
+/// Makes the table of `from` look like `to`, in the caller's transaction. A change of type that
+/// would alter values fails with `schema` and context `reason=type_change`: the table must be
+/// copied again. A replayed exchange of two columns' names cannot be told from a new one and is not
+/// undone.
+Status evolve_table(pg::Connection& connection, const TableSchema& from, const TableSchema& to);
+
+}  // namespace freshet::postgres

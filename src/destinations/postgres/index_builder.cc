@@ -1,0 +1,180 @@
+#include "destinations/postgres/index_builder.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include "base/error_policy.h"
+#include "base/log.h"
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "destinations/postgres/sql.h"
+#include "destinations/postgres/vector_type.h"
+
+namespace freshet::postgres {
+namespace {
+
+using Text = std::optional<std::string_view>;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kNameBytesMax = 63;
+constexpr std::chrono::milliseconds kPauseAfterGivingWay{500};
+constexpr std::chrono::seconds kPauseAfterFailure{5};
+constexpr int kFailuresMax = 10;
+
+/// Whether the index stands; drops what a broken CREATE INDEX CONCURRENTLY left.
+Result<bool> stands(pg::Connection& connection,
+                    const std::string& schema,
+                    const std::string& name) {
+  FRESHET_TRY(const pg::Rows state,
+              connection.query(sql::kSqlIndexState, std::array{Text{schema}, Text{name}}));
+  if (state.rows() == 0) return false;
+  if (state.boolean(0, 0)) return true;
+  log_info("dropping an index that was left unfinished", {{"index", name}});
+  FRESHET_TRY(connection.execute(fmt::format("DROP INDEX CONCURRENTLY IF EXISTS {}",
+                                             quote_identifier(TableName{schema, name}))));
+  return false;
+}
+
+}  // namespace
+
+std::string vector_index_name(const TableName& table, const std::string& column) {
+  std::string name = fmt::format("{}_{}_hnsw", table.table, column);
+  if (name.size() <= kNameBytesMax) return name;
+  const std::string end = fmt::format("_{:08x}_hnsw", std::hash<std::string>{}(name) & 0xFFFFFFFFU);
+  std::size_t keep = kNameBytesMax - end.size();
+  // Not in the middle of a UTF-8 character.
+  while (keep > 0 && (static_cast<unsigned char>(name[keep]) & 0xC0U) == 0x80U)
+    --keep;
+  return name.substr(0, keep) + end;
+}
+
+IndexBuilder::IndexBuilder(std::string url, std::string application_name)
+    : url_(std::move(url)),
+      application_name_(std::move(application_name)),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {
+  pthread_setname_np(thread_.native_handle(), "fr-index");
+}
+
+IndexBuilder::~IndexBuilder() {
+  stop();
+}
+
+void IndexBuilder::add(Job job) {
+  const std::lock_guard lock{mutex_};
+  jobs_.push_back(std::move(job));
+  changed_.notify_all();
+}
+
+void IndexBuilder::give_way() {
+  const std::lock_guard lock{mutex_};
+  if (running_) running_->trigger();
+  for (Job& job : jobs_)
+    job.not_before = Clock::now() + kPauseAfterGivingWay;
+}
+
+void IndexBuilder::forget(const TableName& table) {
+  const std::lock_guard lock{mutex_};
+  std::erase_if(jobs_, [&](const Job& job) { return job.table == table; });
+  if (!running_ || running_table_ != table) return;
+  is_forgotten_ = true;
+  running_->trigger();
+}
+
+void IndexBuilder::stop() {
+  {
+    const std::lock_guard lock{mutex_};
+    thread_.request_stop();
+    jobs_.clear();
+    is_forgotten_ = true;
+    if (running_) running_->trigger();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void IndexBuilder::run(const std::stop_token& stop) {
+  std::unique_lock lock{mutex_};
+  while (!stop.stop_requested()) {
+    const auto next = std::min_element(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) {
+      return a.not_before < b.not_before;
+    });
+    if (next == jobs_.end()) {
+      changed_.wait(lock, stop, [this] { return !jobs_.empty(); });
+      continue;
+    }
+    if (next->not_before > Clock::now()) {
+      changed_.wait_until(lock, stop, next->not_before, [] { return false; });
+      continue;
+    }
+    Job job = std::move(*next);
+    jobs_.erase(next);
+    running_ = std::make_shared<pg::Interrupter>();
+    running_table_ = job.table;
+    is_forgotten_ = false;
+    lock.unlock();
+    const Status built = build(job);
+    lock.lock();
+    running_.reset();
+    if (!built.ok() && !is_forgotten_) again_or_give_up(std::move(job), built.error());
+  }
+}
+
+Status IndexBuilder::build(const Job& job) {
+  std::shared_ptr<pg::Interrupter> interrupter;
+  {
+    const std::lock_guard lock{mutex_};
+    interrupter = running_;
+  }
+  FRESHET_TRY(const auto connection,
+              pg::Connection::open({.url = url_,
+                                    .application_name = application_name_ + " index",
+                                    .interrupter = interrupter}));
+  FRESHET_TRY(connection->execute(fmt::format("ANALYZE {}", quote_identifier(job.table))));
+  FRESHET_TRY(connection->execute(
+      "SELECT set_config('maintenance_work_mem', '256MB', false) "
+      "WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < 256 << 20"));
+  for (const Index& index : job.indexes) {
+    FRESHET_TRY(build_index(*connection, job.table, index));
+  }
+  return ok_status();
+}
+
+Status IndexBuilder::build_index(pg::Connection& connection,
+                                 const TableName& table,
+                                 const Index& index) {
+  const std::string name = vector_index_name(table, index.column);
+  FRESHET_TRY(const bool is_there, stands(connection, table.schema, name));
+  if (is_there) return ok_status();
+  FRESHET_TRY(const auto vectors, find_vector_schema(connection));
+  if (!vectors) return Error{ErrorKind::setting, "pgvector is gone from the destination"};
+  const auto start = Clock::now();
+  log_info("building a vector index", {{"table", to_string(table)}, {"index", name}});
+  FRESHET_TRY(connection.execute(fmt::format(
+      "CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ON {} USING hnsw ({} {}.vector_cosine_ops) "
+      "WITH (m = {}, ef_construction = {})",
+      quote_identifier(name), quote_identifier(table), quote_identifier(index.column), *vectors,
+      index.m, index.ef_construction)));
+  const auto elapsed =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count();
+  log_info("vector index built",
+           {{"table", to_string(table)}, {"index", name}, {"elapsed_ms", elapsed}});
+  return ok_status();
+}
+
+// With mutex_ held.
+void IndexBuilder::again_or_give_up(Job job, const Error& error) {
+  const bool gave_way = error.kind() == ErrorKind::cancelled;
+  if (!gave_way) ++job.failures;
+  if (!gave_way && (retry_of(error) == Retry::never || job.failures >= kFailuresMax)) {
+    log_error(LogLevel::warn, "a vector index was not built; queries go without it", error);
+    return;
+  }
+  job.not_before = Clock::now();
+  job.not_before += gave_way ? kPauseAfterGivingWay : kPauseAfterFailure;
+  jobs_.push_back(std::move(job));
+}
+
+}  // namespace freshet::postgres

@@ -1,0 +1,72 @@
+// Builds vector indexes after a copy, in the background: writes never wait for it.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "freshet/config.h"
+#include "freshet/schema.h"
+#include "pg/connection.h"
+
+namespace freshet::postgres {
+
+/// The name of the HNSW index of a column; at most 63 bytes.
+std::string vector_index_name(const TableName& table, const std::string& column);
+
+/// Owns one thread while jobs are there or may come. Thread-safe.
+class IndexBuilder {
+ public:
+  struct Index {
+    std::string column;
+    std::uint32_t m = 0;
+    std::uint32_t ef_construction = 0;
+  };
+
+  /// ANALYZE, then these indexes where they are missing.
+  struct Job {
+    TableName table;
+    std::vector<Index> indexes;
+    std::chrono::steady_clock::time_point not_before{};
+    int failures = 0;
+  };
+
+  IndexBuilder(std::string url, std::string application_name);
+  ~IndexBuilder();
+  IndexBuilder(const IndexBuilder&) = delete;
+  IndexBuilder& operator=(const IndexBuilder&) = delete;
+
+  void add(Job job);
+  /// Makes room for a statement that needs the table for itself: what is being built now is broken
+  /// off and begun again a little later.
+  void give_way();
+  /// Drops the jobs of one table, breaking off a running one.
+  void forget(const TableName& table);
+  /// Breaks off and joins. No jobs are taken afterwards.
+  void stop();
+
+ private:
+  void run(const std::stop_token& stop);
+  Status build(const Job& job);
+  Status build_index(pg::Connection& connection, const TableName& table, const Index& index);
+  void again_or_give_up(Job job, const Error& error);
+
+  const std::string url_;
+  const std::string application_name_;
+  std::mutex mutex_;  // guards the following
+  std::condition_variable_any changed_;
+  std::deque<Job> jobs_;
+  std::shared_ptr<pg::Interrupter> running_;  // null: nothing is being built
+  TableName running_table_;
+  bool is_forgotten_ = false;  // the running job must not come back
+  std::jthread thread_;
+};
+
+}  // namespace freshet::postgres

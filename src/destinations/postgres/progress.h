@@ -1,0 +1,41 @@
+// What Freshet keeps inside the destination: set-up, taking over, slot and table records.
+#pragma once
+
+#include <string>
+
+#include "freshet/destination.h"
+#include "pg/connection.h"
+
+namespace freshet::postgres {
+
+/// `application_name` of all sessions that write for `pipeline`.
+std::string application_name(const std::string& pipeline);
+
+/// Refuses a server that cannot be written to; creates schema freshet where it is missing.
+Status set_up(pg::Connection& connection);
+
+struct TakenOver {
+  std::uint64_t fence = 0;
+  DestinationState state;
+};
+
+/// Raises the fence, so that every older writer is refused from now on, and reads what is kept. All
+/// of it is durable afterwards.
+Result<TakenOver> take_over(pg::Connection& connection, const Lease& lease);
+
+/// Records the slot where none is; the position that stands there afterwards.
+Result<Position> record_slot(pg::Connection& connection,
+                             const std::string& pipeline,
+                             std::uint64_t fence,
+                             const SlotIdentity& slot,
+                             Position start);
+
+Status record_phase(pg::Connection& connection,
+                    const std::string& pipeline,
+                    const TableName& table,
+                    TablePhase phase);
+
+/// Fails with `fenced` if a newer writer took over; holds off one that would until the commit.
+Status check_fence(pg::Connection& connection, const std::string& pipeline, std::uint64_t fence);
+
+}  // namespace freshet::postgres

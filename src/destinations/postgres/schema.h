@@ -1,0 +1,80 @@
+// Tables at the destination: what is there, whether it fits, how it is made.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "freshet/schema.h"
+#include "pg/connection.h"
+
+namespace freshet::postgres {
+
+/// A column as the catalogue of the destination has it.
+struct FoundColumn {
+  std::string name;
+  std::string cast_type;      ///< Without modifier; fit for a cast.
+  std::string declared_type;  ///< With modifier.
+  bool is_not_null = false;
+  bool has_default = false;
+  bool is_generated = false;        ///< GENERATED ALWAYS AS (…): takes no values.
+  bool is_identity_always = false;  ///< GENERATED ALWAYS AS IDENTITY.
+};
+
+struct UniqueKey {
+  struct Part {
+    std::string column;
+    std::string equals_sql;  ///< `OPERATOR(pg_catalog.=)`
+  };
+
+  bool is_primary = false;
+  std::vector<Part> parts;
+};
+
+/// A table as it stands at the destination.
+struct FoundTable {
+  std::string oid;
+  bool is_partitioned = false;
+  bool is_unlogged = false;
+  bool is_table = true;  ///< False: a view, a foreign table, ...
+  std::vector<FoundColumn> columns;
+  std::vector<UniqueKey> keys;
+
+  const FoundColumn* find(std::string_view name) const noexcept;
+  /// The key over exactly these columns, in any order.
+  const UniqueKey* find_key(std::span<const std::string> names) const noexcept;
+};
+
+Result<std::optional<FoundTable>> find_table(pg::Connection& connection, const TableName& name);
+
+/// The type that each of the schema's columns gets here: the source's, or text where this server
+/// lacks it. Vector types are qualified; pgvector is created if it is missing and may be.
+Result<std::vector<std::string>> column_types(pg::Connection& connection,
+                                              const TableSchema& schema);
+
+/// Fails where column_types would.
+Status check_types(pg::Connection& connection, const TableSchema& schema);
+
+/// Whether every value of `source_type` is kept as it is by a column of type `here`.
+bool is_assignable(std::string_view source_type, std::string_view here);
+
+/// The columns that rows are addressed by: the replica identity, or the primary key under FULL.
+/// Empty: none.
+std::vector<std::uint16_t> key_columns(const TableSchema& schema);
+
+/// The columns of the primary key in its order; empty if there is none or not all are here.
+std::vector<std::string> primary_key(const TableSchema& schema);
+
+/// Creates table and key. In the caller's transaction.
+Status create_table(pg::Connection& connection, const TableSchema& schema);
+
+/// Fails where rows of `schema` would not fit what is there.
+Status check_table(pg::Connection& connection, const TableSchema& schema, const FoundTable& found);
+
+/// `("a", "b")` without the parentheses.
+std::string quote_list(std::span<const std::string> names);
+
+}  // namespace freshet::postgres

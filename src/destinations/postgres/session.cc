@@ -1,0 +1,183 @@
+#include "destinations/postgres/session.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "destinations/postgres/sql.h"
+
+namespace freshet::postgres {
+namespace {
+
+constexpr std::size_t kStatementsMax = 400;
+constexpr unsigned kTextArrayOid = 1009;
+
+std::string_view fixed_sql(Fixed statement) {
+  switch (statement) {
+    case Fixed::advance:
+      return "SELECT freshet.advance($1::text, $2::text, $3::bigint, $4::pg_lsn, $5::pg_lsn, "
+             "$6::bigint)";
+    case Fixed::notify:
+      return sql::kSqlNotify;
+    case Fixed::record_table:
+      return sql::kSqlRecordTable;
+    case Fixed::wal_positions:
+      return sql::kSqlWalPositions;
+  }
+  return {};
+}
+
+Error with_kind(ErrorKind kind, const Error& error) {
+  Error changed{kind, error.message()};
+  for (const auto& [key, value] : error.context())
+    changed.add(key, value);
+  return std::move(changed).sqlstate(error.sqlstate());
+}
+
+}  // namespace
+
+Error refine(Error error) {
+  if (error.sqlstate() == "FR001") return with_kind(ErrorKind::fenced, error);
+  if (error.sqlstate() == "FR002") return with_kind(ErrorKind::went_back, error);
+  if (error.sqlstate() == "FR003") return with_kind(ErrorKind::data, error);
+  return error;
+}
+
+bool is_order_conflict(const Error& error) noexcept {
+  return error.sqlstate() == "23505" || error.sqlstate() == "23503" || error.sqlstate() == "FR003";
+}
+
+Status Session::send(const char* sql, const Purpose& purpose) {
+  purposes_.push_back(purpose);
+  return pipeline_.send(sql);
+}
+
+Status Session::send(Fixed statement, std::span<const pg::Parameter> parameters) {
+  Purpose purpose;
+  purpose.is_wal_positions = statement == Fixed::wal_positions;
+  const auto key = static_cast<std::uint64_t>(statement);
+  const auto known = statements_.find(key);
+  return send_prepared(key, known == statements_.end() ? std::string{fixed_sql(statement)} : "",
+                       false, 0, parameters, purpose);
+}
+
+Status Session::send(Target& target,
+                     Shape shape,
+                     const std::vector<std::uint16_t>& set,
+                     std::span<const pg::Parameter> parameters,
+                     const Purpose& purpose) {
+  const bool has_set = shape == Shape::change_many || shape == Shape::change_one;
+  const std::uint32_t set_id = has_set ? target.set_id(set) : 0;
+  const std::uint64_t key = (std::uint64_t{target.id} << 32) |
+                            (std::uint64_t{static_cast<std::uint8_t>(shape)} << 24) | set_id;
+  std::string sql;
+  if (!statements_.contains(key)) sql = statement_sql(target, shape, set);
+  const std::size_t array_count =
+      shape == Shape::change_many ? parameters.size() - 1 : parameters.size();
+  return send_prepared(key, sql, takes_arrays(shape), array_count, parameters, purpose);
+}
+
+Status Session::send_prepared(std::uint64_t key,
+                              const std::string& sql,
+                              bool takes_arrays,
+                              std::size_t array_count,
+                              std::span<const pg::Parameter> parameters,
+                              const Purpose& purpose) {
+  auto known = statements_.find(key);
+  if (known == statements_.end()) {
+    known = statements_.emplace(key, fmt::format("f{}", key)).first;
+    std::vector<unsigned> types;
+    if (takes_arrays) types.assign(array_count, kTextArrayOid);
+    purposes_.push_back(purpose);
+    purposes_.back().expected_rows = 0;
+    purposes_.back().is_wal_positions = false;
+    FRESHET_TRY(pipeline_.send_prepare(known->second, sql, types));
+  }
+  purposes_.push_back(purpose);
+  return pipeline_.send_prepared(known->second, parameters);
+}
+
+Status Session::sync() {
+  auto failure = pipeline_.sync(
+      [this](std::size_t command, const pg_result& result) { take_result(command, result); });
+  Status status = failure ? Status{explain(*std::move(failure))} : ok_status();
+  purposes_.clear();
+  return status;
+}
+
+Status Session::end_pipeline() {
+  if (PQpipelineStatus(connection_->raw()) == PQ_PIPELINE_OFF) return ok_status();
+  Status synced = sync();
+  if (!synced.ok()) {
+    (void)pipeline_.leave();
+    return synced;
+  }
+  return pipeline_.leave();
+}
+
+void Session::take_result(std::size_t command, const pg_result& result) {
+  if (command >= purposes_.size()) return;
+  const Purpose& purpose = purposes_[command];
+  if (purpose.expected_rows > 0) {
+    // libpq takes the result non-const, yet only reads it.
+    const std::string_view tuples = PQcmdTuples(const_cast<pg_result*>(&result));
+    std::uint64_t removed = 0;
+    std::from_chars(tuples.data(), tuples.data() + tuples.size(), removed);
+    if (removed >= purpose.expected_rows) return;
+    if (purpose.target->missing_deletes == 0) {
+      log_warn(
+          "a row to be deleted is not at the destination; later ones are only counted",
+          {{"table", to_string(purpose.target->schema->name)}, {"lsn", to_string(purpose.lsn)}});
+    }
+    purpose.target->missing_deletes += purpose.expected_rows - removed;
+  } else if (purpose.is_wal_positions && PQntuples(&result) == 1) {
+    wal_.insert = parse_lsn(PQgetvalue(&result, 0, 0)).value_or(kNoLsn);
+    wal_.flush = parse_lsn(PQgetvalue(&result, 0, 1)).value_or(kNoLsn);
+    wal_.has_synchronous_standbys = *PQgetvalue(&result, 0, 2) == 't';
+  }
+}
+
+Error Session::explain(pg::PipelineFailure failure) const {
+  const bool is_lost =
+      failure.error.kind() == ErrorKind::connection || failure.error.kind() == ErrorKind::cancelled;
+  bool sent_commit = false;
+  for (const Purpose& purpose : purposes_)
+    sent_commit |= purpose.is_commit;
+  Error error = refine(std::move(failure.error));
+  if (failure.command < purposes_.size()) {
+    const Purpose& purpose = purposes_[failure.command];
+    if (purpose.target != nullptr && error.find("table").empty()) {
+      error.add("table", to_string(purpose.target->schema->name));
+    }
+    if (purpose.lsn != kNoLsn) error.add("lsn", to_string(purpose.lsn));
+  }
+  // Once COMMIT is on its way, only the server knows.
+  if (is_lost && sent_commit) return std::move(error).in_doubt();
+  return error;
+}
+
+Status Session::roll_back(const char* sql) {
+  purposes_.clear();
+  if (PQpipelineStatus(connection_->raw()) != PQ_PIPELINE_OFF) {
+    if (pipeline_.sent() > 0) (void)pipeline_.sync({});
+    FRESHET_TRY(pipeline_.leave());
+  }
+  FRESHET_TRY(connection_->execute(sql));
+  return ok_status();
+}
+
+Status Session::trim_statements() {
+  if (statements_.size() <= kStatementsMax) return ok_status();
+  return drop_statements();
+}
+
+Status Session::drop_statements() {
+  statements_.clear();
+  FRESHET_TRY(pipeline_.leave());
+  return connection_->execute("DEALLOCATE ALL");
+}
+
+}  // namespace freshet::postgres

@@ -1,0 +1,88 @@
+-- What Freshet keeps in a destination. Run in one transaction, under an advisory lock, by whichever
+-- pipeline comes first; harmless when it is all there.
+SELECT pg_advisory_xact_lock(7310586231180161);
+CREATE SCHEMA IF NOT EXISTS freshet;
+-- One row per pipeline: how far it got, of which slot, and which writer may move it. Updated with
+-- every commit: the room on its page keeps those updates in place.
+CREATE TABLE IF NOT EXISTS freshet.progress (
+  pipeline text PRIMARY KEY,
+  fence bigint NOT NULL DEFAULT 0,
+  holder text,
+  system_identifier text,
+  timeline bigint,
+  slot_name text,
+  consistent_point pg_lsn,
+  epoch text,
+  position pg_lsn,
+  committed_at timestamptz,
+  updated_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 20, autovacuum_vacuum_threshold = 2000);
+COMMENT ON COLUMN freshet.progress.position IS 'end LSN of the last source transaction applied';
+COMMENT ON COLUMN freshet.progress.committed_at IS 'when that transaction committed at the source';
+-- The same fence for the writers of copied ranges, which must not wait for the row above.
+CREATE TABLE IF NOT EXISTS freshet.fence (
+  pipeline text PRIMARY KEY,
+  fence bigint NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS freshet.tables (
+  pipeline text NOT NULL,
+  schema text NOT NULL,
+  "table" text NOT NULL,
+  phase text NOT NULL,
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (pipeline, schema, "table")
+);
+-- Vector indexes that are wanted, so that a restart resumes building them.
+CREATE TABLE IF NOT EXISTS freshet.vector_indexes (
+  pipeline text NOT NULL,
+  schema text NOT NULL,
+  "table" text NOT NULL,
+  "column" text NOT NULL,
+  m integer NOT NULL,
+  ef_construction integer NOT NULL,
+  PRIMARY KEY (pipeline, schema, "table", "column")
+);
+-- Moves a pipeline's position, if nobody else did: otherwise raises FR001 (a newer writer took
+-- over) or FR002 (the position is not the one that this writer left).
+CREATE OR REPLACE FUNCTION freshet.advance(
+  of_pipeline text, of_epoch text, of_fence bigint,
+  from_position pg_lsn, to_position pg_lsn, at_micros bigint
+) RETURNS void LANGUAGE plpgsql AS $function$
+BEGIN
+  UPDATE freshet.progress SET
+    position = to_position,
+    committed_at = CASE WHEN at_micros = 0 THEN committed_at ELSE
+      timestamptz '2000-01-01 00:00:00+00' + at_micros * interval '1 microsecond' END,
+    updated_at = clock_timestamp()
+  WHERE pipeline = of_pipeline AND fence = of_fence AND epoch = of_epoch
+    AND position = from_position;
+  IF FOUND THEN
+    RETURN;
+  END IF;
+  PERFORM FROM freshet.progress WHERE pipeline = of_pipeline AND fence > of_fence;
+  IF FOUND THEN
+    RAISE EXCEPTION 'a newer writer took the pipeline over' USING ERRCODE = 'FR001';
+  END IF;
+  RAISE EXCEPTION 'the position kept here is not the one last written' USING ERRCODE = 'FR002';
+END
+$function$;
+-- Refuses a range of a copy whose writer was taken over (FR001). The lock makes a taker-over wait
+-- until the range has committed.
+CREATE OR REPLACE FUNCTION freshet.check_fence(of_pipeline text, of_fence bigint)
+RETURNS void LANGUAGE plpgsql AS $function$
+BEGIN
+  PERFORM FROM freshet.fence WHERE pipeline = of_pipeline AND fence = of_fence FOR SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'a newer writer took the pipeline over' USING ERRCODE = 'FR001';
+  END IF;
+END
+$function$;
+-- Raises FR003 when a statement touched fewer rows than it had to.
+CREATE OR REPLACE FUNCTION freshet.expect(found bigint, wanted bigint)
+RETURNS void LANGUAGE plpgsql AS $function$
+BEGIN
+  IF found < wanted THEN
+    RAISE EXCEPTION 'a row to be updated is not there' USING ERRCODE = 'FR003';
+  END IF;
+END
+$function$;

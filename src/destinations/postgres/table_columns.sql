@@ -1,0 +1,7 @@
+-- $1 relation oid: its columns. Types in two forms: without modifier for casts ("bit" and
+-- "character" would cut), and as declared.
+SELECT a.attname, format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod),
+       a.attnotnull, a.atthasdef, a.attgenerated, a.attidentity
+FROM pg_attribute a
+WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum

@@ -1,0 +1,114 @@
+#include "destinations/postgres/target.h"
+
+#include <algorithm>
+
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "destinations/postgres/schema.h"
+
+namespace freshet::postgres {
+namespace {
+
+Addressing addressing_of(const TableSchema& schema, const Target& target) {
+  if (target.key.empty()) {
+    return schema.identity == ReplicaIdentity::full ? Addressing::whole_row : Addressing::none;
+  }
+  if (target.is_key_byte_comparable) return Addressing::netted;
+  return schema.identity == ReplicaIdentity::full ? Addressing::whole_row : Addressing::ordered;
+}
+
+Status load_key(const TableSchema& schema, const FoundTable& found, Target& target) {
+  target.key = key_columns(schema);
+  if (target.key.empty()) return ok_status();
+  std::vector<std::string> names;
+  for (const std::uint16_t column : target.key)
+    names.push_back(schema.columns[column].name);
+  const UniqueKey* unique = found.find_key(names);
+  if (unique == nullptr) {
+    return Error{ErrorKind::schema, "the destination's table has no unique index over the key"}
+        .with("table", to_string(schema.name))
+        .with("key", quote_list(names));
+  }
+  for (const UniqueKey::Part& part : unique->parts) {
+    TargetColumn& column = target.columns[static_cast<std::size_t>(schema.find(part.column))];
+    column.is_key = true;
+    column.equals_sql = part.equals_sql;
+  }
+  target.is_key_byte_comparable =
+      std::all_of(target.key.begin(), target.key.end(),
+                  [&](std::uint16_t column) { return schema.columns[column].is_byte_comparable; });
+  return ok_status();
+}
+
+Status load_columns(const TableSchema& schema, const FoundTable& found, Target& target) {
+  for (std::size_t i = 0; i < schema.columns.size(); ++i) {
+    const Column& column = schema.columns[i];
+    const FoundColumn* here = found.find(column.name);
+    if (here == nullptr) {
+      return Error{ErrorKind::schema, "the destination's table lacks a column"}
+          .with("table", to_string(schema.name))
+          .with("column", column.name);
+    }
+    target.columns.push_back(
+        {.name_sql = quote_identifier(column.name), .cast_sql = here->cast_type, .equals_sql = {}});
+    target.all.push_back(static_cast<std::uint16_t>(i));
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+std::uint32_t Target::set_id(const std::vector<std::uint16_t>& set) {
+  std::string bits(columns.size(), '0');
+  for (const std::uint16_t column : set)
+    bits[column] = '1';
+  return set_ids_.emplace(std::move(bits), static_cast<std::uint32_t>(set_ids_.size()))
+      .first->second;
+}
+
+Result<Target*> TargetCache::get(pg::Connection& connection, const SchemaPtr& schema) {
+  if (last_schema_ == schema.get()) return last_;
+  auto known = targets_.find(schema.get());
+  if (known == targets_.end()) {
+    FRESHET_TRY(const auto found, find_table(connection, schema->name));
+    if (!found) {
+      return Error{ErrorKind::schema, "the table is missing at the destination"}.with(
+          "table", to_string(schema->name));
+    }
+    auto target = std::make_unique<Target>();
+    target->schema = schema;
+    target->id = ++last_id_;
+    target->table_sql = quote_identifier(schema->name);
+    target->is_partitioned = found->is_partitioned;
+    FRESHET_TRY(load_columns(*schema, *found, *target));
+    FRESHET_TRY(load_key(*schema, *found, *target));
+    target->addressing = addressing_of(*schema, *target);
+    target->net = NetChanges{target->key};
+    known = targets_.emplace(schema.get(), std::move(target)).first;
+  }
+  last_schema_ = schema.get();
+  last_ = known->second.get();
+  return last_;
+}
+
+Target& TargetCache::at(const TableSchema* schema) {
+  if (last_schema_ != schema) {
+    const auto known = targets_.find(schema);
+    FRESHET_CHECK(known != targets_.end());
+    last_schema_ = schema;
+    last_ = known->second.get();
+  }
+  return *last_;
+}
+
+void TargetCache::forget(const TableName& name) {
+  std::erase_if(targets_, [&](const auto& entry) { return entry.first->name == name; });
+  last_schema_ = nullptr;
+}
+
+void TargetCache::clear() {
+  targets_.clear();
+  last_schema_ = nullptr;
+}
+
+}  // namespace freshet::postgres

@@ -1,0 +1,71 @@
+// A table that groups are written to: names, types and the way its rows are addressed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "destinations/postgres/net_changes.h"
+#include "freshet/schema.h"
+#include "pg/connection.h"
+
+namespace freshet::postgres {
+
+enum class Addressing : std::uint8_t {
+  netted,     ///< By a key that compares as bytes: changes are netted per key, then set-based.
+  ordered,    ///< By a key whose equality only the server knows: row by row.
+  whole_row,  ///< No key (or such a key under FULL): every column must match, one row is touched.
+  none,       ///< Rows are only ever added.
+};
+
+struct TargetColumn {
+  std::string name_sql;
+  std::string cast_sql;    ///< Type without modifier.
+  std::string equals_sql;  ///< For the key's columns.
+  bool is_key = false;
+};
+
+struct Target {
+  SchemaPtr schema;
+  std::uint32_t id = 0;  ///< Never used twice; part of the names of prepared statements.
+  std::string table_sql;
+  std::vector<TargetColumn> columns;  ///< As schema->columns.
+  std::vector<std::uint16_t> key;
+  std::vector<std::uint16_t> all;  ///< 0, 1, ...
+  Addressing addressing = Addressing::none;
+  bool is_key_byte_comparable = false;
+  bool is_partitioned = false;
+  std::uint64_t missing_deletes = 0;  ///< Deletes that found no row; logged once.
+
+  NetChanges net{{}};
+  NetRows net_rows;
+  bool is_pending = false;  ///< One of the two holds changes.
+
+  /// A small number for a set of columns, the same for the same set.
+  std::uint32_t set_id(const std::vector<std::uint16_t>& columns);
+
+ private:
+  std::unordered_map<std::string, std::uint32_t> set_ids_;
+};
+
+/// Targets by schema version.
+class TargetCache {
+ public:
+  /// Loads what is missing; not in pipeline mode.
+  Result<Target*> get(pg::Connection& connection, const SchemaPtr& schema);
+  /// The target, which must have been got before.
+  Target& at(const TableSchema* schema);
+  /// After DDL.
+  void forget(const TableName& name);
+  void clear();
+
+ private:
+  std::unordered_map<const TableSchema*, std::unique_ptr<Target>> targets_;
+  const TableSchema* last_schema_ = nullptr;
+  Target* last_ = nullptr;
+  std::uint32_t last_id_ = 0;
+};
+
+}  // namespace freshet::postgres

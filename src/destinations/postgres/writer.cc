@@ -1,0 +1,338 @@
+#include "destinations/postgres/writer.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "types/copy_text.h"
+
+namespace freshet::postgres {
+namespace {
+
+// A set's rows lie in the server's memory twice (arrays, then the function's rows): kept well under
+// its work_mem.
+constexpr std::size_t kChunkRowsMax = 4096;
+constexpr std::size_t kChunkBytesMax = std::size_t{2} << 20;
+constexpr std::size_t kCopyBufferBytes = std::size_t{64} << 10;
+
+Error undeliverable(const Target& target, Lsn lsn, std::string message) {
+  return Error{ErrorKind::data, std::move(message)}
+      .with("table", to_string(target.schema->name))
+      .with("lsn", to_string(lsn));
+}
+
+Status check_value(const Target& target, const Value& value, Lsn lsn) {
+  if (value.kind == ValueKind::text || value.kind == ValueKind::null) return ok_status();
+  return undeliverable(target, lsn,
+                       value.is_unchanged()
+                           ? "a value that the source did not send is needed to write the row"
+                           : "a value in binary form reached the destination");
+}
+
+}  // namespace
+
+Status GroupWriter::write(std::span<const Run> runs, Effort effort) {
+  for (const Run& run : runs) {
+    if (!run.truncated.empty()) {
+      FRESHET_TRY(flush_all(effort));
+      FRESHET_TRY(truncate(run));
+      continue;
+    }
+    if (run.changes.empty()) continue;
+    Target& target = targets_.at(run.schema.get());
+    touched_.insert(to_string(run.schema->name));
+    FRESHET_TRY(write_changes(target, run.changes, effort));
+  }
+  return flush_all(effort);
+}
+
+void GroupWriter::clear() {
+  for (Target* target : pending_) {
+    target->net.clear();
+    target->net_rows.clear();
+    target->is_pending = false;
+  }
+  pending_.clear();
+  rows_.clear();
+}
+
+Status GroupWriter::write_changes(Target& target, std::span<const Change> changes, Effort effort) {
+  const bool is_by_row = target.addressing == Addressing::ordered ||
+                         (target.addressing == Addressing::netted && effort == Effort::ordered);
+  if (is_by_row) {
+    for (const Change& change : changes)
+      FRESHET_TRY(write_ordered(target, change));
+    return ok_status();
+  }
+  if (!target.is_pending) {
+    target.is_pending = true;
+    pending_.push_back(&target);
+  }
+  for (const Change& change : changes)
+    FRESHET_TRY(net_change(target, change, effort));
+  return ok_status();
+}
+
+Status GroupWriter::net_change(Target& target, const Change& change, Effort effort) {
+  switch (target.addressing) {
+    case Addressing::netted:
+      if (target.net.add(change)) return ok_status();
+      FRESHET_TRY(flush(target, effort));
+      return write_ordered(target, change);
+    case Addressing::whole_row:
+      target.net_rows.add(change);
+      return ok_status();
+    case Addressing::none:
+      if (change.op == Op::insert || change.op == Op::upsert) {
+        target.net_rows.append(change.after, change.lsn);
+        return ok_status();
+      }
+      return undeliverable(target, change.lsn, "an update or delete of a table without identity");
+    case Addressing::ordered:
+      return write_ordered(target, change);
+  }
+  return ok_status();
+}
+
+Status GroupWriter::truncate(const Run& run) {
+  std::string tables;
+  for (const SchemaPtr& schema : run.truncated) {
+    if (!tables.empty()) tables += ", ";
+    tables += quote_identifier(schema->name);
+    touched_.insert(to_string(schema->name));
+  }
+  const std::string sql =
+      fmt::format("TRUNCATE {}{}", tables, run.restarts_identity ? " RESTART IDENTITY" : "");
+  return session_.send(sql.c_str());
+}
+
+Status GroupWriter::write_ordered(Target& target, const Change& change) {
+  filled_.clear();
+  switch (change.op) {
+    case Op::insert:
+      return send_one(target, Shape::put_one, {}, {{}, change.after, change.lsn});
+    case Op::upsert:
+    case Op::update:
+      return update_ordered(target, change);
+    case Op::remove:
+      return send_one(target, Shape::remove_one, {}, {change.before, {}, change.lsn, 1});
+  }
+  return ok_status();
+}
+
+Status GroupWriter::update_ordered(Target& target, const Change& change) {
+  const RowView after = fill_unchanged(change, target.key, filled_);
+  const RowView key = change.before.empty() ? after : change.before;
+  const bool has_moved = !change.before.empty() && !same_values(change.before, after, target.key);
+  const RowRef row{key, after, change.lsn};
+  if (!has_unchanged(after)) {
+    return send_one(target, has_moved ? Shape::move_one : Shape::put_one, {}, row);
+  }
+  std::vector<std::uint16_t> sent;
+  for (const std::uint16_t column : target.all) {
+    const bool is_set = has_moved || !target.columns[column].is_key;
+    if (is_set && !after[column].is_unchanged()) sent.push_back(column);
+  }
+  if (sent.empty()) return ok_status();  // Nothing but the key came: nothing changed.
+  return send_one(target, Shape::change_one, sent, row);
+}
+
+Status GroupWriter::flush_all(Effort effort) {
+  for (Target* target : pending_)
+    FRESHET_TRY(flush(*target, effort));
+  for (Target* target : pending_)
+    target->is_pending = false;
+  pending_.clear();
+  return ok_status();
+}
+
+Status GroupWriter::flush(Target& target, Effort effort) {
+  if (!target.net_rows.empty()) {
+    FRESHET_TRY(flush_rows(target, effort));
+    target.net_rows.clear();
+  }
+  if (target.net.empty()) return ok_status();
+  FRESHET_TRY(flush_removed(target));
+  FRESHET_TRY(flush_put(target, effort));
+  FRESHET_TRY(flush_changed(target));
+  target.net.clear();
+  return ok_status();
+}
+
+// Deletes go first: a row that left a key, or a value of another unique index, makes room for the
+// one that comes.
+Status GroupWriter::flush_removed(Target& target) {
+  rows_.clear();
+  for (const NetChanges::Entry& entry : target.net.entries()) {
+    if (entry.kind != NetChanges::Kind::removed) continue;
+    rows_.push_back({entry.key, {}, entry.lsn, entry.is_new ? 0U : 1U});
+  }
+  return send_rows(target, Shape::remove_many, Shape::remove_one, {});
+}
+
+Status GroupWriter::flush_put(Target& target, Effort effort) {
+  rows_.clear();
+  copied_.clear();
+  const auto is_fresh = [](const NetChanges::Entry& entry) {
+    return entry.kind == NetChanges::Kind::put && entry.is_new && entry.is_untouched;
+  };
+  const auto entries = target.net.entries();
+  const bool is_copied = effort == Effort::copied && entries.size() >= kCopyRowsMin &&
+                         static_cast<std::size_t>(std::count_if(entries.begin(), entries.end(),
+                                                                is_fresh)) >= kCopyRowsMin;
+  for (const NetChanges::Entry& entry : entries) {
+    if (entry.kind != NetChanges::Kind::put) continue;
+    if (is_copied && is_fresh(entry)) {
+      copied_.push_back(entry.row);
+    } else {
+      rows_.push_back({entry.key, entry.row, entry.lsn});
+    }
+  }
+  if (is_copied) FRESHET_TRY(copy(target, copied_));
+  return send_rows(target, Shape::put_many, Shape::put_one, {});
+}
+
+Status GroupWriter::flush_changed(Target& target) {
+  std::vector<std::pair<std::vector<std::uint16_t>, std::vector<RowRef>>> by_set;
+  std::vector<std::uint16_t> sent;
+  for (const NetChanges::Entry& entry : target.net.entries()) {
+    if (entry.kind != NetChanges::Kind::partial) continue;
+    sent.clear();
+    for (const std::uint16_t column : target.all) {
+      if (!target.columns[column].is_key && !entry.row[column].is_unchanged()) {
+        sent.push_back(column);
+      }
+    }
+    if (sent.empty()) continue;
+    auto known = std::find_if(by_set.begin(), by_set.end(),
+                              [&](const auto& group) { return group.first == sent; });
+    if (known == by_set.end()) known = by_set.insert(by_set.end(), {sent, {}});
+    known->second.push_back({entry.key, entry.row, entry.lsn});
+  }
+  for (auto& [set, rows] : by_set) {
+    rows_.swap(rows);
+    FRESHET_TRY(send_rows(target, Shape::change_many, Shape::change_one, set));
+  }
+  return ok_status();
+}
+
+Status GroupWriter::flush_rows(Target& target, Effort effort) {
+  for (const NetRows::Row& row : target.net_rows.removed()) {
+    FRESHET_TRY(send_one(target, Shape::remove_row, {}, {{}, row.values, row.lsn, 1}));
+  }
+  rows_.clear();
+  copied_.clear();
+  for (const NetRows::Row& row : target.net_rows.added()) {
+    if (!row.is_alive) continue;
+    rows_.push_back({{}, row.values, row.lsn});
+    copied_.push_back(row.values);
+  }
+  if (effort == Effort::copied && copied_.size() >= kCopyRowsMin && !target.all.empty()) {
+    return copy(target, copied_);
+  }
+  if (!target.all.empty()) return send_rows(target, Shape::add_many, Shape::add_one, {});
+  for (const RowRef& row : rows_)
+    FRESHET_TRY(send_one(target, Shape::add_one, {}, row));
+  return ok_status();
+}
+
+Status GroupWriter::copy(Target& target, std::span<const RowView> rows) {
+  pg::Connection& connection = session_.connection();
+  FRESHET_TRY(session_.end_pipeline());
+  FRESHET_TRY(connection.start_copy_in(copy_sql(target)));
+  copy_buffer_.clear();
+  const auto explain = [&](Error error) {
+    if (error.find("table").empty()) error.add("table", to_string(target.schema->name));
+    return error;
+  };
+  for (const RowView row : rows) {
+    if (Status encoded = append_copy_row(row, copy_buffer_); !encoded.ok()) {
+      (void)connection.abort_copy_in("a row cannot be written");
+      return explain(std::move(encoded).error());
+    }
+    if (copy_buffer_.size() < kCopyBufferBytes) continue;
+    FRESHET_TRY(connection.put_copy_data(copy_buffer_));
+    copy_buffer_.clear();
+  }
+  FRESHET_TRY(connection.put_copy_data(copy_buffer_));
+  auto copied = connection.end_copy_in();
+  if (!copied.ok()) return explain(std::move(copied).error());
+  return session_.begin_pipeline();
+}
+
+Status GroupWriter::send_rows(Target& target,
+                              Shape many,
+                              Shape one,
+                              const std::vector<std::uint16_t>& set) {
+  if (rows_.empty()) return ok_status();
+  if (rows_.size() == 1) return send_one(target, one, set, rows_.front());
+  std::size_t start = 0;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    for (const Value& value : rows_[i].row)
+      bytes += value.size;
+    const bool is_last = i + 1 == rows_.size();
+    if (!is_last && i + 1 - start < kChunkRowsMax && bytes < kChunkBytesMax) continue;
+    FRESHET_TRY(send_chunk(target, many, set, std::span{rows_}.subspan(start, i + 1 - start)));
+    start = i + 1;
+    bytes = 0;
+  }
+  return ok_status();
+}
+
+Status GroupWriter::send_chunk(Target& target,
+                               Shape shape,
+                               const std::vector<std::uint16_t>& set,
+                               std::span<const RowRef> rows) {
+  const bool has_key = shape == Shape::remove_many || shape == Shape::change_many;
+  const std::vector<std::uint16_t>& columns =
+      shape == Shape::change_many ? set : (has_key ? target.key : target.all);
+  const std::size_t keys = shape == Shape::change_many ? target.key.size() : 0;
+  if (arrays_.size() < keys + columns.size()) arrays_.resize(keys + columns.size());
+  for (TextArray& array : arrays_)
+    array.clear();
+  std::uint64_t expected = 0;
+  for (const RowRef& row : rows) {
+    for (std::size_t i = 0; i < keys; ++i)
+      arrays_[i].add(row.key[target.key[i]]);
+    const RowView values = shape == Shape::remove_many ? row.key : row.row;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      FRESHET_TRY(check_value(target, values[columns[i]], row.lsn));
+      arrays_[keys + i].add(values[columns[i]]);
+    }
+    expected += row.expected;
+  }
+  parameters_.clear();
+  for (std::size_t i = 0; i < keys + columns.size(); ++i) {
+    parameters_.push_back(arrays_[i].parameter());
+  }
+  const std::string count = std::to_string(rows.size());
+  if (shape == Shape::change_many) parameters_.push_back({count.c_str(), 0, false});
+  return session_.send(target, shape, set, parameters_, {&target, rows.front().lsn, expected});
+}
+
+Status GroupWriter::send_one(Target& target,
+                             Shape shape,
+                             const std::vector<std::uint16_t>& set,
+                             const RowRef& row) {
+  text_.clear();
+  const auto add = [&](RowView values, const std::vector<std::uint16_t>& columns) -> Status {
+    for (const std::uint16_t column : columns) {
+      FRESHET_TRY(check_value(target, values[column], row.lsn));
+      text_.add(values[column]);
+    }
+    return ok_status();
+  };
+  const bool starts_with_key = shape == Shape::remove_one || shape == Shape::change_one;
+  if (starts_with_key) FRESHET_TRY(add(row.key, target.key));
+  if (shape == Shape::change_one) FRESHET_TRY(add(row.row, set));
+  if (!starts_with_key) FRESHET_TRY(add(row.row, target.all));
+  if (shape == Shape::move_one) FRESHET_TRY(add(row.key, target.key));
+  return session_.send(target, shape, set, text_.parameters(), {&target, row.lsn, row.expected});
+}
+
+}  // namespace freshet::postgres
