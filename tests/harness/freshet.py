@@ -89,6 +89,7 @@ class FreshetSystem:
         return config
 
     def start(self, source_port: int = 0, destination_port: int = 0) -> None:
+        self.kill()
         ports = (source_port or self.source.server.port, destination_port or self.target.server.port)
         self.config_path.write_text(to_yaml(self.config(*ports)).lstrip("\n") + "\n")
         self.process = self.launch(self.log)

@@ -10,7 +10,7 @@ from servers.binaries import find_client
 
 from harness.waiting import PATIENCE
 
-STATEMENTS_SECONDS_MAX = 60.0
+STATEMENTS_SECONDS_MAX = 120.0
 
 
 class SqlFailed(AssertionError):
