@@ -25,7 +25,7 @@ struct ConnectOptions {
   bool is_replication = false;   ///< `replication=database`: takes replication commands and SQL.
   std::chrono::milliseconds connect_timeout{10'000};
   /// Shared by connections that stop together, and by open() itself; null: one of its own.
-  std::shared_ptr<Interrupter> interrupter;
+  std::shared_ptr<Interrupter> interrupter = {};
 };
 
 /// A WARNING or NOTICE of the server.
