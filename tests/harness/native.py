@@ -26,13 +26,18 @@ class NativeSystem:
         self._publications = publications
         self._streaming = streaming
         self._two_phase = two_phase
-        self._is_made = False
+        self.is_made = False
 
     def start(self, port: int) -> None:
-        if self._is_made:
+        if self.is_made:
             self._alter("ENABLE")
             return
-        options = {"streaming": "on" if self._streaming else "off", "slot_name": f"'{self.slot}'"}
+        options = {
+            "streaming": "on" if self._streaming else "off",
+            "slot_name": f"'{self.slot}'",
+            # Commits that reach the disk at once are confirmed at once.
+            "synchronous_commit": "on",
+        }
         if self._two_phase and self.source.server.version >= 15:
             options["two_phase"] = "on"
         listed = ", ".join(f"{name} = {value}" for name, value in options.items())
@@ -41,7 +46,7 @@ class NativeSystem:
         self.target.query(
             f"CREATE SUBSCRIPTION {self.slot} CONNECTION '{url}' PUBLICATION {names} WITH ({listed})"
         )
-        self._is_made = True
+        self.is_made = True
 
     def wait_streaming(self) -> None:
         def is_synced() -> bool:
@@ -80,11 +85,11 @@ class NativeSystem:
     kill = stop
 
     def close(self) -> None:
-        if self._is_made:
+        if self.is_made:
             self._alter("DISABLE")
             self._alter("SET (slot_name = NONE)")
             self.target.query(f"DROP SUBSCRIPTION {self.slot}")
-        self._is_made = False
+        self.is_made = False
 
     def log_text(self) -> str:
         server: Postgres = self.target.server

@@ -277,7 +277,7 @@ class ScenarioRun:
         position = self.source.barrier()
         self.system.wait_position(position)
         if self.oracle:
-            if not self.oracle._is_made:
+            if not self.oracle.is_made:
                 self.oracle.start(self.pair.source.port)
             self.oracle.wait_position(position)
 
