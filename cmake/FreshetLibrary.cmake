@@ -1,7 +1,8 @@
 # Target functions. File names decide what a file is part of:
 #   name.cc                the folder's static library freshet_<name>
 #   name_test.cc           freshet_<name>_test, run by ctest
-#   name_pgtest.cc         freshet_<name>_pgtest, run by pytest against real servers
+#   name_pgtest.cc         freshet_<name>_pgtest, run by tests/test_pgtests.py, which names a
+#                          superuser's URI of an empty database in FRESHET_TEST_PG
 #   testing/*.cc           fakes and fixtures, compiled into both test programs
 #   name_fuzz.cc           one libFuzzer program each, fuzz preset only
 #   name_bench.cc          the one program freshet_microbench

@@ -1,6 +1,6 @@
 """Runs the programs freshet_*_pgtest, unit tests that need a server, against each version.
 
-They find a superuser's URI of an empty database in FRESHET_TEST_DSN.
+They find a superuser's URI of an empty database in FRESHET_TEST_PG.
 """
 
 import os
@@ -25,7 +25,7 @@ def test_passes_against_a_server(server, program):
     dsn = server.create_database(program.name)
     done = subprocess.run(
         [program, "--gtest_brief=1"],
-        env=os.environ | {"FRESHET_TEST_DSN": dsn},
+        env=os.environ | {"FRESHET_TEST_PG": dsn},
         capture_output=True,
         text=True,
         timeout=300,
