@@ -78,10 +78,10 @@ BEGIN
 END
 $function$;
 -- Raises FR003 when a statement touched fewer rows than it had to.
-CREATE OR REPLACE FUNCTION freshet.expect(found bigint, wanted bigint)
+CREATE OR REPLACE FUNCTION freshet.expect(hit_rows bigint, wanted_rows bigint)
 RETURNS void LANGUAGE plpgsql AS $function$
 BEGIN
-  IF found < wanted THEN
+  IF hit_rows < wanted_rows THEN
     RAISE EXCEPTION 'a row to be updated is not there' USING ERRCODE = 'FR003';
   END IF;
 END
