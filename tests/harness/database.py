@@ -70,6 +70,16 @@ class Database:
                 data += chunk
         return Counter(data.decode().split("\n")[:-1])
 
+    def checksum_of(self, table: Table, columns: tuple[str, ...]) -> list[tuple]:
+        """Returns the number of rows and a sum over their hashes: for tables too large to fetch."""
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        query = sql.SQL(
+            "SELECT count(*), sum(hashtextextended(ROW({})::text, 0)::numeric) FROM {}.{}"
+        )
+        return self.query(
+            query.format(names, sql.Identifier(table.schema), sql.Identifier(table.name))
+        )
+
     def close(self) -> None:
         if self._connection:
             self._connection.close()

@@ -22,20 +22,22 @@ INSERT INTO accounts SELECT n, 1000 FROM generate_series(1, {ACCOUNTS}) n;
 CREATE PROCEDURE transfer(client int, first bigint, times int, rows_max bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
-  one int; two int; amount int;
+  one int; two int; amount int; touched bigint; gone bigint;
 BEGIN
   FOR n IN 0..times - 1 LOOP
     one := 1 + (random() * {ACCOUNTS - 1})::int;
     two := 1 + (random() * {ACCOUNTS - 1})::int;
     amount := (random() * 100)::int;
+    touched := (random() * rows_max)::bigint;
+    gone := (random() * rows_max)::bigint;
     -- In one order, so that clients cannot deadlock.
     UPDATE accounts SET balance = balance - amount WHERE id = least(one, two);
     UPDATE accounts SET balance = balance + amount WHERE id = greatest(one, two);
     INSERT INTO ledger VALUES (client, first + n, md5(first::text));
     INSERT INTO events VALUES (client, (first + n) / 3, 'transfer');
-    UPDATE rows SET v = v + 1 WHERE id = (random() * rows_max)::bigint;
+    UPDATE rows SET v = v + 1 WHERE id = touched;
     IF n = 0 THEN
-      DELETE FROM rows WHERE id = (random() * rows_max)::bigint;
+      DELETE FROM rows WHERE id = gone;
       INSERT INTO rows VALUES (rows_max + client * 1000000000 + first, 'new', 0);
     END IF;
     COMMIT;
