@@ -205,6 +205,9 @@ class RowSplitter {
 
 Status split_copy_row(std::string_view row, std::span<Value> fields, Arena& arena) {
   if (row.ends_with('\n')) row.remove_suffix(1);
+  if (!row.empty() && std::memchr(row.data(), 0, row.size()) != nullptr) {
+    return malformed("it holds a NUL");
+  }
   if (row == "\\.") return malformed("it is the end of the data");
   if (fields.empty()) return row.empty() ? ok_status() : malformed("it has too many fields");
   RowSplitter splitter{row, arena};

@@ -98,6 +98,7 @@ TEST(CopyTextTest, RefusesWhatNoServerSends) {
   EXPECT_EQ(split("\\.\n", 1), std::nullopt);
   EXPECT_EQ(split("a\\", 1), std::nullopt);
   EXPECT_EQ(split("a\\0b", 1), std::nullopt);
+  EXPECT_EQ(split(std::string_view{"a\0b", 3}, 1), std::nullopt);
 }
 
 TEST(CopyTextTest, EscapesOnlyWhatHasAMeaning) {

@@ -1,6 +1,7 @@
 #include "core/pgoutput/decoder.h"
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "core/pgoutput/wire_reader.h"
@@ -188,12 +189,22 @@ void read_row_body(WireReader& in, char type, std::span<Value> storage, RowChang
   }
 }
 
+/// Text never holds a NUL: stores that take C strings would cut it off there.
+void expect_no_nul(WireReader& in, RowView row) {
+  for (const Value& value : row) {
+    if (value.kind != ValueKind::text || value.size == 0) continue;
+    if (std::memchr(value.data, 0, value.size) != nullptr) in.fail("a NUL in text");
+  }
+}
+
 RowChange read_row_change(WireReader& in, char type, Xid xid, std::span<Value> storage) {
   RowChange change;
   change.xid = xid;
   change.relation = in.oid();
   change.body = in.rest();
   read_row_body(in, type, storage, change);
+  expect_no_nul(in, change.before);
+  expect_no_nul(in, change.after);
   return change;
 }
 

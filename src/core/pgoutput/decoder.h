@@ -73,8 +73,8 @@ class Decoder {
 constexpr std::size_t kRowValuesMax = 2 * kColumnsMax;
 
 /// Decodes the body of a row message (RowChange::body) of type 'I', 'U' or 'D' into `storage`,
-/// which must have room for its values. Sets op, old_row, before and after of the result; allocates
-/// nothing.
+/// which must have room for its values. It was decoded before: only its framing is checked again.
+/// Sets op, old_row, before and after of the result; allocates nothing.
 Result<RowChange> read_row(char type, std::string_view body, std::span<Value> storage);
 
 /// Decodes a logical message from behind its [xid] (LogicalMessage::body).

@@ -322,6 +322,12 @@ TEST_F(DecoderTest, RefusesOldRowOfAnotherWidthThanNewRow) {
   refuse(make::update(1, 'O', {"1"}, {"1", "2"}));
 }
 
+TEST_F(DecoderTest, RefusesNulInTextButNotInBinary) {
+  refuse(make::insert(1, {std::string{"a\0b", 3}}));
+  refuse(make::update(1, 'O', {std::string(1, '\0')}, {"a"}));
+  decode<RowChange>(Bytes{'I'}.u32(1).u8('N').u16(1).u8('b').u32(1).u8(0));
+}
+
 TEST_F(DecoderTest, ErrorNamesMessageAndOffsetButNoRowData) {
   std::string bytes = make::insert(1, {"secret"});
   bytes.pop_back();
