@@ -49,7 +49,7 @@ function(freshet_library name dir)
   if(FRESHET_BUILD_TESTS AND tests)
     add_executable(${target}_test ${tests} ${testing})
     target_link_libraries(${target}_test PRIVATE ${target} GTest::gmock GTest::gtest_main)
-    gtest_discover_tests(${target}_test DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}."
+    gtest_discover_tests(${target}_test DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 TEST_PREFIX "${name}."
       WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" PROPERTIES TIMEOUT 300 LABELS "${name}")
   endif()
   if(FRESHET_BUILD_TESTS AND pgtests)
