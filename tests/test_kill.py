@@ -76,8 +76,7 @@ class Arena:
             phases = Counter(self.system.phases())
             position = format_lsn(self.system.position())
             self.system.kill()
-            is_copy = set(phases) != {"streaming"}
-            where = "copy" if is_copy else "stream"
+            where = place_of(set(phases))
             hung = ", commits hanging" if hangs else ""
             print(f"kill {number}/{wanted}: {where} {dict(phases)} at {position}{hung}", flush=True)
             if hangs:
@@ -126,6 +125,12 @@ class Arena:
         drop_database(self.pair.source, self.name)
 
 
+def place_of(phases: set[str]) -> str:
+    if not phases:
+        return "start"
+    return "stream" if phases == {"streaming"} else "copy"
+
+
 def is_streaming(system: FreshetSystem) -> bool:
     phases = system.phases()
     return len(phases) == len(TABLES) and set(phases) == {"streaming"}
@@ -153,8 +158,9 @@ def test_killed_while_copying(arena, seed, request):
     while killed < wanted:
         arena.system.start()
         hangs = random.random() < HUNG_KILLS_SHARE or killed == wanted - 1
-        if arena.kill_at_random(killed + 1, wanted, seconds_max, hangs) == "copy":
-            killed += 1
+        where = arena.kill_at_random(killed + 1, wanted, seconds_max, hangs)
+        if where != "stream":
+            killed += where == "copy"
             continue
         # The copy was over before the kill: the next one falls earlier, into a new copy.
         seconds_max = max(0.2, seconds_max * 0.7)
