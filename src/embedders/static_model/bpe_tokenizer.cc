@@ -156,9 +156,8 @@ void BpeTokenizer::Matcher::add(std::string content, std::uint32_t id) {
   auto& entries = by_first_byte[static_cast<unsigned char>(content[0])];
   if (entries.empty()) first_bytes.push_back(content[0]);
   entries.push_back(Entry{.content = std::move(content), .id = id});
-  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return a.content.size() > b.content.size();
-  });
+  std::sort(entries.begin(), entries.end(),
+            [](const Entry& a, const Entry& b) { return a.content.size() > b.content.size(); });
 }
 
 BpeTokenizer::Matcher::Match BpeTokenizer::Matcher::find(std::string_view text,
