@@ -158,8 +158,11 @@ constexpr KeyDefinition kDefinitions[] = {
      .store = [](Target& to, const Value& value) { to.embedder->model = value.text; }},
     {.path = "embedders.*.path",
      .type = KeyType::text,
-     .help = "`static`: directory with `weights/` and `tokenizers/`.",
-     .default_text = "where FRESHET_MODELS or ./dev setup put the model",
+     .help =
+         "`static`: directory with `weights/` and `tokenizers/`. Else the model is looked for by "
+         "its name in $FRESHET_MODEL_DIR, $XDG_DATA_HOME/freshet/models, "
+         "/usr/share/freshet/models and the active Python venv.",
+     .default_text = "found by its name",
      .store = [](Target& to, const Value& value) { to.embedder->path = value.text; }},
     {.path = "embedders.*.url",
      .type = KeyType::url,

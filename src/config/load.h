@@ -28,12 +28,12 @@ LoadedConfig load_config(const std::string& path, const Environment& environment
 
 /// What `run --source … --to …` gives instead of a file.
 struct ConfigArguments {
-  std::string source;
-  std::string to;
-  std::vector<std::string> tables;
-  std::vector<std::string> publications;
-  std::string name;  ///< Empty: made from the source's and the destination's address.
-  std::string state;
+  std::string source = {};
+  std::string to = {};
+  std::vector<std::string> tables = {};
+  std::vector<std::string> publications = {};
+  std::string name = {};  ///< Empty: made from the source's and the destination's address.
+  std::string state = {};
 };
 
 LoadedConfig config_from_arguments(const ConfigArguments& arguments);

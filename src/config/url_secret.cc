@@ -17,9 +17,8 @@ void find_in_authority(std::string_view url, std::vector<Range>& found) {
   const std::size_t scheme = url.find("://");
   if (scheme == std::string_view::npos) return;
   const std::size_t begin = scheme + 3;
-  const std::size_t path = std::min(url.find_first_of("/?#", begin), url.size());
-  // A password may hold an unescaped slash or question mark: look for the last @ in that case.
-  std::size_t at = url.substr(0, path).rfind('@');
+  // A password may hold an unescaped @ or slash: everything up to the last @ counts as one.
+  std::size_t at = url.substr(0, url.find('?', begin)).rfind('@');
   if (at == std::string_view::npos || at < begin) at = url.rfind('@');
   if (at == std::string_view::npos || at < begin) return;
   const std::size_t colon = url.find(':', begin);

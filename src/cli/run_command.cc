@@ -1,0 +1,90 @@
+// freshet run: copy, then stream.
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/error_policy.h"
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/display/progress_display.h"
+#include "cli/pipeline_arguments.h"
+#include "cli/report.h"
+#include "cli/signals.h"
+#include "ops/discover/discover.h"
+#include "pipeline/pipeline.h"
+
+namespace freshet {
+namespace {
+
+struct RunOptions {
+  PipelineArguments pipeline;
+  std::string until;
+  bool is_plain = false;
+};
+
+std::optional<Until> parse_until(const std::string& text) {
+  if (text.empty()) return Until{};
+  if (text == "caught-up") return Until{.kind = Until::Kind::caught_up};
+  const std::optional<Lsn> lsn = parse_lsn(text);
+  if (!lsn) return std::nullopt;
+  return Until{.kind = Until::Kind::lsn, .lsn = *lsn};
+}
+
+Status run_shown(Pipeline& pipeline,
+                 const SignalWatch& signals,
+                 const RunOptions& options,
+                 Until until) {
+  const DisplayMode mode = options.is_plain ? DisplayMode::plain : detect_display_mode();
+  ProgressDisplay display(mode, [&pipeline] { return pipeline.stats(); });
+  Status status = pipeline.run(signals.token(), until);
+  display.close();
+  return status;
+}
+
+int run(const RunOptions& options) {
+  const std::optional<Until> until = parse_until(options.until);
+  if (!until) {
+    return fail_with(Error{ErrorKind::config, "--until is neither caught-up nor an LSN"}
+                         .with("until", options.until)
+                         .fix("write --until caught-up, or an LSN such as 16/B374D848"));
+  }
+  std::optional<PipelineConfig> config = load_pipeline(options.pipeline);
+  if (!config) return static_cast<int>(ExitCode::usage);
+  const SignalWatch signals;
+  if (config->source.tables.empty() && config->source.publications.empty()) {
+    Result<std::vector<TableConfig>> tables = ops::discover_tables(config->source.url);
+    if (!tables.ok()) return fail_with(tables.error());
+    config->source.tables = *std::move(tables);
+  }
+  const std::string name = config->pipeline;
+  Result<std::unique_ptr<Pipeline>> pipeline = Pipeline::make(*std::move(config));
+  if (!pipeline.ok()) return fail_with(pipeline.error());
+  const Status status = run_shown(**pipeline, signals, options, *until);
+  if (!status.ok() && status.error().kind() != ErrorKind::cancelled)
+    return fail_with(status.error());
+  log_info(signals.token().stop_requested() ? "stopped; everything read was flushed" : "done",
+           {{"pipeline", name}});
+  return static_cast<int>(ExitCode::done);
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, CommandChoice& choice) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* command = app.add_subcommand("run", "copy the tables, then stream their changes");
+  add_pipeline_arguments(*command, options->pipeline);
+  command->add_option("--until", options->until, "end once caught up, or once LSN is durable")
+      ->type_name("caught-up|LSN");
+  command->add_flag("--plain", options->is_plain, "log lines instead of the live display");
+  command->callback([&choice, options] {
+    choice.run = [&choice, options] {
+      options->is_plain = options->is_plain || choice.is_log_json;
+      return run(*options);
+    };
+  });
+}
+
+}  // namespace freshet

@@ -1,0 +1,260 @@
+#include "ops/check/source_check.h"
+
+#include <fmt/format.h>
+
+#include "base/error_policy.h"
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "ops/check/named_row.h"
+#include "ops/check/sql.h"
+#include "source/replication_connection.h"
+
+namespace freshet::ops {
+namespace {
+
+constexpr int kOldestVersion = 14;
+constexpr int kNewestVersion = 18;
+
+std::string wal_level_fix(const SourceFacts& facts) {
+  if (facts.provider == "rds") {
+    return "set rds.logical_replication = 1 in the DB parameter group (Aurora: the cluster's) and "
+           "reboot";
+  }
+  if (facts.provider == "cloudsql") {
+    return "gcloud sql instances patch INSTANCE --database-flags=cloudsql.logical_decoding=on";
+  }
+  if (facts.provider == "azure") {
+    return "set wal_level to logical under Server parameters in the portal (older single servers: "
+           "azure.replication_support = logical) and restart";
+  }
+  if (facts.provider == "neon") {
+    return "enable logical replication in the Neon project's settings; it cannot be undone";
+  }
+  if (facts.provider == "supabase") return "Supabase has it on; restore the default configuration";
+  return "ALTER SYSTEM SET wal_level = 'logical'; then restart the server";
+}
+
+void judge_version(const SourceFacts& facts, Findings& findings) {
+  const int major = facts.server_version / 10'000;
+  if (major < kOldestVersion) {
+    findings.error(Area::source, "server_version", fmt::format("PostgreSQL {} is too old", major),
+                   "server",
+                   fmt::format("use PostgreSQL {} to {}", kOldestVersion, kNewestVersion));
+  } else if (major > kNewestVersion) {
+    findings.warning(Area::source, "server_version",
+                     fmt::format("PostgreSQL {} is newer than what was tested", major), "server",
+                     "");
+  }
+}
+
+void judge_pooler(const SourceFacts& facts, Findings& findings) {
+  if (facts.connection_pid == facts.backend_pid) return;
+  findings.error(
+      Area::source, "pooler", "a connection pooler stands between Freshet and the server",
+      "source.url",
+      "connect to the server's own host and port (often 5432): replication does not pass "
+      "through PgBouncer and its like");
+}
+
+void judge_slots(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
+  const std::string usage = fmt::format("{} of {} in use", facts.slots_used, facts.slots_max);
+  if (!facts.slot && facts.slots_used >= facts.slots_max) {
+    findings.error(Area::source, "max_replication_slots",
+                   fmt::format("no free replication slot: {}", usage), "max_replication_slots",
+                   fmt::format("ALTER SYSTEM SET max_replication_slots = {}; then restart; or drop "
+                               "one that is not needed: SELECT pg_drop_replication_slot('NAME')",
+                               facts.slots_max + 10));
+  }
+  const std::int64_t wanted = 1;
+  if (facts.senders_used + wanted > facts.senders_max) {
+    findings.error(
+        Area::source, "max_wal_senders",
+        fmt::format("no free WAL sender: {} of {} in use", facts.senders_used, facts.senders_max),
+        "max_wal_senders",
+        fmt::format("ALTER SYSTEM SET max_wal_senders = {}; then restart", facts.senders_max + 10));
+  }
+  if (facts.slot_wal_keep_size == "-1") {
+    findings.info(Area::source, "max_slot_wal_keep_size",
+                  "there is no limit to the WAL kept while the pipeline is stopped",
+                  "max_slot_wal_keep_size",
+                  "set a limit that the disk can bear; past it the slot is lost and the tables are "
+                  "copied anew");
+  }
+  if (!facts.slot) return;
+  const std::string name = slot_name_of(config);
+  if (facts.slot->wal_status == source::WalStatus::lost) {
+    findings.error(Area::source, "slot_lost", "the slot has lost WAL that it needed",
+                   fmt::format("slot {}", name),
+                   "run `freshet drop`, then start again to copy anew");
+  }
+  if (facts.slot->plugin != "pgoutput" || facts.slot->database != facts.database) {
+    findings.error(Area::source, "slot_kind",
+                   fmt::format("the slot belongs to plugin {} and database {}", facts.slot->plugin,
+                               facts.slot->database),
+                   fmt::format("slot {}", name), "choose another name with source.slot");
+  }
+  if (facts.slot->is_active) {
+    findings.info(Area::source, "slot_active",
+                  fmt::format("in use by server process {}", facts.slot->active_pid),
+                  fmt::format("slot {}", name), "");
+  }
+}
+
+void judge_role(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
+  const std::string role = quote_identifier(facts.role);
+  if (!facts.is_superuser && !facts.has_replication && !facts.is_rds_replication) {
+    findings.error(Area::source, "replication_right",
+                   fmt::format("the role {} may not replicate", facts.role), "role",
+                   facts.provider == "rds" ? fmt::format("GRANT rds_replication TO {}", role)
+                                           : fmt::format("ALTER ROLE {} REPLICATION", role));
+  }
+  if (facts.is_superuser) {
+    findings.info(Area::source, "superuser", "the role is a superuser, which is more than needed",
+                  "role", "use a role with REPLICATION and SELECT on the tables");
+  }
+  if (config.source.publications.empty() && !facts.can_create_in_database) {
+    findings.error(Area::source, "create_publication",
+                   fmt::format("the role {} may not create a publication", facts.role), "database",
+                   fmt::format("GRANT CREATE ON DATABASE {} TO {}; or let an owner create one and "
+                               "name it in source.publications",
+                               quote_identifier(facts.database), role));
+  }
+}
+
+void judge_settings(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
+  if (facts.wal_level != "logical") {
+    findings.error(Area::source, "wal_level",
+                   fmt::format("wal_level is {}, not logical", facts.wal_level), "wal_level",
+                   wal_level_fix(facts));
+  }
+  const std::string& plugins = facts.output_plugin_libraries;
+  if (!plugins.empty() && plugins.find("pgoutput") == std::string::npos &&
+      plugins.find('*') == std::string::npos) {
+    findings.error(
+        Area::source, "output_plugin_libraries", "the plugin pgoutput is not allowed",
+        "output_plugin_libraries",
+        "ALTER SYSTEM SET output_plugin_libraries = 'pgoutput'; SELECT pg_reload_conf()");
+  }
+  if (facts.is_standby) {
+    findings.error(
+        Area::source, "standby", "the source is a standby", "source.url",
+        "connect to the primary; with several hosts add target_session_attrs=read-write");
+  }
+  if (config.source.origin == "none" && facts.server_version < 160'000) {
+    findings.error(Area::source, "origin", "origin: none needs PostgreSQL 16 or later",
+                   "source.origin", "remove the key");
+  }
+  if (facts.server_encoding != "UTF8") {
+    findings.warning(Area::source, "encoding",
+                     fmt::format("the database is in {}: the server converts all text to UTF-8",
+                                 facts.server_encoding),
+                     "server_encoding", "");
+  }
+  if (!facts.pinned_overrides.empty()) {
+    findings.info(Area::source, "pinned_settings",
+                  fmt::format("the role or the database sets {}; Freshet's sessions pin their own "
+                              "values",
+                              facts.pinned_overrides),
+                  "settings", "");
+  }
+}
+
+void judge_activity(const SourceFacts& facts, Findings& findings) {
+  if (!facts.long_transaction_pids.empty()) {
+    findings.warning(Area::source, "long_transactions",
+                     fmt::format("transactions older than a minute hold the start up: process {}",
+                                 facts.long_transaction_pids),
+                     "pg_stat_activity", "wait for them, or SELECT pg_terminate_backend(PID)");
+  }
+  if (!facts.prepared_transactions.empty()) {
+    findings.warning(
+        Area::source, "prepared_transactions",
+        fmt::format("prepared transactions hold the start up: {}", facts.prepared_transactions),
+        "pg_prepared_xacts", "COMMIT PREPARED or ROLLBACK PREPARED each of them");
+  }
+}
+
+}  // namespace
+
+std::string slot_name_of(const PipelineConfig& config) {
+  return config.source.slot.empty() ? default_object_name(config) : config.source.slot;
+}
+
+Result<SourceFacts> load_source_facts(pg::Connection& connection, const PipelineConfig& config) {
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlSourceFacts));
+  const NamedRow row(rows, 0);
+  SourceFacts facts;
+  facts.server_version = connection.server_version();
+  facts.connection_pid = connection.backend_pid();
+  facts.backend_pid = static_cast<int>(row.number("backend_pid"));
+  facts.wal_level = row.text("wal_level");
+  facts.slots_max = row.number("slots_max");
+  facts.slots_used = row.number("slots_used");
+  facts.senders_max = row.number("senders_max");
+  facts.senders_used = row.number("senders_used");
+  facts.slot_wal_keep_size = row.text("slot_wal_keep_size");
+  facts.idle_slot_timeout = row.text("idle_slot_timeout");
+  facts.output_plugin_libraries = row.text("output_plugin_libraries");
+  facts.server_encoding = row.text("server_encoding");
+  facts.role = row.text("role_name");
+  facts.database = row.text("database_name");
+  facts.provider = row.text("provider");
+  facts.long_transaction_pids = row.text("long_transaction_pids");
+  facts.prepared_transactions = row.text("prepared_transactions");
+  facts.pinned_overrides = row.text("pinned_overrides");
+  facts.is_standby = row.flag("is_standby");
+  facts.is_superuser = row.flag("is_superuser");
+  facts.has_replication = row.flag("has_replication");
+  facts.bypasses_rls = row.flag("bypasses_rls");
+  facts.is_rds_replication = row.flag("is_rds_replication");
+  facts.can_create_in_database = row.flag("can_create_in_database");
+  FRESHET_TRY(facts.slot, source::find_slot(connection, slot_name_of(config)));
+  return facts;
+}
+
+void judge_source(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
+  judge_version(facts, findings);
+  judge_pooler(facts, findings);
+  judge_settings(facts, config, findings);
+  judge_slots(facts, config, findings);
+  judge_role(facts, config, findings);
+  judge_activity(facts, findings);
+}
+
+void try_replication(const PipelineConfig& config, Findings& findings) {
+  pg::ConnectOptions options;
+  options.url = config.source.url;
+  options.application_name = "freshet check";
+  auto connection = source::ReplicationConnection::open(options);
+  Status status = connection.ok() ? Status{} : Status{connection.error()};
+  if (connection.ok()) {
+    const auto identity = (*connection)->identify_system();
+    if (!identity.ok()) status = identity.error();
+  }
+  if (status.ok()) return;
+  const Error& error = status.error();
+  findings.error(Area::source, "replication_connection",
+                 "a replication connection is refused: " + error.describe(), "pg_hba.conf",
+                 error.fix().empty()
+                     ? "let the role in for replication, e.g. in pg_hba.conf: host all ROLE "
+                       "ADDRESS scram-sha-256"
+                     : error.fix());
+}
+
+Status list_not_replicated(pg::Connection& connection, Findings& findings) {
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlNotReplicated));
+  for (int i = 0; i < rows.rows(); ++i) {
+    const NamedRow row(rows, i);
+    const std::string kind = row.text("kind");
+    const bool is_sequence = kind == "sequences";
+    findings.info(
+        Area::source, "not_replicated",
+        fmt::format("{} {} will not be replicated: {}", row.number("object_count"), kind,
+                    row.text("names")),
+        kind,
+        is_sequence ? "before switching over, set each one: SELECT setval('SEQUENCE', …)" : "");
+  }
+  return {};
+}
+
+}  // namespace freshet::ops
