@@ -94,7 +94,10 @@ void write(LogLevel level, const std::string& line) {
   if (!logger().should_log(to_spdlog(level))) return;
   const std::lock_guard lock(redirect_mutex);
   if (redirect_writer != nullptr) {
-    redirect_writer(line, redirect_context);
+    // Elsewhere spdlog writes the level; here an ordinary line needs none.
+    const auto name = spdlog::level::to_string_view(to_spdlog(level));
+    const std::string named = fmt::format("{} {}", std::string_view{name.data(), name.size()}, line);
+    redirect_writer(level >= LogLevel::warn ? named : line, redirect_context);
     return;
   }
   logger().log(to_spdlog(level), "{}", line);
