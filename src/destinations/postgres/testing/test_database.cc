@@ -28,7 +28,9 @@ std::string with_database(const std::string& url, const std::string& name) {
 
 }  // namespace
 
-const char* TestDatabase::server_url() { return std::getenv("FRESHET_TEST_PG"); }
+const char* TestDatabase::server_url() {
+  return std::getenv("FRESHET_TEST_PG");
+}
 
 TestDatabase::TestDatabase() {
   static std::atomic<int> count{0};

@@ -25,6 +25,7 @@ class TestDatabase {
 
   /// Statements as a user of the database would run them; aborts the test program if they fail.
   void run(std::string_view sql) { static_cast<void>(rows(sql)); }
+
   pg::Rows rows(std::string_view sql);
   /// Rows as text, columns joined by `|`, NULL as `-`.
   std::vector<std::string> lines(std::string_view sql);
