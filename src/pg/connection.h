@@ -20,9 +20,9 @@ struct pg_conn;
 namespace freshet::pg {
 
 struct ConnectOptions {
-  std::string url;               ///< libpq URI or conninfo. May hold a password: never print it.
-  std::string application_name;  ///< Shown in pg_stat_activity, e.g. "freshet demo reader".
-  bool is_replication = false;   ///< `replication=database`: takes replication commands and SQL.
+  std::string url;                 ///< libpq URI or conninfo. May hold a password: never print it.
+  std::string application_name{};  ///< Shown in pg_stat_activity, e.g. "freshet demo reader".
+  bool is_replication = false;     ///< `replication=database`: takes replication commands and SQL.
   std::chrono::milliseconds connect_timeout{10'000};
   /// Shared by connections that stop together, and by open() itself; null: one of its own.
   std::shared_ptr<Interrupter> interrupter = {};

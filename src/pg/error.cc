@@ -147,6 +147,9 @@ Advice advise_unreached(const ConnectFailure& failure) {
   if (contains(text, "could not translate host name")) {
     return {ErrorKind::connection, "check the host name in the url, and DNS"};
   }
+  if (contains(text, "invalid port number") || contains(text, "invalid integer value")) {
+    return {ErrorKind::config, "correct the number in the url"};
+  }
   if (contains(text, "no password supplied")) {
     return {ErrorKind::credentials,
             "give a password in PGPASSFILE (~/.pgpass), a service file or the url's ${ENV} "

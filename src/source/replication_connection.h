@@ -31,7 +31,7 @@ struct CreateSlotOptions {
   bool is_temporary = false;
   /// Asked for whom the creation waits, when it does; may be null.
   pg::Connection* observer = nullptr;
-  WaitReport report;
+  WaitReport report{};
 };
 
 struct CreatedSlot {
@@ -43,7 +43,7 @@ struct CreatedSlot {
 struct StartOptions {
   std::string slot;
   Position start;  ///< Transactions that end at or before it are not sent.
-  std::vector<std::string> publications;
+  std::vector<std::string> publications{};
   int protocol_version = 0;  ///< 0: the highest that the server speaks, up to 4.
   bool is_streaming = true;
   bool is_two_phase = false;

@@ -24,9 +24,9 @@ enum class CopyFormat : std::uint8_t { text, binary };
 
 /// One table as it is to be copied.
 struct CopyTable {
-  SchemaPtr schema;         ///< Its columns, in the order wanted.
-  std::string where;        ///< SQL boolean expression; empty: all rows.
-  std::vector<Heap> heaps;  ///< As recorded before the slot was made; else from the catalogue.
+  SchemaPtr schema;           ///< Its columns, in the order wanted.
+  std::string where{};        ///< SQL boolean expression; empty: all rows.
+  std::vector<Heap> heaps{};  ///< As recorded before the slot was made; else from the catalogue.
 };
 
 /// Rows of one heap between two pages.
