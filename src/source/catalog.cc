@@ -128,18 +128,34 @@ void take_over(Column& column, const Column& known) {
   if (column.type_sql.empty()) column.type_sql = known.type_sql;
 }
 
-/// The previous column which `schema.columns[place]` most likely is: of its name; or, renamed once
-/// more since, the one in its place, if neither name occurs on the other side.
+bool is_renamed_since(const std::vector<CatalogColumn>& columns,
+                      const Column& known,
+                      const TableSchema& streamed) {
+  return std::any_of(columns.begin(), columns.end(), [&](const CatalogColumn& candidate) {
+    return candidate.column.attnum == known.attnum && streamed.find(candidate.column.name) < 0;
+  });
+}
+
+/// The previous column which `schema.columns[place]`, unknown to the catalogue, most likely is: the
+/// one of its name; or the only one that lost its name and lives on under a third; or, with as many
+/// columns as before, the one in its place.
 const Column* find_previous(const TableSchema& schema,
                             std::size_t place,
-                            const TableSchema& previous) {
+                            const TableSchema& previous,
+                            const std::vector<CatalogColumn>& columns) {
   const Column& column = schema.columns[place];
   const int same_name = previous.find(column.name);
   if (same_name >= 0) return &previous.columns[static_cast<std::size_t>(same_name)];
+  const auto fits = [&](const Column& known) {
+    return known.type == column.type && schema.find(known.name) < 0;
+  };
+  std::vector<const Column*> renamed;
+  for (const Column& known : previous.columns) {
+    if (fits(known) && is_renamed_since(columns, known, schema)) renamed.push_back(&known);
+  }
+  if (renamed.size() == 1) return renamed.front();
   if (schema.columns.size() != previous.columns.size()) return nullptr;
-  const Column& same_place = previous.columns[place];
-  const bool fits = same_place.type == column.type && schema.find(same_place.name) < 0;
-  return fits ? &same_place : nullptr;
+  return fits(previous.columns[place]) ? &previous.columns[place] : nullptr;
 }
 
 }  // namespace
@@ -209,7 +225,7 @@ Result<SchemaPtr> enrich(pg::Connection& connection,
     if (found != columns.end()) {
       take_over(column, found->column);
     } else if (previous != nullptr) {
-      const Column* known = find_previous(*schema, place, *previous);
+      const Column* known = find_previous(*schema, place, *previous, columns);
       if (known != nullptr) take_over(column, *known);
     }
   }

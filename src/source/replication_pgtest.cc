@@ -150,7 +150,9 @@ TEST_F(ReplicationPgTest, MissingPublicationIsAGapAndNeverSilent) {
       EXPECT_EQ(event.error().kind(), ErrorKind::gap) << event.error().describe();
       break;
     }
-    ASSERT_FALSE(std::holds_alternative<WalData>(*event));
+    // PG 14 sends transactions without rows, too.
+    const auto* data = std::get_if<WalData>(&*event);
+    ASSERT_TRUE(data == nullptr || data->bytes.front() != 'I');
     ASSERT_LT(Clock::now(), deadline);
   }
 }
