@@ -13,15 +13,9 @@ constexpr std::chrono::milliseconds kProofInterval{200};
 constexpr std::size_t kChannelBytesMax = 63;
 
 bool breaks_session(const Error& error) noexcept {
-  switch (error.kind()) {
-    case ErrorKind::connection:
-    case ErrorKind::cancelled:
-    case ErrorKind::fenced:
-    case ErrorKind::went_back:
-      return true;
-    default:
-      return error.is_in_doubt();
-  }
+  const ErrorKind kind = error.kind();
+  return kind == ErrorKind::connection || kind == ErrorKind::cancelled ||
+         kind == ErrorKind::fenced || kind == ErrorKind::went_back || error.is_in_doubt();
 }
 
 }  // namespace
@@ -30,7 +24,7 @@ Result<Position> PostgresDestination::write(const Group& group, Durability durab
   FRESHET_TRY(check_open());
   const bool is_empty = group.runs.empty() && group.phases.empty();
   if (epoch_.empty()) return Error{ErrorKind::internal, "no slot was adopted at the destination"};
-  if (group.is_complete && !is_empty && group.upto < position_) {
+  if (group.is_complete && !group.runs.empty() && group.upto < position_) {
     return Error{ErrorKind::internal, "a group ends before the position of the destination"};
   }
   const auto since_proof = std::chrono::steady_clock::now() - last_proof_;
@@ -60,6 +54,7 @@ Result<Position> PostgresDestination::write(const Group& group, Durability durab
 
 Status PostgresDestination::load_targets(const Group& group) {
   bool has_truncate = false;
+  if (!is_in_part_) targets_.trim();
   for (const Run& run : group.runs) {
     has_truncate |= !run.truncated.empty();
     if (!run.schema) continue;

@@ -66,28 +66,47 @@ std::uint32_t Target::set_id(const std::vector<std::uint16_t>& set) {
       .first->second;
 }
 
+std::shared_ptr<Target> TargetCache::find_equal(const TableSchema& schema) const {
+  for (const auto& [known, entry] : targets_) {
+    if (known->name == schema.name && known->version == schema.version &&
+        known->identity == schema.identity && known->columns == schema.columns) {
+      return entry.target;
+    }
+  }
+  return nullptr;
+}
+
+Result<std::shared_ptr<Target>> TargetCache::load(pg::Connection& connection,
+                                                  const SchemaPtr& schema) {
+  FRESHET_TRY(const auto found, find_table(connection, schema->name));
+  if (!found) {
+    return Error{ErrorKind::schema, "the table is missing at the destination"}.with(
+        "table", to_string(schema->name));
+  }
+  auto target = std::make_shared<Target>();
+  target->schema = schema;
+  target->id = ++last_id_;
+  target->table_sql = quote_identifier(schema->name);
+  target->is_partitioned = found->is_partitioned;
+  FRESHET_TRY(load_columns(*schema, *found, *target));
+  FRESHET_TRY(load_key(*schema, *found, *target));
+  target->addressing = addressing_of(*schema, *target);
+  target->net = NetChanges{target->key};
+  return target;
+}
+
 Result<Target*> TargetCache::get(pg::Connection& connection, const SchemaPtr& schema) {
   if (last_schema_ == schema.get()) return last_;
   auto known = targets_.find(schema.get());
   if (known == targets_.end()) {
-    FRESHET_TRY(const auto found, find_table(connection, schema->name));
-    if (!found) {
-      return Error{ErrorKind::schema, "the table is missing at the destination"}.with(
-          "table", to_string(schema->name));
+    std::shared_ptr<Target> target = find_equal(*schema);
+    if (!target) {
+      FRESHET_TRY(target, load(connection, schema));
     }
-    auto target = std::make_unique<Target>();
-    target->schema = schema;
-    target->id = ++last_id_;
-    target->table_sql = quote_identifier(schema->name);
-    target->is_partitioned = found->is_partitioned;
-    FRESHET_TRY(load_columns(*schema, *found, *target));
-    FRESHET_TRY(load_key(*schema, *found, *target));
-    target->addressing = addressing_of(*schema, *target);
-    target->net = NetChanges{target->key};
-    known = targets_.emplace(schema.get(), std::move(target)).first;
+    known = targets_.emplace(schema.get(), Entry{schema, std::move(target)}).first;
   }
   last_schema_ = schema.get();
-  last_ = known->second.get();
+  last_ = known->second.target.get();
   return last_;
 }
 
@@ -96,7 +115,7 @@ Target& TargetCache::at(const TableSchema* schema) {
     const auto known = targets_.find(schema);
     FRESHET_CHECK(known != targets_.end());
     last_schema_ = schema;
-    last_ = known->second.get();
+    last_ = known->second.target.get();
   }
   return *last_;
 }

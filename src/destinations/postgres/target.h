@@ -50,7 +50,7 @@ struct Target {
   std::unordered_map<std::string, std::uint32_t> set_ids_;
 };
 
-/// Targets by schema version.
+/// Targets by schema version. Schemas that are equal share one target, whoever made them.
 class TargetCache {
  public:
   /// Loads what is missing; not in pipeline mode.
@@ -61,8 +61,23 @@ class TargetCache {
   void forget(const TableName& name);
   void clear();
 
+  /// Drops everything when schemas have piled up. Not while a group is being written.
+  void trim() {
+    if (targets_.size() > kEntriesMax) clear();
+  }
+
  private:
-  std::unordered_map<const TableSchema*, std::unique_ptr<Target>> targets_;
+  struct Entry {
+    SchemaPtr schema;  // keeps the address from being used again
+    std::shared_ptr<Target> target;
+  };
+
+  static constexpr std::size_t kEntriesMax = 4096;
+
+  std::shared_ptr<Target> find_equal(const TableSchema& schema) const;
+  Result<std::shared_ptr<Target>> load(pg::Connection& connection, const SchemaPtr& schema);
+
+  std::unordered_map<const TableSchema*, Entry> targets_;
   const TableSchema* last_schema_ = nullptr;
   Target* last_ = nullptr;
   std::uint32_t last_id_ = 0;

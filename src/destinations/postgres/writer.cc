@@ -69,6 +69,12 @@ Status GroupWriter::write_changes(Target& target, std::span<const Change> change
     return ok_status();
   }
   if (!target.is_pending) {
+    // Two versions of one table in a group: what the first was netted to goes first.
+    const auto is_same_table = [&](const Target* other) {
+      return other->table_sql == target.table_sql;
+    };
+    if (std::any_of(pending_.begin(), pending_.end(), is_same_table))
+      FRESHET_TRY(flush_all(effort));
     target.is_pending = true;
     pending_.push_back(&target);
   }
