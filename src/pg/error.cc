@@ -10,6 +10,9 @@
 namespace freshet::pg {
 namespace {
 
+/// Shorter ones would garble every message, and nobody could tell that they were there.
+constexpr std::size_t kSecretBytesMin = 4;
+
 struct KindRule {
   std::string_view prefix;  // a whole SQLSTATE, or its class
   ErrorKind kind;
@@ -131,10 +134,11 @@ Advice advise_refused(const ConnectFailure& failure) {
                 " REPLICATION (managed services: GRANT rds_replication TO the role, or alike)"};
   }
   if (failure.sqlstate == sqlstate::kTooManyConnections) {
-    return {ErrorKind::busy, failure.is_replication
-                                 ? "raise max_wal_senders (or max_connections) at the server and "
-                                   "restart it, or end other replication connections"
-                                 : "raise max_connections at the server and restart it"};
+    const bool is_senders = contains(failure.message, "max_wal_senders");
+    return {is_senders ? ErrorKind::setting : ErrorKind::busy,
+            failure.is_replication ? "raise max_wal_senders (or max_connections) at the server and "
+                                     "restart it, or end other replication connections"
+                                   : "raise max_connections at the server and restart it"};
   }
   if (failure.sqlstate == sqlstate::kUndefinedObject) {
     return {ErrorKind::unsupported, "use PostgreSQL 14 or later, connected to without a pooler"};
@@ -220,7 +224,7 @@ Error connect_error(const ConnectFailure& failure) {
 }
 
 std::string redact(std::string text, std::string_view secret) {
-  if (secret.empty()) return text;
+  if (secret.size() < kSecretBytesMin) return text;
   for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3)) {
     text.replace(at, secret.size(), "***");
   }

@@ -36,7 +36,7 @@ struct ConnectFailure {
 /// password, no pg_hba.conf line, role without REPLICATION, TLS. Pure.
 Error connect_error(const ConnectFailure& failure);
 
-/// Replaces every occurrence of `secret` in `text` by `***`.
+/// Replaces every occurrence of `secret` in `text` by `***`; not of one of less than four bytes.
 std::string redact(std::string text, std::string_view secret);
 
 }  // namespace freshet::pg

@@ -45,7 +45,7 @@ TEST(ConnectError, NamesTheLineForPgHba) {
 
 TEST(Redact, RemovesEveryOccurrence) {
   EXPECT_EQ(redact("a hunter2 b hunter2", "hunter2"), "a *** b ***");
-  EXPECT_EQ(redact("***", "*"), "*********");
+  EXPECT_EQ(redact("a message", "a"), "a message");
   EXPECT_EQ(redact("text", ""), "text");
 }
 
