@@ -106,7 +106,7 @@ Status ReplicationConnection::drop_slot(const std::string& name) {
 
 Status ReplicationConnection::start(const StartOptions& options) {
   FRESHET_TRY(const std::string command, start_command(options, connection_->server_version()));
-  notices_seen_ = connection_->notices().size();
+  connection_->take_notices();
   if (PQsendQuery(connection_->raw(), command.c_str()) == 0) return connection_->error_of(nullptr);
   FRESHET_TRY(const pg::ResultPtr result, connection_->next_result());
   if (result == nullptr || PQresultStatus(result.get()) != PGRES_COPY_BOTH) {
@@ -118,11 +118,11 @@ Status ReplicationConnection::start(const StartOptions& options) {
 }
 
 Status ReplicationConnection::check_notices() {
-  const auto& notices = connection_->notices();
-  for (; notices_seen_ < notices.size(); ++notices_seen_) {
-    if (notices[notices_seen_].sqlstate != pg::sqlstate::kNotInPrerequisiteState) continue;
-    return Error{ErrorKind::gap, notices[notices_seen_].message}
-        .sqlstate(notices[notices_seen_].sqlstate)
+  // Taken, not just looked at: the connection keeps a limited number.
+  for (const pg::Notice& notice : connection_->take_notices()) {
+    if (notice.sqlstate != pg::sqlstate::kNotInPrerequisiteState) continue;
+    return Error{ErrorKind::gap, notice.message}
+        .sqlstate(notice.sqlstate)
         .fix(
             "the publication was missing when changes were decoded, so they were not sent: "
             "create it again, then run `freshet drop` and start afresh");

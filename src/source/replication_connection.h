@@ -129,7 +129,6 @@ class ReplicationConnection {
   };
 
   std::unique_ptr<char, FrameDeleter> frame_;
-  std::size_t notices_seen_ = 0;
 };
 
 }  // namespace freshet::source
