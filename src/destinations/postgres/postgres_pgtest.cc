@@ -459,6 +459,25 @@ TEST_F(PostgresDestinationTest, OlderWritersAndRangesAreFenced) {
   EXPECT_THAT(lines("SELECT count(*) FROM public.t"), ElementsAre("0"));
 }
 
+TEST_F(PostgresDestinationTest, AWriterThatSitsInATransactionIsEnded) {
+  const SchemaPtr schema = table("t", {{.name = "id", .type = "integer", .is_key = true}});
+  start(schema);
+  Batch batch(schema, 0x2000);
+  batch.insert({"1"});
+  const freshet::Run part = batch.run();
+  Group group;
+  group.runs = {&part, 1};
+  group.is_complete = false;
+  ASSERT_TRUE(destination_->write(group, Durability::may_defer).ok());
+  const auto second = make();
+  open(*second);
+  EXPECT_EQ(state_.position, Position{Lsn{0x1000}});
+  EXPECT_THAT(lines("SELECT count(*) FROM public.t"), ElementsAre("0"));
+  group.upto = {Lsn{0x2000}};
+  group.is_complete = true;
+  EXPECT_FALSE(destination_->write(group, Durability::may_defer).ok());
+}
+
 TEST_F(PostgresDestinationTest, PositionThatWentBackIsToldApart) {
   const SchemaPtr schema = table("t", {{.name = "id", .type = "integer", .is_key = true}});
   start(schema);
