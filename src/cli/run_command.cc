@@ -13,6 +13,7 @@
 #include "cli/pipeline_arguments.h"
 #include "cli/report.h"
 #include "cli/signals.h"
+#include "cli/stats_report.h"
 #include "ops/discover/discover.h"
 #include "pipeline/pipeline.h"
 
@@ -22,6 +23,7 @@ namespace {
 struct RunOptions {
   PipelineArguments pipeline;
   std::string until;
+  std::string report;
   bool is_plain = false;
 };
 
@@ -63,6 +65,10 @@ int run(const RunOptions& options) {
   Result<std::unique_ptr<Pipeline>> pipeline = Pipeline::make(*std::move(config));
   if (!pipeline.ok()) return fail_with(pipeline.error());
   const Status status = run_shown(**pipeline, signals, options, *until);
+  if (!options.report.empty()) {
+    const Status written = write_stats_report((*pipeline)->stats(), options.report);
+    if (!written.ok()) log_error(LogLevel::error, "no report", written.error());
+  }
   if (!status.ok() && status.error().kind() != ErrorKind::cancelled)
     return fail_with(status.error());
   log_info(signals.token().stop_requested() ? "stopped; everything read was flushed" : "done",
@@ -78,6 +84,8 @@ void add_run_command(CLI::App& app, CommandChoice& choice) {
   add_pipeline_arguments(*command, options->pipeline);
   command->add_option("--until", options->until, "end once caught up, or once LSN is durable")
       ->type_name("caught-up|LSN");
+  command->add_option("--report", options->report, "write the run's final statistics as JSON")
+      ->type_name("FILE");
   command->add_flag("--plain", options->is_plain, "log lines instead of the live display");
   command->callback([&choice, options] {
     choice.run = [&choice, options] {

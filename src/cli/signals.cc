@@ -20,8 +20,13 @@ namespace {
 sigset_t stop_signals() {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
+  for (const int number : {SIGINT, SIGTERM}) {
+    // Whoever started us with a signal ignored (nohup, a parent that decides itself) means it; a
+    // blocked one would reach us all the same.
+    struct sigaction inherited = {};
+    sigaction(number, nullptr, &inherited);
+    if (inherited.sa_handler != SIG_IGN) sigaddset(&set, number);
+  }
   return set;
 }
 

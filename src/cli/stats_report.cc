@@ -1,0 +1,62 @@
+#include "cli/stats_report.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+namespace freshet {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json table_json(const TableStats& table) {
+  return {{"schema", table.name.schema},
+          {"table", table.name.table},
+          {"destination", table.destination},
+          {"phase", to_string(table.phase)},
+          {"rows_copied", table.rows_copied},
+          {"bytes_copied", table.bytes_copied},
+          {"changes_applied", table.changes_applied}};
+}
+
+Json destination_json(const DestinationStats& destination) {
+  const LagStats& lag = destination.lag;
+  return {{"name", destination.name},
+          {"written", to_string(destination.written.end)},
+          {"durable", to_string(destination.durable.end)},
+          {"changes_applied", destination.changes_applied},
+          {"transactions_applied", destination.transactions_applied},
+          {"groups_written", destination.groups_written},
+          {"lag_ms",
+           {{"now", lag.now_ms}, {"p50", lag.p50_ms}, {"p99", lag.p99_ms}, {"max", lag.max_ms}}}};
+}
+
+}  // namespace
+
+Status write_stats_report(const PipelineStats& stats, const std::string& path) {
+  Json json{{"pipeline", stats.pipeline},
+            {"received", to_string(stats.received.end)},
+            {"acknowledged", to_string(stats.acknowledged.end)},
+            {"changes_received", stats.changes_received},
+            {"bytes_received", stats.bytes_received},
+            {"texts_embedded", stats.texts_embedded},
+            {"reconnects", stats.reconnects},
+            {"tables", Json::array()},
+            {"destinations", Json::array()}};
+  for (const TableStats& table : stats.tables)
+    json["tables"].push_back(table_json(table));
+  for (const DestinationStats& destination : stats.destinations) {
+    json["destinations"].push_back(destination_json(destination));
+  }
+  std::ofstream file(path, std::ios::trunc);
+  file << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  file.flush();
+  if (file.good()) return {};
+  return Error{ErrorKind::storage, "the report cannot be written"}
+      .with("path", path)
+      .with("reason", std::strerror(errno));
+}
+
+}  // namespace freshet
