@@ -24,6 +24,13 @@ bool is_changed_definition(const Error& error) {
   return source::is_rewritten(error) || error.sqlstate() == "42703" || error.sqlstate() == "42P01";
 }
 
+// A named publication may have a row filter of its own: the copy must not bring more than the stream.
+std::string copied_rows(const TablePlan& plan) {
+  if (plan.publication.row_filter.empty()) return plan.config.where;
+  if (plan.config.where.empty()) return plan.publication.row_filter;
+  return "(" + plan.config.where + ") AND (" + plan.publication.row_filter + ")";
+}
+
 }  // namespace
 
 Copier::Copier(Options options,
@@ -83,6 +90,9 @@ Status Copier::run_round(std::unique_ptr<source::SnapshotCoordinator> slot_snaps
       // Columns that came between the look at the catalogue and the snapshot would be missing.
       FRESHET_TRY(const bool is_same, is_unchanged(*connection, job));
       if (!is_same) void_job(job, Error{ErrorKind::schema, "the table changed before its copy began"});
+      const Status heaps = slot_snapshot->check_heaps(job.table);
+      if (!heaps.ok() && source::is_rewritten(heaps.error())) void_job(job, heaps.error());
+      if (!heaps.ok() && !source::is_rewritten(heaps.error())) return heaps;
     }
   } else {
     FRESHET_TRY(slot_snapshot, take_snapshot(jobs));
@@ -120,10 +130,9 @@ Result<pg::Connection*> Copier::catalog() {
 // From the plan's catalogue entry to empty tables at the destinations.
 Status Copier::prepare(Job& job) {
   const TablePlan& plan = plans_.at(job.name);
-  FRESHET_TRY(const TableSchema wanted, source::select_columns(plan.catalog, plan.config.columns));
-  FRESHET_TRY(job.shape, make_shape(plan, std::make_shared<const TableSchema>(wanted)));
+  FRESHET_TRY(job.shape, make_copy_shape(plan));
   job.table = source::CopyTable{
-      .schema = job.shape->projected, .where = plan.config.where, .heaps = plan.catalog.heaps};
+      .schema = job.shape->projected, .where = copied_rows(plan), .heaps = plan.catalog.heaps};
   for (Lane* lane : job.lanes) {
     lane->set_estimate(job.name, static_cast<std::uint64_t>(std::max(0.0, plan.catalog.rows_estimated)));
     FRESHET_TRY(lane->prepare_copy(job.shape->output));

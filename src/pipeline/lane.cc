@@ -166,7 +166,7 @@ Status Lane::route_truncate(const Item& item,
 Status Lane::apply_rows(const SchemaPtr& streamed, std::span<Change> changes) {
   FRESHET_TRY(const ShapePtr shape, follow_schema(streamed));
   const TablePlan& plan = around_.plans.at(streamed->name);
-  if (plan.filters_rows) FRESHET_TRY(filter_rows(*shape, plan, changes));
+  if (plan.publication.filters_rows) FRESHET_TRY(filter_rows(*shape, plan, changes));
   group_.add_rows(shape, changes);
   return ok_status();
 }

@@ -122,9 +122,7 @@ Status Session::plan_publications() {
     left_to_us = check.tables;
   }
   for (const source::TablePublication& table : left_to_us) {
-    TablePlan& plan = plans_.at(table.name);
-    plan.filters_columns = table.filters_columns;
-    plan.filters_rows = table.filters_rows;
+    plans_.at(table.name).publication = table;
   }
   return ok_status();
 }
@@ -154,8 +152,7 @@ Status Session::open_destinations() {
 
 Status Session::check_destination_tables() {
   for (const auto& [name, plan] : plans_) {
-    FRESHET_TRY(const TableSchema wanted, source::select_columns(plan.catalog, plan.config.columns));
-    FRESHET_TRY(const ShapePtr shape, make_shape(plan, std::make_shared<const TableSchema>(wanted)));
+    FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
     for (OpenDestination& opened : destinations_) {
       Status status = opened.destination->check_table(shape->output);
       if (!status.ok()) return std::move(status).error().with("destination", opened.name);
@@ -264,8 +261,7 @@ Status Session::adopt(OpenDestination& opened, Position start) {
   if (options_.config.source.copy.mode != CopyMode::none) return ok_status();
   std::vector<PhaseChange> phases;
   for (const auto& [name, plan] : plans_) {
-    FRESHET_TRY(const TableSchema wanted, source::select_columns(plan.catalog, plan.config.columns));
-    FRESHET_TRY(const ShapePtr shape, make_shape(plan, std::make_shared<const TableSchema>(wanted)));
+    FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
     FRESHET_TRY(opened.destination->prepare_table(shape->output));
     phases.push_back({name, TablePhase::streaming});
     opened.state.tables.push_back({name, TablePhase::streaming});
@@ -316,8 +312,7 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
       lane.set_current(std::make_shared<const TableSchema>(*schema));
       continue;
     }
-    FRESHET_TRY(const TableSchema wanted, source::select_columns(plan.catalog, plan.config.columns));
-    FRESHET_TRY(const ShapePtr shape, make_shape(plan, std::make_shared<const TableSchema>(wanted)));
+    FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
     lane.set_current(shape->output);
   }
   return ok_status();

@@ -8,12 +8,17 @@ namespace freshet {
 namespace {
 
 bool is_wanted(const TablePlan& plan, const Column& column) {
-  if (!plan.filters_columns || plan.config.columns.empty() || column.is_identity) return true;
+  if (!plan.publication.filters_columns || plan.config.columns.empty() || column.is_identity) return true;
   return std::find(plan.config.columns.begin(), plan.config.columns.end(), column.name) !=
          plan.config.columns.end();
 }
 
 }  // namespace
+
+Result<ShapePtr> make_copy_shape(const TablePlan& plan) {
+  FRESHET_TRY(const TableSchema wanted, source::select_columns(plan.catalog, plan.publication.columns));
+  return make_shape(plan, std::make_shared<const TableSchema>(wanted));
+}
 
 Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input) {
   auto shape = std::make_shared<Shape>();

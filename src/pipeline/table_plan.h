@@ -23,8 +23,8 @@ namespace freshet {
 struct TablePlan {
   TableConfig config;
   source::CatalogTable catalog;
-  bool filters_columns = false;  ///< We drop columns: the publication does not.
-  bool filters_rows = false;     ///< We evaluate `where`: the publication does not.
+  /// What the publication carries of it, and what it leaves to us.
+  source::TablePublication publication;
   std::vector<Transform*> transforms;
 };
 using TablePlans = std::map<TableName, TablePlan>;
@@ -40,6 +40,8 @@ struct Shape {
 };
 using ShapePtr = std::shared_ptr<const Shape>;
 
+/// The shape of rows as the copy reads them: the catalogue's columns that the stream carries too.
+Result<ShapePtr> make_copy_shape(const TablePlan& plan);
 /// Works out the shape of rows of `input` under `plan`.
 Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input);
 

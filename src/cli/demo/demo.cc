@@ -112,7 +112,7 @@ source:
   tables: [public.calls, public.messages, public.agent_runs]
 state: sqlite:{directory}/state/demo.db
 embedders:
-  local: {{type: static, path: "{model}"}}
+  local: {{type: static, model: wordllama-256, path: "{model}"}}
 transforms:
   - {{table: public.messages, embed: {{from: content, into: embedding, with: local}}}}
 destinations:
