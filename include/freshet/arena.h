@@ -16,6 +16,7 @@ namespace freshet {
 class Arena {
  public:
   explicit Arena(std::size_t block_bytes = std::size_t{256} << 10) : block_bytes_(block_bytes) {}
+
   Arena(Arena&&) noexcept = default;
   Arena& operator=(Arena&&) noexcept = default;
   Arena(const Arena&) = delete;
@@ -37,7 +38,8 @@ class Arena {
     if (count == 0) return {};
     char* memory = allocate(count * sizeof(T), alignof(T));
     T* first = reinterpret_cast<T*>(memory);
-    for (std::size_t i = 0; i < count; ++i) new (first + i) T;
+    for (std::size_t i = 0; i < count; ++i)
+      new (first + i) T;
     return {first, count};
   }
 

@@ -17,13 +17,13 @@ namespace freshet {
 struct TableConfig {
   TableName name;
   std::vector<std::string> columns;  ///< Empty: all columns.
-  std::string where;                 ///< SQL boolean expression over the table's columns; empty: all rows.
+  std::string where;  ///< SQL boolean expression over the table's columns; empty: all rows.
 };
 
 enum class CopyMode : std::uint8_t {
   automatic,  ///< What fits the table best; today the snapshot copy.
   snapshot,
-  none,       ///< Start from the slot's consistent point without copying.
+  none,  ///< Start from the slot's consistent point without copying.
 };
 
 struct CopyConfig {
@@ -32,29 +32,30 @@ struct CopyConfig {
 };
 
 struct SourceConfig {
-  std::string url;                        ///< libpq URI or conninfo. May hold a password: never print it.
-  std::string slot;                       ///< Empty: freshet_<pipeline>, created when absent.
+  std::string url;   ///< libpq URI or conninfo. May hold a password: never print it.
+  std::string slot;  ///< Empty: freshet_<pipeline>, created when absent.
   std::vector<std::string> publications;  ///< Empty: freshet_<pipeline>, created when absent.
   bool is_streaming = true;               ///< Ask for in-progress transactions (protocol >= 2).
   bool is_two_phase = false;
-  bool publishes_via_root = true;         ///< publish_via_partition_root of a publication we create.
-  std::string origin = "any";             ///< "any" or "none" (16+).
+  bool publishes_via_root = true;  ///< publish_via_partition_root of a publication we create.
+  std::string origin = "any";      ///< "any" or "none" (16+).
   CopyConfig copy;
-  std::vector<TableConfig> tables;        ///< Empty: all tables of the named publications.
-  std::size_t memory_bytes_max = std::size_t{64} << 20;  ///< Budget for open transactions; more spills to disk.
+  std::vector<TableConfig> tables;  ///< Empty: all tables of the named publications.
+  std::size_t memory_bytes_max = std::size_t{64}
+                                 << 20;  ///< Budget for open transactions; more spills to disk.
 };
 
 enum class EmbedderType : std::uint8_t { static_model, http };
 
 struct EmbedderConfig {
   EmbedderType type = EmbedderType::static_model;
-  std::string model;                    ///< Model name; for a static one also a directory name.
-  std::string path;                     ///< Static: directory that holds weights/ and tokenizers/.
-  std::string url;                      ///< HTTP: the endpoint.
-  std::string api_key;                  ///< HTTP: secret; from ${ENV}. Never print it.
+  std::string model;    ///< Model name; for a static one also a directory name.
+  std::string path;     ///< Static: directory that holds weights/ and tokenizers/.
+  std::string url;      ///< HTTP: the endpoint.
+  std::string api_key;  ///< HTTP: secret; from ${ENV}. Never print it.
   std::optional<std::uint32_t> dimensions;
-  std::uint32_t batch_texts_max = 64;   ///< HTTP: texts per request, 1..2048.
-  std::uint32_t requests_in_flight = 4; ///< HTTP: 1..64.
+  std::uint32_t batch_texts_max = 64;    ///< HTTP: texts per request, 1..2048.
+  std::uint32_t requests_in_flight = 4;  ///< HTTP: 1..64.
   std::chrono::milliseconds timeout{30'000};
 };
 
@@ -81,21 +82,23 @@ struct TransformConfig {
 /// `vector_index: {m, ef_construction} | none`: the HNSW index of each vector column.
 struct VectorIndexConfig {
   bool is_wanted = true;
-  std::uint32_t m = 16;                 ///< 2..100
-  std::uint32_t ef_construction = 64;   ///< 4..1000
+  std::uint32_t m = 16;                ///< 2..100
+  std::uint32_t ef_construction = 64;  ///< 4..1000
 };
 
 struct DestinationConfig {
   std::string name;
-  std::string url;  ///< postgresql://…, jsonl:PATH, jsonl:- or null:. May hold a password: never print it.
+  std::string
+      url;  ///< postgresql://…, jsonl:PATH, jsonl:- or null:. May hold a password: never print it.
   VectorIndexConfig vector_index;
 };
 
 struct PipelineConfig {
-  std::string pipeline;   ///< [a-z0-9_]{1,40}
+  std::string pipeline;  ///< [a-z0-9_]{1,40}
   SourceConfig source;
-  std::string state;      ///< "sqlite:PATH" or "memory:"; empty: a file under XDG_STATE_HOME.
-  std::string mask_key;   ///< Key of `hash` masks; secret, from ${ENV}. Empty: made and kept in the state directory.
+  std::string state;     ///< "sqlite:PATH" or "memory:"; empty: a file under XDG_STATE_HOME.
+  std::string mask_key;  ///< Key of `hash` masks; secret, from ${ENV}. Empty: made and kept in the
+                         ///< state directory.
   std::map<std::string, EmbedderConfig> embedders;
   std::vector<TransformConfig> transforms;
   std::vector<DestinationConfig> destinations;

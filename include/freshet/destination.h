@@ -45,16 +45,16 @@ struct TableRecord {
 
 /// What a destination already holds of this pipeline.
 struct DestinationState {
-  std::optional<Position> position;   ///< Absent: nothing kept there (yet), or it keeps none.
-  std::optional<SlotIdentity> slot;   ///< The slot that position belongs to.
+  std::optional<Position> position;  ///< Absent: nothing kept there (yet), or it keeps none.
+  std::optional<SlotIdentity> slot;  ///< The slot that position belongs to.
   std::vector<TableRecord> tables;
 };
 
 /// One table and one schema version, in source order; or a TRUNCATE.
 struct Run {
-  SchemaPtr schema;                         ///< After transforms. Null for a truncate.
+  SchemaPtr schema;  ///< After transforms. Null for a truncate.
   std::span<const Change> changes;
-  std::span<const SchemaPtr> truncated;     ///< Non-empty: truncate these together, in one statement.
+  std::span<const SchemaPtr> truncated;  ///< Non-empty: truncate these together, in one statement.
   bool is_cascade = false;
   bool restarts_identity = false;
 };
@@ -69,8 +69,8 @@ struct PhaseChange {
 struct Group {
   std::span<const Run> runs;
   std::span<const PhaseChange> phases;  ///< To be recorded in the same commit.
-  Position upto;                        ///< The position after this group; ignored unless is_complete.
-  SourceTime committed_at{0};           ///< Of the last transaction in it.
+  Position upto;               ///< The position after this group; ignored unless is_complete.
+  SourceTime committed_at{0};  ///< Of the last transaction in it.
   bool is_complete = true;
 };
 
@@ -78,11 +78,11 @@ enum class Durability : std::uint8_t { may_defer, required };
 
 /// What a destination can do; fixed for its lifetime.
 struct Traits {
-  bool keeps_position = false;      ///< Position and rows share one commit there.
-  bool is_transactional = false;    ///< Nothing of an incomplete group is ever visible.
-  bool needs_full_rows = false;     ///< Cannot leave an unchanged value alone.
-  bool copies_concurrently = false; ///< begin_range may be called from several threads at once.
-  bool takes_raw_copy = false;      ///< RangeWriter::raw_rows is supported.
+  bool keeps_position = false;       ///< Position and rows share one commit there.
+  bool is_transactional = false;     ///< Nothing of an incomplete group is ever visible.
+  bool needs_full_rows = false;      ///< Cannot leave an unchanged value alone.
+  bool copies_concurrently = false;  ///< begin_range may be called from several threads at once.
+  bool takes_raw_copy = false;       ///< RangeWriter::raw_rows is supported.
   std::size_t group_bytes_max = std::size_t{8} << 20;
 };
 
@@ -111,17 +111,21 @@ class Destination {
   virtual ~Destination() = default;  ///< Releases; never commits.
 
   virtual Traits traits() const = 0;
-  /// Connects, checks rights, fences older writers, cleans up after a crash. `slot` is the slot that
-  /// is about to be streamed. Returns what is kept there *before* this run. Called again after errors.
+  /// Connects, checks rights, fences older writers, cleans up after a crash. `slot` is the slot
+  /// that is about to be streamed. Returns what is kept there *before* this run. Called again after
+  /// errors.
   virtual Result<DestinationState> open(const Lease& lease) = 0;
-  /// Records the slot (and a starting position) in an empty destination. Fails with `gap` if another
-  /// slot's position stands there.
+  /// Records the slot (and a starting position) in an empty destination. Fails with `gap` if
+  /// another slot's position stands there.
   virtual Status adopt_slot(const SlotIdentity& slot, Position start) = 0;
-  /// Fails as prepare_table would, changing nothing: asked of all tables before anything is created.
+
+  /// Fails as prepare_table would, changing nothing: asked of all tables before anything is
+  /// created.
   virtual Status check_table(const SchemaPtr& schema) {
     static_cast<void>(schema);
     return ok_status();
   }
+
   /// Creates the table or checks what is there. Never truncates. A table that exists, has rows and
   /// is not recorded as ours is an error of kind `schema`.
   virtual Status prepare_table(const SchemaPtr& schema) = 0;

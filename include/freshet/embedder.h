@@ -13,7 +13,8 @@ namespace freshet {
 class Embedder {
  public:
   virtual ~Embedder() = default;
-  /// Dimension of every vector; may ask the model once (an HTTP embedder probes with one short text).
+  /// Dimension of every vector; may ask the model once (an HTTP embedder probes with one short
+  /// text).
   virtual Result<std::size_t> dimensions() = 0;
   /// Writes texts.size() vectors, row after row, into `vectors` (texts.size() * dimensions floats).
   /// Texts are not empty. All or nothing: on an error the contents of `vectors` are unspecified.

@@ -18,9 +18,17 @@ enum class Xid : std::uint32_t {};
 
 constexpr Lsn kNoLsn{0};
 
-constexpr std::uint64_t to_integer(Lsn lsn) noexcept { return static_cast<std::uint64_t>(lsn); }
-constexpr std::uint32_t to_integer(Oid oid) noexcept { return static_cast<std::uint32_t>(oid); }
-constexpr std::uint32_t to_integer(Xid xid) noexcept { return static_cast<std::uint32_t>(xid); }
+constexpr std::uint64_t to_integer(Lsn lsn) noexcept {
+  return static_cast<std::uint64_t>(lsn);
+}
+
+constexpr std::uint32_t to_integer(Oid oid) noexcept {
+  return static_cast<std::uint32_t>(oid);
+}
+
+constexpr std::uint32_t to_integer(Xid xid) noexcept {
+  return static_cast<std::uint32_t>(xid);
+}
 
 /// PostgreSQL's text form, e.g. "16/B374D848".
 std::string to_string(Lsn lsn);
@@ -28,7 +36,8 @@ std::string to_string(Lsn lsn);
 std::optional<Lsn> parse_lsn(std::string_view text) noexcept;
 
 /// Orders and identifies a change: the LSN of its transaction's commit, then its place among the
-/// transaction's surviving row changes, from 0. Rows of one COPY share one LSN: this tells them apart.
+/// transaction's surviving row changes, from 0. Rows of one COPY share one LSN: this tells them
+/// apart.
 struct ChangeId {
   Lsn commit = kNoLsn;
   std::uint64_t ordinal = 0;
@@ -44,7 +53,11 @@ struct Position {
 
 /// Microseconds since 2000-01-01 00:00 UTC, PostgreSQL's epoch, by the source's clock.
 enum class SourceTime : std::int64_t {};
-constexpr std::int64_t to_integer(SourceTime time) noexcept { return static_cast<std::int64_t>(time); }
+
+constexpr std::int64_t to_integer(SourceTime time) noexcept {
+  return static_cast<std::int64_t>(time);
+}
+
 /// Microseconds between 1970-01-01 and 2000-01-01.
 constexpr std::int64_t kPostgresEpochUnixMicros = 946'684'800'000'000;
 

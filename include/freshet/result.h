@@ -13,24 +13,24 @@ namespace freshet {
 
 /// What went wrong, as a class that decides what may be done about it (see base/error_policy.h).
 enum class ErrorKind : unsigned char {
-  connection,     ///< A connection failed or was cut; trying again can help.
-  busy,           ///< The server refused for now: deadlock, too many connections, disk full there.
-  slot_in_use,    ///< Another process streams from our slot.
-  lease_held,     ///< Another Freshet holds the pipeline.
-  fenced,         ///< A newer Freshet took the pipeline over; this one must stop.
-  went_back,      ///< The destination's position is older than what we wrote: it lost commits.
-  credentials,    ///< Wrong password, unknown role or database, no matching pg_hba line.
-  permission,     ///< The role lacks a right.
-  setting,        ///< A server or object is not set up as needed (wal_level, missing publication).
-  config,         ///< The configuration or the command line is wrong.
-  gap,            ///< Continuing would skip changes: a slot lost, recreated, advanced; another server.
-  data,           ///< One value or row cannot be delivered.
-  schema,         ///< A table at the destination does not fit the source's.
-  protocol,       ///< The peer sent bytes that break its protocol.
-  storage,        ///< A local file could not be read or written (disk full, permissions).
-  unsupported,    ///< Asked for something that Freshet or this server version does not do.
-  cancelled,      ///< Stopped because somebody asked.
-  internal,       ///< A defect of Freshet.
+  connection,   ///< A connection failed or was cut; trying again can help.
+  busy,         ///< The server refused for now: deadlock, too many connections, disk full there.
+  slot_in_use,  ///< Another process streams from our slot.
+  lease_held,   ///< Another Freshet holds the pipeline.
+  fenced,       ///< A newer Freshet took the pipeline over; this one must stop.
+  went_back,    ///< The destination's position is older than what we wrote: it lost commits.
+  credentials,  ///< Wrong password, unknown role or database, no matching pg_hba line.
+  permission,   ///< The role lacks a right.
+  setting,      ///< A server or object is not set up as needed (wal_level, missing publication).
+  config,       ///< The configuration or the command line is wrong.
+  gap,       ///< Continuing would skip changes: a slot lost, recreated, advanced; another server.
+  data,      ///< One value or row cannot be delivered.
+  schema,    ///< A table at the destination does not fit the source's.
+  protocol,  ///< The peer sent bytes that break its protocol.
+  storage,   ///< A local file could not be read or written (disk full, permissions).
+  unsupported,  ///< Asked for something that Freshet or this server version does not do.
+  cancelled,    ///< Stopped because somebody asked.
+  internal,     ///< A defect of Freshet.
 };
 
 /// Names `kind` in logs and JSON, e.g. "slot_in_use". Never fails.
@@ -73,9 +73,11 @@ class Error {
 
  private:
   struct Detail;
+
   struct DetailDeleter {
     void operator()(Detail* detail) const noexcept;
   };
+
   std::unique_ptr<Detail, DetailDeleter> detail_;
 };
 
@@ -83,20 +85,34 @@ class Error {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const noexcept { return state_.index() == 0; }
+
   explicit operator bool() const noexcept { return ok(); }
+
   T& value() & { return std::get<0>(state_); }
+
   const T& value() const& { return std::get<0>(state_); }
+
   T&& value() && { return std::get<0>(std::move(state_)); }
+
   T& operator*() & { return value(); }
+
   const T& operator*() const& { return value(); }
+
   T* operator->() { return &value(); }
+
   const T* operator->() const { return &value(); }
+
   Error& error() & { return std::get<1>(state_); }
+
   const Error& error() const& { return std::get<1>(state_); }
+
   Error&& error() && { return std::get<1>(std::move(state_)); }
 
  private:
@@ -107,18 +123,25 @@ class [[nodiscard]] Result {
 class [[nodiscard]] Status {
  public:
   Status() = default;
+
   Status(Error error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const noexcept { return !error_.has_value(); }
+
   explicit operator bool() const noexcept { return ok(); }
+
   Error& error() & { return *error_; }
+
   const Error& error() const& { return *error_; }
+
   Error&& error() && { return std::move(*error_); }
 
  private:
   std::optional<Error> error_;
 };
 
-inline Status ok_status() { return {}; }
+inline Status ok_status() {
+  return {};
+}
 
 }  // namespace freshet

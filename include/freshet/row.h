@@ -24,14 +24,20 @@ struct Value {
   ValueKind kind = ValueKind::null;
 
   std::string_view view() const noexcept { return {data, size}; }
+
   bool is_null() const noexcept { return kind == ValueKind::null; }
+
   bool is_unchanged() const noexcept { return kind == ValueKind::unchanged; }
+
   static Value text(std::string_view bytes) noexcept {
     return {bytes.data(), static_cast<std::uint32_t>(bytes.size()), ValueKind::text};
   }
+
   static Value null() noexcept { return {}; }
+
   static Value unchanged() noexcept { return {nullptr, 0, ValueKind::unchanged}; }
 };
+
 using RowView = std::span<const Value>;
 
 enum class Op : std::uint8_t {
@@ -54,7 +60,8 @@ struct TransactionInfo {
 };
 
 /// One row change. All views live as long as the Group (or RowBatch) that holds it.
-/// insert: after. update: after, and before iff the key changed or the identity is FULL. remove: before.
+/// insert: after. update: after, and before iff the key changed or the identity is FULL. remove:
+/// before.
 struct Change {
   Op op = Op::insert;
   OldRow old_row = OldRow::none;

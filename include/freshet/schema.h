@@ -16,6 +16,7 @@ struct TableName {
   friend bool operator==(const TableName&, const TableName&) = default;
   friend auto operator<=>(const TableName&, const TableName&) = default;
 };
+
 /// "schema.table" for messages and logs; not quoted, so never for SQL.
 std::string to_string(const TableName& name);
 
@@ -41,10 +42,12 @@ struct Column {
   bool is_derived = false;
   /// The type belongs to PostgreSQL itself (OID < 16384), or is an array of such.
   bool is_builtin_type = true;
-  /// The text form of equal values is always equal bytes (integers, uuid, text under a deterministic
-  /// collation, ...), so that values may be compared as bytes. False for numeric, float, citext, ...
+  /// The text form of equal values is always equal bytes (integers, uuid, text under a
+  /// deterministic collation, ...), so that values may be compared as bytes. False for numeric,
+  /// float, citext, ...
   bool is_byte_comparable = false;
-  /// Value that rows written before the column was added have (pg_attribute.attmissingval), as text.
+  /// Value that rows written before the column was added have (pg_attribute.attmissingval), as
+  /// text.
   std::shared_ptr<const std::string> missing_value;
   friend bool operator==(const Column&, const Column&);
 };
@@ -62,6 +65,7 @@ struct TableSchema {
   /// True if rows can be addressed by a key, i.e. identity is standard or index with key columns.
   bool has_key() const noexcept;
 };
+
 using SchemaPtr = std::shared_ptr<const TableSchema>;
 
 }  // namespace freshet

@@ -35,8 +35,8 @@ struct StoredPipeline {
   std::optional<std::string> publication;  ///< Set iff Freshet created it (then `drop` removes it).
   std::vector<DestinationProgress> positions;
   std::vector<TableState> tables;
-  std::vector<TableSchema> schemas;        ///< The newest version of each table.
-  std::optional<Holder> holder;            ///< Who holds the lease now.
+  std::vector<TableSchema> schemas;  ///< The newest version of each table.
+  std::optional<Holder> holder;      ///< Who holds the lease now.
 };
 
 /// Thread-safe. Every change carries the lease; a stale epoch is refused with ErrorKind::fenced.
@@ -44,7 +44,8 @@ class StateStore {
  public:
   virtual ~StateStore() = default;
   /// Takes the pipeline: raises the epoch. While a living process (on this host: its pid exists;
-  /// elsewhere: it renewed within kLeaseTimeout) holds it, fails with `lease_held`, naming host and pid.
+  /// elsewhere: it renewed within kLeaseTimeout) holds it, fails with `lease_held`, naming host and
+  /// pid.
   virtual Result<Lease> acquire(const std::string& pipeline, const Holder& self) = 0;
   /// Says that the holder lives; to be called every few seconds.
   virtual Status renew(const Lease& lease) = 0;
@@ -59,6 +60,7 @@ class StateStore {
   /// Forgets the pipeline altogether, its lease included.
   virtual Status forget(const Lease& lease) = 0;
 };
+
 constexpr std::chrono::seconds kLeaseTimeout{15};
 
 }  // namespace freshet

@@ -11,13 +11,15 @@
 namespace freshet {
 
 /// Changes rows of one table, batch at a time, order kept. Deterministic: the same input gives the
-/// same output, so that a replay writes the same values. Calls may come from several threads at once.
+/// same output, so that a replay writes the same values. Calls may come from several threads at
+/// once.
 class Transform {
  public:
   virtual ~Transform() = default;
   /// The table it works on.
   virtual const TableName& table() const = 0;
-  /// What rows of `input` look like afterwards; an error (kind `config`) names a column that is missing.
+  /// What rows of `input` look like afterwards; an error (kind `config`) names a column that is
+  /// missing.
   virtual Result<SchemaPtr> output_schema(const SchemaPtr& input) = 0;
   /// Rewrites the changes of one run. New values and rows are allocated in `arena`, which outlives
   /// the changes. `before` rows get the same shape as `after` rows.

@@ -10,7 +10,8 @@ namespace freshet {
 
 class Backoff {
  public:
-  Backoff(std::chrono::milliseconds first, std::chrono::milliseconds most) : first_(first), most_(most) {}
+  Backoff(std::chrono::milliseconds first, std::chrono::milliseconds most)
+      : first_(first), most_(most) {}
 
   /// The next wait, between half and the whole of the current step; `random` is any 64-bit number.
   std::chrono::milliseconds next(std::uint64_t random) {
@@ -19,7 +20,9 @@ class Backoff {
     const auto half = static_cast<std::uint64_t>(std::max<std::int64_t>(step.count() / 2, 1));
     return std::chrono::milliseconds(static_cast<std::int64_t>(half + random % half));
   }
+
   void reset() { attempt_ = 0; }
+
   unsigned attempt() const noexcept { return attempt_; }
 
  private:

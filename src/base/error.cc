@@ -13,7 +13,9 @@ struct Error::Detail {
   bool in_doubt = false;
 };
 
-void Error::DetailDeleter::operator()(Detail* detail) const noexcept { delete detail; }
+void Error::DetailDeleter::operator()(Detail* detail) const noexcept {
+  delete detail;
+}
 
 Error::Error(ErrorKind kind, std::string message)
     : detail_(new Detail{kind, std::move(message), {}, {}, {}, false}) {}
@@ -64,15 +66,25 @@ Error&& Error::in_doubt() && {
   return std::move(*this);
 }
 
-ErrorKind Error::kind() const noexcept { return detail_->kind; }
+ErrorKind Error::kind() const noexcept {
+  return detail_->kind;
+}
 
-const std::string& Error::message() const noexcept { return detail_->message; }
+const std::string& Error::message() const noexcept {
+  return detail_->message;
+}
 
-const std::string& Error::fix() const noexcept { return detail_->fix; }
+const std::string& Error::fix() const noexcept {
+  return detail_->fix;
+}
 
-const std::string& Error::sqlstate() const noexcept { return detail_->sqlstate; }
+const std::string& Error::sqlstate() const noexcept {
+  return detail_->sqlstate;
+}
 
-bool Error::is_in_doubt() const noexcept { return detail_->in_doubt; }
+bool Error::is_in_doubt() const noexcept {
+  return detail_->in_doubt;
+}
 
 const std::vector<std::pair<std::string, std::string>>& Error::context() const noexcept {
   return detail_->context;
@@ -87,31 +99,50 @@ std::string_view Error::find(std::string_view key) const noexcept {
 
 std::string Error::describe() const {
   std::string line = detail_->message;
-  for (const auto& [key, value] : detail_->context) line += fmt::format(" {}={}", key, value);
+  for (const auto& [key, value] : detail_->context)
+    line += fmt::format(" {}={}", key, value);
   if (!detail_->sqlstate.empty()) line += fmt::format(" sqlstate={}", detail_->sqlstate);
   return line;
 }
 
 std::string_view to_string(ErrorKind kind) noexcept {
   switch (kind) {
-    case ErrorKind::connection: return "connection";
-    case ErrorKind::busy: return "busy";
-    case ErrorKind::slot_in_use: return "slot_in_use";
-    case ErrorKind::lease_held: return "lease_held";
-    case ErrorKind::fenced: return "fenced";
-    case ErrorKind::went_back: return "went_back";
-    case ErrorKind::credentials: return "credentials";
-    case ErrorKind::permission: return "permission";
-    case ErrorKind::setting: return "setting";
-    case ErrorKind::config: return "config";
-    case ErrorKind::gap: return "gap";
-    case ErrorKind::data: return "data";
-    case ErrorKind::schema: return "schema";
-    case ErrorKind::protocol: return "protocol";
-    case ErrorKind::storage: return "storage";
-    case ErrorKind::unsupported: return "unsupported";
-    case ErrorKind::cancelled: return "cancelled";
-    case ErrorKind::internal: return "internal";
+    case ErrorKind::connection:
+      return "connection";
+    case ErrorKind::busy:
+      return "busy";
+    case ErrorKind::slot_in_use:
+      return "slot_in_use";
+    case ErrorKind::lease_held:
+      return "lease_held";
+    case ErrorKind::fenced:
+      return "fenced";
+    case ErrorKind::went_back:
+      return "went_back";
+    case ErrorKind::credentials:
+      return "credentials";
+    case ErrorKind::permission:
+      return "permission";
+    case ErrorKind::setting:
+      return "setting";
+    case ErrorKind::config:
+      return "config";
+    case ErrorKind::gap:
+      return "gap";
+    case ErrorKind::data:
+      return "data";
+    case ErrorKind::schema:
+      return "schema";
+    case ErrorKind::protocol:
+      return "protocol";
+    case ErrorKind::storage:
+      return "storage";
+    case ErrorKind::unsupported:
+      return "unsupported";
+    case ErrorKind::cancelled:
+      return "cancelled";
+    case ErrorKind::internal:
+      return "internal";
   }
   return "unknown";
 }

@@ -7,7 +7,8 @@ Retry retry_of(const Error& error) noexcept {
     case ErrorKind::connection:
     case ErrorKind::busy:
     case ErrorKind::slot_in_use:
-    case ErrorKind::went_back: return Retry::reconnect;
+    case ErrorKind::went_back:
+      return Retry::reconnect;
     case ErrorKind::lease_held:
     case ErrorKind::fenced:
     case ErrorKind::credentials:
@@ -21,22 +22,27 @@ Retry retry_of(const Error& error) noexcept {
     case ErrorKind::storage:
     case ErrorKind::unsupported:
     case ErrorKind::cancelled:
-    case ErrorKind::internal: return Retry::never;
+    case ErrorKind::internal:
+      return Retry::never;
   }
   return Retry::never;
 }
 
 ExitCode exit_code_of(const Error& error) noexcept {
   switch (error.kind()) {
-    case ErrorKind::config: return ExitCode::usage;
+    case ErrorKind::config:
+      return ExitCode::usage;
     case ErrorKind::credentials:
     case ErrorKind::permission:
     case ErrorKind::setting:
     case ErrorKind::lease_held:
     case ErrorKind::slot_in_use:
-    case ErrorKind::unsupported: return ExitCode::preflight;
-    case ErrorKind::gap: return ExitCode::gap;
-    case ErrorKind::cancelled: return ExitCode::done;
+    case ErrorKind::unsupported:
+      return ExitCode::preflight;
+    case ErrorKind::gap:
+      return ExitCode::gap;
+    case ErrorKind::cancelled:
+      return ExitCode::done;
     case ErrorKind::connection:
     case ErrorKind::busy:
     case ErrorKind::went_back:
@@ -45,24 +51,34 @@ ExitCode exit_code_of(const Error& error) noexcept {
     case ErrorKind::schema:
     case ErrorKind::protocol:
     case ErrorKind::storage:
-    case ErrorKind::internal: return ExitCode::failed;
+    case ErrorKind::internal:
+      return ExitCode::failed;
   }
   return ExitCode::failed;
 }
 
 std::string_view advice_of(const Error& error) noexcept {
   switch (error.kind()) {
-    case ErrorKind::connection: return "check that the server runs and can be reached from here";
-    case ErrorKind::busy: return "the server refused for now; freshet tries again";
-    case ErrorKind::slot_in_use: return "stop the other process that streams from this slot";
-    case ErrorKind::lease_held: return "stop the other freshet, or wait until its lease expires";
-    case ErrorKind::fenced: return "a newer freshet runs this pipeline; nothing to do here";
-    case ErrorKind::went_back: return "the destination lost commits; freshet streams them again";
-    case ErrorKind::credentials: return "check user, password, database name and pg_hba.conf";
+    case ErrorKind::connection:
+      return "check that the server runs and can be reached from here";
+    case ErrorKind::busy:
+      return "the server refused for now; freshet tries again";
+    case ErrorKind::slot_in_use:
+      return "stop the other process that streams from this slot";
+    case ErrorKind::lease_held:
+      return "stop the other freshet, or wait until its lease expires";
+    case ErrorKind::fenced:
+      return "a newer freshet runs this pipeline; nothing to do here";
+    case ErrorKind::went_back:
+      return "the destination lost commits; freshet streams them again";
+    case ErrorKind::credentials:
+      return "check user, password, database name and pg_hba.conf";
     case ErrorKind::gap:
       return "changes would be skipped; run `freshet drop` and start again to copy afresh";
-    case ErrorKind::storage: return "free disk space or mend the permissions of the path named";
-    case ErrorKind::protocol: return "report this with the log; nothing was acknowledged past it";
+    case ErrorKind::storage:
+      return "free disk space or mend the permissions of the path named";
+    case ErrorKind::protocol:
+      return "report this with the log; nothing was acknowledged past it";
     case ErrorKind::permission:
     case ErrorKind::setting:
     case ErrorKind::config:
@@ -70,7 +86,8 @@ std::string_view advice_of(const Error& error) noexcept {
     case ErrorKind::schema:
     case ErrorKind::unsupported:
     case ErrorKind::cancelled:
-    case ErrorKind::internal: return {};
+    case ErrorKind::internal:
+      return {};
   }
   return {};
 }

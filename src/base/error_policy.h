@@ -6,8 +6,8 @@
 namespace freshet {
 
 enum class Retry : unsigned char {
-  never,       ///< Stop: somebody must act.
-  reconnect,   ///< Try again with backoff, without limit.
+  never,      ///< Stop: somebody must act.
+  reconnect,  ///< Try again with backoff, without limit.
 };
 
 Retry retry_of(const Error& error) noexcept;

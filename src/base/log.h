@@ -1,11 +1,11 @@
 // Log lines: one per event, a lower-case message then key=value fields. Thread-safe.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <initializer_list>
 #include <string>
 #include <string_view>
+
+#include <fmt/format.h>
 
 #include "freshet/result.h"
 
@@ -18,6 +18,7 @@ enum class LogFormat : unsigned char { text, json };
 struct LogField {
   template <typename T>
   LogField(std::string_view name, const T& value) : key(name), text(fmt::format("{}", value)) {}
+
   std::string_view key;
   std::string text;
 };
@@ -35,9 +36,11 @@ void log_error(LogLevel level, std::string_view message, const Error& error);
 inline void log_info(std::string_view message, std::initializer_list<LogField> fields = {}) {
   log(LogLevel::info, message, fields);
 }
+
 inline void log_warn(std::string_view message, std::initializer_list<LogField> fields = {}) {
   log(LogLevel::warn, message, fields);
 }
+
 inline void log_debug(std::string_view message, std::initializer_list<LogField> fields = {}) {
   log(LogLevel::debug, message, fields);
 }

@@ -1,8 +1,8 @@
 #include "freshet/lsn.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
+
+#include <fmt/format.h>
 
 namespace freshet {
 

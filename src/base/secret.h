@@ -11,17 +11,22 @@ namespace freshet {
 class Secret {
  public:
   Secret() = default;
+
   explicit Secret(std::string value) : value_(std::move(value)) {}
+
   Secret(const Secret&) = default;
   Secret(Secret&&) noexcept = default;
   Secret& operator=(const Secret&) = default;
   Secret& operator=(Secret&&) noexcept = default;
+
   ~Secret() {
     volatile char* bytes = value_.data();
-    for (std::size_t i = 0; i < value_.size(); ++i) bytes[i] = 0;
+    for (std::size_t i = 0; i < value_.size(); ++i)
+      bytes[i] = 0;
   }
 
   bool empty() const noexcept { return value_.empty(); }
+
   /// The bytes themselves. Every caller is a place to review.
   const std::string& reveal() const noexcept { return value_; }
 
@@ -29,6 +34,8 @@ class Secret {
   std::string value_;
 };
 
-inline std::string to_string(const Secret& secret) { return secret.empty() ? "" : "***"; }
+inline std::string to_string(const Secret& secret) {
+  return secret.empty() ? "" : "***";
+}
 
 }  // namespace freshet

@@ -17,7 +17,9 @@ std::string wrap(std::string_view text, char quote, bool doubles_backslash) {
 
 }  // namespace
 
-std::string quote_identifier(std::string_view name) { return wrap(name, '"', false); }
+std::string quote_identifier(std::string_view name) {
+  return wrap(name, '"', false);
+}
 
 std::string quote_identifier(const TableName& name) {
   return quote_identifier(name.schema) + "." + quote_identifier(name.table);

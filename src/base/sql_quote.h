@@ -8,7 +8,8 @@
 
 namespace freshet {
 
-/// `"name"`, always quoted, inner quotes doubled. NUL bytes end the name, as they would at the server.
+/// `"name"`, always quoted, inner quotes doubled. NUL bytes end the name, as they would at the
+/// server.
 std::string quote_identifier(std::string_view name);
 /// `"schema"."table"`.
 std::string quote_identifier(const TableName& name);

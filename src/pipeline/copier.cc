@@ -1,8 +1,8 @@
 #include "pipeline/copier.h"
 
-#include <pthread.h>
-
 #include <algorithm>
+
+#include <pthread.h>
 
 #include "base/error_policy.h"
 #include "base/log.h"
@@ -14,7 +14,8 @@
 namespace freshet {
 namespace {
 
-// A snapshot that misses a transaction which the stream already brought is taken again after so long.
+// A snapshot that misses a transaction which the stream already brought is taken again after so
+// long.
 constexpr std::chrono::milliseconds kSnapshotRetry{20};
 constexpr std::chrono::milliseconds kRoundRetry{500};
 constexpr std::chrono::milliseconds kIdleWait{200};
@@ -24,7 +25,8 @@ bool is_changed_definition(const Error& error) {
   return source::is_rewritten(error) || error.sqlstate() == "42703" || error.sqlstate() == "42P01";
 }
 
-// A named publication may have a row filter of its own: the copy must not bring more than the stream.
+// A named publication may have a row filter of its own: the copy must not bring more than the
+// stream.
 std::string copied_rows(const TablePlan& plan) {
   if (plan.publication.row_filter.empty()) return plan.config.where;
   if (plan.config.where.empty()) return plan.publication.row_filter;
@@ -38,9 +40,15 @@ Copier::Copier(Options options,
                std::span<const std::unique_ptr<Lane>> lanes,
                std::mutex& router_mutex,
                Failure& failure)
-    : options_(std::move(options)), plans_(plans), lanes_(lanes), router_mutex_(router_mutex), failure_(failure) {}
+    : options_(std::move(options)),
+      plans_(plans),
+      lanes_(lanes),
+      router_mutex_(router_mutex),
+      failure_(failure) {}
 
-Copier::~Copier() { stop(); }
+Copier::~Copier() {
+  stop();
+}
 
 Status Copier::start() {
   if (options_.slot_snapshot) {
@@ -89,7 +97,8 @@ Status Copier::run_round(std::unique_ptr<source::SnapshotCoordinator> slot_snaps
       FRESHET_TRY(prepare(job));
       // Columns that came between the look at the catalogue and the snapshot would be missing.
       FRESHET_TRY(const bool is_same, is_unchanged(*connection, job));
-      if (!is_same) void_job(job, Error{ErrorKind::schema, "the table changed before its copy began"});
+      if (!is_same)
+        void_job(job, Error{ErrorKind::schema, "the table changed before its copy began"});
       const Status heaps = slot_snapshot->check_heaps(job.table);
       if (!heaps.ok() && source::is_rewritten(heaps.error())) void_job(job, heaps.error());
       if (!heaps.ok() && !source::is_rewritten(heaps.error())) return heaps;
@@ -107,7 +116,8 @@ std::vector<Copier::Job> Copier::plan_jobs(TablePhase phase) const {
   {
     const std::lock_guard lock(router_mutex_);
     for (const auto& lane : lanes_) {
-      for (const TableName& table : lane->router().tables_in(phase)) wanted[table].push_back(lane.get());
+      for (const TableName& table : lane->router().tables_in(phase))
+        wanted[table].push_back(lane.get());
     }
   }
   std::vector<Job> jobs;
@@ -134,7 +144,8 @@ Status Copier::prepare(Job& job) {
   job.table = source::CopyTable{
       .schema = job.shape->projected, .where = copied_rows(plan), .heaps = plan.catalog.heaps};
   for (Lane* lane : job.lanes) {
-    lane->set_estimate(job.name, static_cast<std::uint64_t>(std::max(0.0, plan.catalog.rows_estimated)));
+    lane->set_estimate(job.name,
+                       static_cast<std::uint64_t>(std::max(0.0, plan.catalog.rows_estimated)));
     FRESHET_TRY(lane->prepare_copy(job.shape->output));
   }
   return ok_status();
@@ -148,9 +159,10 @@ Result<bool> Copier::is_unchanged(pg::Connection& connection, const Job& job) co
 // Barrier, locks, snapshot; and again until the snapshot sees all that the stream has brought.
 Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::vector<Job>& jobs) {
   FRESHET_TRY(pg::Connection* const connection, catalog());
-  FRESHET_TRY(source::pass_barrier(*connection, [this](std::span<const source::WaitedFor> waited_for) {
-    set_activity("waiting for " + source::describe(waited_for));
-  }));
+  FRESHET_TRY(
+      source::pass_barrier(*connection, [this](std::span<const source::WaitedFor> waited_for) {
+        set_activity("waiting for " + source::describe(waited_for));
+      }));
   bool is_prepared = false;
   while (true) {
     if (!is_prepared) {
@@ -161,8 +173,10 @@ Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::
       is_prepared = true;
     }
     std::vector<source::CopyTable> tables;
-    for (const Job& job : jobs) tables.push_back(job.table);
-    FRESHET_TRY(auto snapshot, source::SnapshotCoordinator::take(options_.connect, options_.system_identifier, tables));
+    for (const Job& job : jobs)
+      tables.push_back(job.table);
+    FRESHET_TRY(auto snapshot, source::SnapshotCoordinator::take(
+                                   options_.connect, options_.system_identifier, tables));
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       jobs[i].table = std::move(tables[i]);
       FRESHET_TRY(const bool is_same, is_unchanged(*connection, jobs[i]));
@@ -178,7 +192,8 @@ Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::
 }
 
 // The check and the step from pending to copying are one: no transaction is judged in between.
-Result<bool> Copier::try_begin(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot) {
+Result<bool> Copier::try_begin(std::vector<Job>& jobs,
+                               const source::SnapshotCoordinator& snapshot) {
   const std::lock_guard lock(router_mutex_);
   for (const Job& job : jobs) {
     for (Lane* lane : job.lanes) {
@@ -186,12 +201,15 @@ Result<bool> Copier::try_begin(std::vector<Job>& jobs, const source::SnapshotCoo
     }
   }
   for (const Job& job : jobs) {
-    for (Lane* lane : job.lanes) lane->router().begin_copy(job.name, snapshot.snapshot());
+    for (Lane* lane : job.lanes)
+      lane->router().begin_copy(job.name, snapshot.snapshot());
   }
   return true;
 }
 
-Status Copier::copy(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot, bool is_slots) {
+Status Copier::copy(std::vector<Job>& jobs,
+                    const source::SnapshotCoordinator& snapshot,
+                    bool is_slots) {
   set_activity("copying");
   {
     const std::lock_guard lock(mutex_);
@@ -199,22 +217,27 @@ Status Copier::copy(std::vector<Job>& jobs, const source::SnapshotCoordinator& s
     for (Job& job : jobs) {
       job.ranges = source::plan_ranges(job.table.heaps, {.connections = options_.connections});
       job.ranges_left = job.ranges.size();
-      for (const source::CopyRange& range : job.ranges) tasks_.push_back({&job, &range});
+      for (const source::CopyRange& range : job.ranges)
+        tasks_.push_back({&job, &range});
     }
     // Taken from the back: the largest ranges go first, so that all connections end together.
     const auto pages = [](const Task& task) {
-      return task.range->end_page.value_or(std::max(task.range->heap.pages, task.range->first_page)) -
+      return task.range->end_page.value_or(
+                 std::max(task.range->heap.pages, task.range->first_page)) -
              task.range->first_page;
     };
-    std::stable_sort(tasks_.begin(), tasks_.end(), [&](const Task& a, const Task& b) { return pages(a) < pages(b); });
+    std::stable_sort(tasks_.begin(), tasks_.end(),
+                     [&](const Task& a, const Task& b) { return pages(a) < pages(b); });
   }
   const std::size_t threads = std::min<std::size_t>(options_.connections, tasks_.size());
   {
     std::vector<std::jthread> workers;
-    for (std::size_t i = 0; i < threads; ++i) workers.emplace_back([&] { work(snapshot); });
+    for (std::size_t i = 0; i < threads; ++i)
+      workers.emplace_back([&] { work(snapshot); });
   }
   if (is_stopping_) return Error{ErrorKind::cancelled, "the copy was stopped"};
-  for (Job& job : jobs) FRESHET_TRY(finish_job(job, is_slots));
+  for (Job& job : jobs)
+    FRESHET_TRY(finish_job(job, is_slots));
   return ok_status();
 }
 
@@ -226,7 +249,8 @@ Status Copier::finish_job(Job& job, bool is_slots) {
   }
   if (is_void) {
     log_info("copying the table again", {{"table", to_string(job.name)}});
-    for (Lane* lane : job.lanes) FRESHET_TRY(lane->restart_copy(job.name));
+    for (Lane* lane : job.lanes)
+      FRESHET_TRY(lane->restart_copy(job.name));
     return ok_status();
   }
   for (Lane* lane : job.lanes) {
@@ -244,8 +268,10 @@ void Copier::work(const source::SnapshotCoordinator& snapshot) {
     Status status = ok_status();
     if (!connection) {
       auto opened = pg::Connection::open(options_.connect);
-      if (opened.ok()) connection = std::move(opened).value();
-      else status = std::move(opened).error();
+      if (opened.ok())
+        connection = std::move(opened).value();
+      else
+        status = std::move(opened).error();
     }
     if (status.ok()) status = copy_task(*connection, *task, snapshot.snapshot_name());
     if (status.ok()) continue;
@@ -269,7 +295,9 @@ std::optional<Copier::Task> Copier::next_task() {
   return {};
 }
 
-Status Copier::copy_task(pg::Connection& connection, const Task& task, const std::string& snapshot_name) {
+Status Copier::copy_task(pg::Connection& connection,
+                         const Task& task,
+                         const std::string& snapshot_name) {
   const RangeId id{.table = task.job->name, .index = task.range->index, .count = task.range->count};
   auto opened = RangeFeed::open(task.job->shape, id, task.job->lanes);
   if (!opened.ok()) {
@@ -300,7 +328,8 @@ void Copier::finish_task(const Task& task, Lsn read_upto) {
 
 void Copier::void_job(Job& job, const Error& reason) {
   const std::lock_guard lock(mutex_);
-  if (!job.is_void && !is_stopping_) log_error(LogLevel::warn, "the copy of a table became void", reason);
+  if (!job.is_void && !is_stopping_)
+    log_error(LogLevel::warn, "the copy of a table became void", reason);
   job.is_void = true;
 }
 
@@ -320,7 +349,8 @@ void Copier::void_unsettled(Position received) {
     }
   }
   const std::lock_guard lock(mutex_);
-  for (TableName& table : tables) voided_.insert(std::move(table));
+  for (TableName& table : tables)
+    voided_.insert(std::move(table));
 }
 
 Status Copier::pause(std::chrono::milliseconds time) {

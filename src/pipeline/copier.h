@@ -27,7 +27,7 @@ namespace freshet {
 class Copier {
  public:
   struct Options {
-    pg::ConnectOptions connect;        ///< Its interrupter ends all copying.
+    pg::ConnectOptions connect;  ///< Its interrupter ends all copying.
     std::string system_identifier;
     std::uint32_t connections = 4;
     /// The snapshot exported by our slot's creation, imported and kept; null: take our own.
@@ -44,7 +44,8 @@ class Copier {
   /// Copies the tables that are `pending` in any lane's router. With a slot snapshot their routes
   /// are set to `copying` before this returns, so before anything is streamed.
   Status start();
-  /// The reader connected anew: copies that the stream had not passed are void (design §4, settling).
+  /// The reader connected anew: copies that the stream had not passed are void (design §4,
+  /// settling).
   void void_unsettled(Position received);
   void stop();
   /// What it does, in one phrase; empty when nothing.
@@ -59,8 +60,9 @@ class Copier {
     std::vector<source::CopyRange> ranges;
     std::size_t ranges_left = 0;
     Lsn read_upto = kNoLsn;
-    bool is_void = false;      // rewritten under us: to be copied again
+    bool is_void = false;  // rewritten under us: to be copied again
   };
+
   struct Task {
     Job* job = nullptr;
     const source::CopyRange* range = nullptr;
@@ -95,7 +97,7 @@ class Copier {
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable changed_;
-  std::vector<Task> tasks_;   // of the present round, taken from the back
+  std::vector<Task> tasks_;     // of the present round, taken from the back
   std::set<TableName> voided_;  // since the round began
   std::string activity_;
 };

@@ -18,21 +18,25 @@ class Failure {
     if (!error_) error_ = std::move(error);
     changed_.notify_all();
   }
+
   bool has_failed() const {
     const std::lock_guard lock(mutex_);
     return error_.has_value();
   }
+
   Status status() const {
     const std::lock_guard lock(mutex_);
     if (error_) return *error_;
     return ok_status();
   }
+
   /// Waits until a failure, notify() or the timeout.
   template <typename Duration>
   void wait_for(Duration timeout) {
     std::unique_lock lock(mutex_);
     if (!error_) changed_.wait_for(lock, timeout);
   }
+
   void notify() { changed_.notify_all(); }
 
  private:

@@ -13,7 +13,9 @@ void GroupBuilder::add_rows(const ShapePtr& shape, std::span<Change> changes) {
   if (!shape->kept.empty() || !shape->transforms.empty()) pending_.push_back({shape, changes});
 }
 
-void GroupBuilder::add_truncate(std::vector<SchemaPtr> tables, bool is_cascade, bool restarts_identity) {
+void GroupBuilder::add_truncate(std::vector<SchemaPtr> tables,
+                                bool is_cascade,
+                                bool restarts_identity) {
   truncated_.push_back(std::make_unique<std::vector<SchemaPtr>>(std::move(tables)));
   runs_.push_back(Run{.schema = nullptr,
                       .changes = {},
@@ -42,7 +44,8 @@ void GroupBuilder::project(const Shape& shape, std::span<Change> changes) {
   const auto narrow = [&](RowView row) -> RowView {
     if (row.empty()) return row;
     const std::span<Value> kept = arena_.array<Value>(shape.kept.size());
-    for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = row[static_cast<std::size_t>(shape.kept[i])];
+    for (std::size_t i = 0; i < kept.size(); ++i)
+      kept[i] = row[static_cast<std::size_t>(shape.kept[i])];
     return kept;
   };
   for (Change& change : changes) {
@@ -54,7 +57,8 @@ void GroupBuilder::project(const Shape& shape, std::span<Change> changes) {
 Status GroupBuilder::transform_shape(const Shape& shape, std::span<const std::span<Change>> runs) {
   if (shape.transforms.empty()) return ok_status();
   gathered_.clear();
-  for (const std::span<Change> run : runs) gathered_.insert(gathered_.end(), run.begin(), run.end());
+  for (const std::span<Change> run : runs)
+    gathered_.insert(gathered_.end(), run.begin(), run.end());
   for (std::size_t i = 0; i < shape.transforms.size(); ++i) {
     FRESHET_TRY(shape.transforms[i]->apply(*shape.transform_inputs[i], gathered_, arena_));
   }
@@ -76,7 +80,8 @@ Status GroupBuilder::transform() {
       runs.push_back(run.changes);
       return true;
     });
-    for (const std::span<Change> run : runs) project(*shape, run);
+    for (const std::span<Change> run : runs)
+      project(*shape, run);
     FRESHET_TRY(transform_shape(*shape, runs));
   }
   return ok_status();

@@ -31,11 +31,17 @@ class GroupBuilder {
   Status transform();
 
   std::span<const Run> runs() const { return runs_; }
+
   std::span<const PhaseChange> phases() const { return phases_; }
+
   bool is_empty() const { return runs_.empty() && phases_.empty(); }
+
   std::size_t byte_size() const { return byte_size_; }
+
   std::size_t change_count() const { return change_count_; }
+
   Arena& arena() { return arena_; }
+
   void clear();
 
  private:
@@ -43,6 +49,7 @@ class GroupBuilder {
     ShapePtr shape;
     std::span<Change> changes;
   };
+
   void project(const Shape& shape, std::span<Change> changes);
   Status transform_shape(const Shape& shape, std::span<const std::span<Change>> runs);
 

@@ -42,6 +42,7 @@ void put_row(std::string& out, RowView row) {
 class BlockReader {
  public:
   explicit BlockReader(std::span<const char> bytes) : bytes_(bytes) {}
+
   bool is_done() const { return at_ == bytes_.size(); }
 
   template <typename T>
@@ -187,14 +188,18 @@ Result<bool> HoldSpool::next(HeldPiece& piece) {
       end_run();
       const auto index = in.get<std::uint32_t>();
       const bool restarts = in.get<bool>();
-      piece.items.push_back(HeldItem{
-          .is_truncate = true, .restarts_identity = restarts, .schema = schemas_[index], .changes = {}});
+      piece.items.push_back(HeldItem{.is_truncate = true,
+                                     .restarts_identity = restarts,
+                                     .schema = schemas_[index],
+                                     .changes = {}});
     }
   }
   end_run();
   return true;
 }
 
-bool HoldSpool::is_empty() const { return next_block_ == blocks_.size() && open_.empty(); }
+bool HoldSpool::is_empty() const {
+  return next_block_ == blocks_.size() && open_.empty();
+}
 
 }  // namespace freshet

@@ -42,14 +42,16 @@ class HoldSpool {
   /// Takes the next stretch out; false when nothing is left.
   Result<bool> next(HeldPiece& piece);
   bool is_empty() const;
+
   std::uint64_t change_count() const noexcept { return change_count_; }
 
  private:
   struct Block {
-    std::string bytes;           // empty once it lies in the file
+    std::string bytes;  // empty once it lies in the file
     std::uint64_t offset = 0;
     std::size_t size = 0;
   };
+
   std::uint32_t index_of(const SchemaPtr& schema);
   Status close_block();
   Status load(const Block& block, std::vector<char>& into) const;

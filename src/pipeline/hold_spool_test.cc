@@ -29,7 +29,8 @@ struct Fixture {
 
   MemorySpillStore spill;
   HoldSpool spool;
-  TransactionInfo info{.xid = Xid{7}, .commit_lsn = Lsn{100}, .end_lsn = Lsn{120}, .committed_at = SourceTime{5}};
+  TransactionInfo info{
+      .xid = Xid{7}, .commit_lsn = Lsn{100}, .end_lsn = Lsn{120}, .committed_at = SourceTime{5}};
 };
 
 TEST(HoldSpool, GivesBackWhatItTookInOrder) {
@@ -64,7 +65,8 @@ TEST(HoldSpool, SurvivesMoreThanItsMemory) {
   Fixture fixture(0);
   const SchemaPtr schema = schema_of("t");
   const std::string text(300'000, 'x');
-  for (std::uint64_t i = 0; i < 20; ++i) fixture.add(schema, i, text);
+  for (std::uint64_t i = 0; i < 20; ++i)
+    fixture.add(schema, i, text);
   HeldPiece piece;
   std::uint64_t next = 0;
   while (true) {

@@ -27,6 +27,7 @@ class LagMeter {
     Clock::time_point at;
     float lag_ms;
   };
+
   mutable std::mutex mutex_;
   std::deque<Sample> samples_;  // guarded by mutex_
 };

@@ -1,8 +1,8 @@
 #include "pipeline/lane.h"
 
-#include <pthread.h>
-
 #include <algorithm>
+
+#include <pthread.h>
 
 #include "base/log.h"
 #include "base/try.h"
@@ -41,7 +41,9 @@ Lane::~Lane() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Lane::set_current(const SchemaPtr& output) { current_[output->name] = output; }
+void Lane::set_current(const SchemaPtr& output) {
+  current_[output->name] = output;
+}
 
 void Lane::start() {
   thread_ = std::thread([this] {
@@ -60,16 +62,19 @@ Status Lane::run() {
     is_working_.store(false, std::memory_order_release);
     queue_.take(taken, traits_.group_bytes_max, wait_max());
     is_working_.store(true, std::memory_order_release);
-    for (LaneCall& call : taken.calls) call.done.set_value(call.work());
+    for (LaneCall& call : taken.calls)
+      call.done.set_value(call.work());
     if (taken.is_closed) break;
     if (!taken.items.empty()) around_.reader_wake.notify();
-    for (const LaneItem& item : taken.items) FRESHET_TRY(consume(item));
+    for (const LaneItem& item : taken.items)
+      FRESHET_TRY(consume(item));
     FRESHET_TRY(flush_complete());
     FRESHET_TRY(catch_up());
     FRESHET_TRY(settle());
   }
-  FRESHET_TRY(const Position durable, destination_->write(Group{.runs = {}, .phases = {}, .upto = position_},
-                                                          Durability::required));
+  FRESHET_TRY(const Position durable,
+              destination_->write(Group{.runs = {}, .phases = {}, .upto = position_},
+                                  Durability::required));
   destination_durable_ = durable;
   return store_progress(true);
 }
@@ -92,7 +97,8 @@ Status Lane::consume(const LaneItem& item) {
     upto_ = std::max(upto_, Position{item.transaction->info().end_lsn});
     return ok_status();
   }
-  const bool is_large = group_.byte_size() + item.transaction->byte_size() > traits_.group_bytes_max;
+  const bool is_large =
+      group_.byte_size() + item.transaction->byte_size() > traits_.group_bytes_max;
   if (is_large) FRESHET_TRY(flush_complete());
   return consume_transaction(*item.transaction);
 }
@@ -107,7 +113,8 @@ Status Lane::consume_transaction(const Transaction& transaction) {
     const std::span<Item> items = piece.items();
     // Moving a piece keeps its views valid: it has to live as long as the group.
     group_.keep(std::move(piece));
-    for (Item& item : items) FRESHET_TRY(route_item(item, transaction.info().xid, verdicts));
+    for (Item& item : items)
+      FRESHET_TRY(route_item(item, transaction.info().xid, verdicts));
     if (group_.byte_size() > traits_.group_bytes_max) FRESHET_TRY(flush_part());
   }
   upto_ = Position{transaction.info().end_lsn};
@@ -131,13 +138,18 @@ Verdict Lane::verdict_of(const SchemaPtr& schema,
   return verdict;
 }
 
-Status Lane::route_item(Item& item, Xid top_level, std::map<const TableSchema*, Verdict>& verdicts) {
+Status Lane::route_item(Item& item,
+                        Xid top_level,
+                        std::map<const TableSchema*, Verdict>& verdicts) {
   if (item.kind == Item::Kind::message) return ok_status();
   if (item.kind == Item::Kind::truncate) return route_truncate(item, verdicts, top_level);
   switch (verdict_of(item.schema, top_level, verdicts)) {
-    case Verdict::apply: return apply_rows(item.schema, item.changes);
-    case Verdict::hold: return spool_of(item.schema->name).append(item.schema, item.changes);
-    case Verdict::skip: return ok_status();
+    case Verdict::apply:
+      return apply_rows(item.schema, item.changes);
+    case Verdict::hold:
+      return spool_of(item.schema->name).append(item.schema, item.changes);
+    case Verdict::skip:
+      return ok_status();
   }
   return ok_status();
 }
@@ -156,10 +168,12 @@ Status Lane::route_truncate(const Item& item,
       case Verdict::hold:
         FRESHET_TRY(spool_of(schema->name).append_truncate(schema, item.restarts_identity));
         break;
-      case Verdict::skip: break;
+      case Verdict::skip:
+        break;
     }
   }
-  if (!tables.empty()) group_.add_truncate(std::move(tables), item.is_cascade, item.restarts_identity);
+  if (!tables.empty())
+    group_.add_truncate(std::move(tables), item.is_cascade, item.restarts_identity);
   return ok_status();
 }
 
@@ -189,8 +203,8 @@ Status Lane::evolve(const TableName& name, const SchemaPtr& to) {
   FRESHET_TRY(is_between_transactions ? flush_complete() : flush_part());
   const SchemaPtr from = current_.at(name);
   FRESHET_TRY(destination_->evolve(from, to));
-  log_info("table definition followed", {{"destination", name_}, {"table", to_string(name)},
-                                         {"columns", to->columns.size()}});
+  log_info("table definition followed",
+           {{"destination", name_}, {"table", to_string(name)}, {"columns", to->columns.size()}});
   return around_.state.store_schema(around_.lease, *to);
 }
 
@@ -238,7 +252,8 @@ Status Lane::write(bool is_complete, Durability durability) {
 void Lane::account(const Group& group) {
   const auto now = LagMeter::Clock::now();
   if (group.is_complete) {
-    for (const SourceTime committed_at : commit_times_) lag_.add(committed_at, now);
+    for (const SourceTime committed_at : commit_times_)
+      lag_.add(committed_at, now);
   }
   const std::lock_guard lock(stats_mutex_);
   for (const Run& run : group.runs) {
@@ -261,9 +276,11 @@ void Lane::set_durable(Position position) {
 
 // A destination that does not wait for the disk is asked for a proof once it has nothing to do.
 Status Lane::settle() {
-  if (destination_durable_ < position_ && queue_.is_empty() && Clock::now() - last_write_ >= kSettleAfter) {
+  if (destination_durable_ < position_ && queue_.is_empty() &&
+      Clock::now() - last_write_ >= kSettleAfter) {
     FRESHET_TRY(const Position durable,
-                destination_->write(Group{.runs = {}, .phases = {}, .upto = position_}, Durability::required));
+                destination_->write(Group{.runs = {}, .phases = {}, .upto = position_},
+                                    Durability::required));
     destination_durable_ = std::max(destination_durable_, durable);
   }
   return store_progress(false);
@@ -272,10 +289,12 @@ Status Lane::settle() {
 // Where the destination keeps no position, the state store's is the one that counts.
 Status Lane::store_progress(bool is_forced) {
   const Position durable = destination_durable_;
-  const bool is_due = is_forced || Clock::now() - last_store_ >= kStoreInterval ||
-                      (!traits_.keeps_position && around_.is_urgent.load(std::memory_order_relaxed));
+  const bool is_due =
+      is_forced || Clock::now() - last_store_ >= kStoreInterval ||
+      (!traits_.keeps_position && around_.is_urgent.load(std::memory_order_relaxed));
   if (durable > stored_ && is_due) {
-    FRESHET_TRY(around_.state.store_position(around_.lease, {.destination = name_, .position = durable}));
+    FRESHET_TRY(
+        around_.state.store_position(around_.lease, {.destination = name_, .position = durable}));
     stored_ = durable;
     last_store_ = Clock::now();
   }

@@ -29,12 +29,12 @@ namespace freshet {
 struct LaneSurroundings {
   TablePlans& plans;
   SchemaResolver& resolver;
-  SpillStore& spill;           ///< For this lane alone.
+  SpillStore& spill;  ///< For this lane alone.
   StateStore& state;
   const Lease& lease;
-  Wake& reader_wake;           ///< Told when positions move or the queue has room again.
+  Wake& reader_wake;  ///< Told when positions move or the queue has room again.
   Failure& failure;
-  std::mutex& router_mutex;    ///< Guards the routers of all lanes: a copy begins in all at once.
+  std::mutex& router_mutex;      ///< Guards the routers of all lanes: a copy begins in all at once.
   std::atomic<bool>& is_urgent;  ///< Somebody waits for a position: commit empty groups at once.
 };
 
@@ -44,7 +44,7 @@ class Lane {
   struct Options {
     std::string name;
     std::unique_ptr<Destination> destination;
-    DestinationState opened;   ///< What open() returned, with a position.
+    DestinationState opened;  ///< What open() returned, with a position.
     std::size_t queue_bytes_max = std::size_t{32} << 20;
     std::size_t hold_bytes_max = std::size_t{16} << 20;
   };
@@ -54,21 +54,29 @@ class Lane {
 
   // Before start(), by the session.
   Destination& destination() { return *destination_; }
-  Router& router() { return router_; }   ///< Under router_mutex once started.
+
+  Router& router() { return router_; }  ///< Under router_mutex once started.
+
   /// What the destination's table looks like now.
   void set_current(const SchemaPtr& output);
   void start();
 
   // Reader's thread.
   void push(const TransactionPtr& transaction) { queue_.push({transaction, {}}); }
+
   void push_idle(Position position) { queue_.push({nullptr, position}); }
+
   bool is_full() const { return queue_.is_full(); }
 
   // Any thread.
   const std::string& name() const { return name_; }
+
   Position written() const { return Position{Lsn{written_.load(std::memory_order_acquire)}}; }
+
   Position durable() const { return Position{Lsn{durable_.load(std::memory_order_acquire)}}; }
+
   bool is_idle() const { return queue_.is_empty() && !is_working_.load(std::memory_order_acquire); }
+
   /// Empties the table at the destination, ready for a copy of rows of `output`.
   Status prepare_copy(const SchemaPtr& output);
   /// All ranges are committed at the destination: catch up, then stream.
@@ -76,8 +84,10 @@ class Lane {
   /// The copy is void: holds nothing of it any more.
   Status restart_copy(const TableName& table);
   void count_copied(const TableName& table, std::uint64_t rows, std::uint64_t bytes);
+
   /// Held while a range is written, where the destination takes one at a time.
   std::mutex& copy_mutex() { return copy_mutex_; }
+
   void set_estimate(const TableName& table, std::uint64_t rows);
   void add_stats(PipelineStats& stats) const;
 
@@ -86,6 +96,7 @@ class Lane {
 
  private:
   using Clock = std::chrono::steady_clock;
+
   struct Counters {
     std::uint64_t rows_copied = 0;
     std::uint64_t bytes_copied = 0;
@@ -97,8 +108,12 @@ class Lane {
   Status consume(const LaneItem& item);
   Status consume_transaction(const Transaction& transaction);
   Status route_item(Item& item, Xid top_level, std::map<const TableSchema*, Verdict>& verdicts);
-  Status route_truncate(const Item& item, std::map<const TableSchema*, Verdict>& verdicts, Xid top_level);
-  Verdict verdict_of(const SchemaPtr& schema, Xid top_level, std::map<const TableSchema*, Verdict>& verdicts);
+  Status route_truncate(const Item& item,
+                        std::map<const TableSchema*, Verdict>& verdicts,
+                        Xid top_level);
+  Verdict verdict_of(const SchemaPtr& schema,
+                     Xid top_level,
+                     std::map<const TableSchema*, Verdict>& verdicts);
   Status apply_rows(const SchemaPtr& streamed, std::span<Change> changes);
   Status filter_rows(const Shape& shape, const TablePlan& plan, std::span<Change>& changes);
   Result<ShapePtr> follow_schema(const SchemaPtr& streamed);
@@ -125,9 +140,9 @@ class Lane {
 
   // The lane's thread alone:
   GroupBuilder group_;
-  Position position_;        // of the last complete group
-  Position upto_;            // of the last transaction in the group in hand
-  bool is_in_parts_ = false; // a part of a transaction has been written, its end not
+  Position position_;              // of the last complete group
+  Position upto_;                  // of the last transaction in the group in hand
+  bool is_in_parts_ = false;       // a part of a transaction has been written, its end not
   std::size_t runs_complete_ = 0;  // runs of the group that belong to whole transactions
   std::vector<SourceTime> commit_times_;
   std::map<TableName, SchemaPtr> current_;

@@ -66,12 +66,13 @@ Status Lane::catch_up() {
       if (router_.may_catch_up(table, position_)) ready.push_back(std::move(table));
     }
   }
-  for (const TableName& table : ready) FRESHET_TRY(drain(table));
+  for (const TableName& table : ready)
+    FRESHET_TRY(drain(table));
   return ok_status();
 }
 
-// Applies what the table's spool holds. The last of it and the new phase share one commit, so that a
-// reader of the destination sees the table either behind, and said to be so, or in step.
+// Applies what the table's spool holds. The last of it and the new phase share one commit, so that
+// a reader of the destination sees the table either behind, and said to be so, or in step.
 Status Lane::drain(const TableName& table) {
   FRESHET_TRY(flush_complete());
   HoldSpool& spool = spool_of(table);
@@ -99,11 +100,13 @@ Status Lane::drain(const TableName& table) {
     const std::lock_guard lock(around_.router_mutex);
     router_.set_streaming(table);
   }
-  log_info("table is streaming", {{"destination", name_}, {"table", to_string(table)},
-                                  {"lsn", to_string(position_.end)}});
+  log_info(
+      "table is streaming",
+      {{"destination", name_}, {"table", to_string(table)}, {"lsn", to_string(position_.end)}});
   around_.failure.notify();
   return around_.state.store_table(
-      around_.lease, {.destination = name_, .table = table, .phase = TablePhase::streaming, .reason = {}});
+      around_.lease,
+      {.destination = name_, .table = table, .phase = TablePhase::streaming, .reason = {}});
 }
 
 void Lane::count_copied(const TableName& table, std::uint64_t rows, std::uint64_t bytes) {
@@ -135,7 +138,8 @@ void Lane::add_stats(PipelineStats& stats) const {
   {
     const std::lock_guard lock(around_.router_mutex);
     for (TableStats& table : stats.tables) {
-      if (table.destination == name_ && router_.knows(table.name)) table.phase = router_.phase(table.name);
+      if (table.destination == name_ && router_.knows(table.name))
+        table.phase = router_.phase(table.name);
     }
   }
   totals.written = written();

@@ -17,7 +17,8 @@ struct Judged {
 };
 
 Error unknown_match(const TableName& table, const Change& change) {
-  return Error{ErrorKind::unsupported, "the row filter uses a large value that the update did not send"}
+  return Error{ErrorKind::unsupported,
+               "the row filter uses a large value that the update did not send"}
       .with("table", to_string(table))
       .with("lsn", to_string(change.lsn))
       .fix("ALTER TABLE ... REPLICA IDENTITY FULL, or filter on a column that is not TOASTed");
@@ -44,7 +45,10 @@ Change as_op(const Change& change, Op op) {
 
 // Under FULL both rows can be judged; else the old one is unknown, and the destination may or may
 // not hold it.
-void translate(const Change& change, bool is_match, std::optional<bool> was_match, std::vector<Change>& out) {
+void translate(const Change& change,
+               bool is_match,
+               std::optional<bool> was_match,
+               std::vector<Change>& out) {
   switch (change.op) {
     case Op::insert:
     case Op::upsert:
@@ -53,7 +57,8 @@ void translate(const Change& change, bool is_match, std::optional<bool> was_matc
     case Op::remove:
       if (was_match.value_or(true)) out.push_back(change);
       return;
-    case Op::update: break;
+    case Op::update:
+      break;
   }
   if (was_match.has_value()) {
     if (*was_match && is_match) out.push_back(change);

@@ -53,7 +53,8 @@ void LaneQueue::take(Taken& taken, std::size_t bytes_max, std::chrono::milliseco
   taken.items.clear();
   taken.calls.clear();
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, wait_max, [&] { return !items_.empty() || !calls_.empty() || is_closed_; });
+  changed_.wait_for(lock, wait_max,
+                    [&] { return !items_.empty() || !calls_.empty() || is_closed_; });
   taken.is_closed = is_closed_;
   taken.calls.swap(calls_);
   std::size_t count = 0;
@@ -81,7 +82,8 @@ void LaneQueue::close() {
     refused.swap(calls_);
   }
   changed_.notify_all();
-  for (LaneCall& call : refused) call.done.set_value(Error{ErrorKind::cancelled, "the lane has stopped"});
+  for (LaneCall& call : refused)
+    call.done.set_value(Error{ErrorKind::cancelled, "the lane has stopped"});
 }
 
 }  // namespace freshet

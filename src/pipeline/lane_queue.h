@@ -43,6 +43,7 @@ class LaneQueue {
     std::vector<LaneCall> calls;
     bool is_closed = false;
   };
+
   /// Takes items up to `bytes_max` (one at least) and all calls; waits until there are some, the
   /// queue is closed, or the time is over.
   void take(Taken& taken, std::size_t bytes_max, std::chrono::milliseconds wait_max);

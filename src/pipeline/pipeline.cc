@@ -31,7 +31,8 @@ using Clock = std::chrono::steady_clock;
 bool pause(const std::stop_token& stop, std::chrono::milliseconds time) {
   const auto until = Clock::now() + time;
   while (!stop.stop_requested() && Clock::now() < until) {
-    std::this_thread::sleep_for(std::min<Clock::duration>(until - Clock::now(), std::chrono::milliseconds(20)));
+    std::this_thread::sleep_for(
+        std::min<Clock::duration>(until - Clock::now(), std::chrono::milliseconds(20)));
   }
   return !stop.stop_requested();
 }
@@ -62,7 +63,8 @@ class SupervisedPipeline final : public Pipeline {
     }
     FRESHET_TRY(const Lease lease, acquire(stop));
     Status status = supervise(lease, stop, until, directory + "/spill");
-    if (const Status released = state_->release(lease); !released.ok() && status.ok()) return released;
+    if (const Status released = state_->release(lease); !released.ok() && status.ok())
+      return released;
     return status;
   }
 
@@ -84,9 +86,11 @@ class SupervisedPipeline final : public Pipeline {
       auto lease = state_->acquire(config_.pipeline, self);
       const bool is_held = !lease.ok() && lease.error().kind() == ErrorKind::lease_held;
       if (!is_held || Clock::now() >= deadline) return lease;
-      if (!has_told) log_error(LogLevel::warn, "waiting up to 30 s for the pipeline", lease.error());
+      if (!has_told)
+        log_error(LogLevel::warn, "waiting up to 30 s for the pipeline", lease.error());
       has_told = true;
-      if (!pause(stop, kTakeOverPoll)) return Error{ErrorKind::cancelled, "stopped while waiting for the pipeline"};
+      if (!pause(stop, kTakeOverPoll))
+        return Error{ErrorKind::cancelled, "stopped while waiting for the pipeline"};
     }
   }
 
@@ -99,11 +103,12 @@ class SupervisedPipeline final : public Pipeline {
     bool has_streamed = false;
     const auto started = Clock::now();
     while (true) {
-      auto session = std::make_unique<Session>(Session::Options{.config = config_,
-                                                                .state = *state_,
-                                                                .lease = lease,
-                                                                .transforms = *transforms_,
-                                                                .spill_directory = spill_directory});
+      auto session =
+          std::make_unique<Session>(Session::Options{.config = config_,
+                                                     .state = *state_,
+                                                     .lease = lease,
+                                                     .transforms = *transforms_,
+                                                     .spill_directory = spill_directory});
       swap_session(std::move(session));
       const Status status = session_->run(stop, until);
       if (session_->has_streamed()) backoff.reset();
@@ -117,9 +122,12 @@ class SupervisedPipeline final : public Pipeline {
     }
   }
 
-  // Before anything has been streamed an error is most likely a mistake in the configuration: say so
-  // at once. But a slot or a busy server may still belong to the freshet that ran before this one.
-  static bool is_worth_retrying(const Error& error, bool has_streamed, Clock::duration since_start) {
+  // Before anything has been streamed an error is most likely a mistake in the configuration: say
+  // so at once. But a slot or a busy server may still belong to the freshet that ran before this
+  // one.
+  static bool is_worth_retrying(const Error& error,
+                                bool has_streamed,
+                                Clock::duration since_start) {
     if (retry_of(error) == Retry::never) return false;
     if (has_streamed) return true;
     return error.kind() != ErrorKind::connection && since_start < kTakeOverWait;
@@ -141,7 +149,8 @@ class SupervisedPipeline final : public Pipeline {
 
 Result<std::unique_ptr<Pipeline>> Pipeline::make(PipelineConfig config) {
   if (config.destinations.empty()) {
-    return Error{ErrorKind::config, "no destination"}.fix("name one under destinations, or with --to");
+    return Error{ErrorKind::config, "no destination"}.fix(
+        "name one under destinations, or with --to");
   }
   return std::unique_ptr<Pipeline>(std::make_unique<SupervisedPipeline>(std::move(config)));
 }

@@ -24,8 +24,8 @@ class Pipeline {
   /// Checks nothing and connects to nothing yet.
   static Result<std::unique_ptr<Pipeline>> make(PipelineConfig config);
   virtual ~Pipeline() = default;
-  /// Copies, then streams, until `until` or a stop request (then flushes and returns success), or an
-  /// error that trying again cannot mend (see base/error_policy.h).
+  /// Copies, then streams, until `until` or a stop request (then flushes and returns success), or
+  /// an error that trying again cannot mend (see base/error_policy.h).
   virtual Status run(std::stop_token stop, Until until) = 0;
   virtual PipelineStats stats() const = 0;
 };

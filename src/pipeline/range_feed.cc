@@ -11,7 +11,8 @@ Result<std::unique_ptr<RangeFeed>> RangeFeed::open(const ShapePtr& shape,
                                                    const RangeId& range,
                                                    std::span<Lane* const> lanes) {
   auto feed = std::unique_ptr<RangeFeed>(new RangeFeed(shape, range.table));
-  for (Lane* lane : lanes) FRESHET_TRY(feed->add(*lane, range));
+  for (Lane* lane : lanes)
+    FRESHET_TRY(feed->add(*lane, range));
   return feed;
 }
 
@@ -44,7 +45,8 @@ Status RangeFeed::parse(std::string_view lines) {
 }
 
 Status RangeFeed::write(std::string_view lines) {
-  const bool needs_rows = std::any_of(writers_.begin(), writers_.end(), [](const Writer& w) { return !w.is_raw; });
+  const bool needs_rows =
+      std::any_of(writers_.begin(), writers_.end(), [](const Writer& w) { return !w.is_raw; });
   if (needs_rows) FRESHET_TRY(parse(lines));
   for (Writer& writer : writers_) {
     FRESHET_TRY(writer.is_raw ? writer.writer->raw_rows(lines) : writer.writer->rows(rows_));

@@ -25,6 +25,7 @@ class RangeFeed {
   Status take(std::string_view lines);
   /// Commits at every destination.
   Status finish(std::uint64_t rows, std::uint64_t bytes);
+
   /// True once a destination or a transform failed: not the source's fault.
   bool has_failed() const { return has_failed_; }
 
@@ -35,7 +36,10 @@ class RangeFeed {
     std::unique_ptr<RangeWriter> writer;
     bool is_raw = false;
   };
-  explicit RangeFeed(const ShapePtr& shape, TableName table) : shape_(shape), table_(std::move(table)) {}
+
+  explicit RangeFeed(const ShapePtr& shape, TableName table)
+      : shape_(shape), table_(std::move(table)) {}
+
   Status add(Lane& lane, const RangeId& range);
   Status parse(std::string_view lines);
   Status write(std::string_view lines);

@@ -1,9 +1,9 @@
 #include "pipeline/reader.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <random>
+
+#include <pthread.h>
 
 #include "base/error_policy.h"
 #include "base/log.h"
@@ -52,7 +52,9 @@ Reader::Reader(Options options,
   assembler_.skip_upto(published_);
 }
 
-Reader::~Reader() { abort(); }
+Reader::~Reader() {
+  abort();
+}
 
 void Reader::start() {
   thread_ = std::thread([this] {
@@ -78,7 +80,8 @@ Status Reader::run() {
 }
 
 bool Reader::has_room() const {
-  return std::none_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->is_full(); });
+  return std::none_of(lanes_.begin(), lanes_.end(),
+                      [](const auto& lane) { return lane->is_full(); });
 }
 
 Status Reader::read_once() {
@@ -87,7 +90,8 @@ Status Reader::read_once() {
   const auto wait_max = is_urgent ? kUrgentInterval : kWaitMax;
   if (wish_.load() == Wish::drain || !has_room()) {
     // Keep answering while the lanes are full: a silent client is dropped after wal_sender_timeout.
-    FRESHET_TRY(const bool ready, connection_->connection().wait(pg::Ready::write, std::chrono::milliseconds(0)));
+    FRESHET_TRY(const bool ready,
+                connection_->connection().wait(pg::Ready::write, std::chrono::milliseconds(0)));
     static_cast<void>(ready);
     FRESHET_TRY(give_feedback());
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -106,7 +110,8 @@ Status Reader::read_once() {
       break;
     }
     if (!has_room()) break;
-    FRESHET_TRY(event, connection_->receive({.wait_max = std::chrono::milliseconds(0), .wake_fd = -1}));
+    FRESHET_TRY(event,
+                connection_->receive({.wait_max = std::chrono::milliseconds(0), .wake_fd = -1}));
   }
   return give_feedback();
 }
@@ -123,7 +128,8 @@ Status Reader::take(const source::WalData& data) {
   published_ = end;
   received_.store(to_integer(end.end), std::memory_order_release);
   changes_.fetch_add(transaction->change_count(), std::memory_order_relaxed);
-  for (const auto& lane : lanes_) lane->push(transaction);
+  for (const auto& lane : lanes_)
+    lane->push(transaction);
   return ok_status();
 }
 
@@ -140,13 +146,15 @@ void Reader::publish_idle(Position position) {
   published_ = position;
   received_.store(to_integer(position.end), std::memory_order_release);
   last_idle_ = Clock::now();
-  for (const auto& lane : lanes_) lane->push_idle(position);
+  for (const auto& lane : lanes_)
+    lane->push_idle(position);
 }
 
 Lsn Reader::acknowledgeable() const {
   // Until the stream has come so far, it may still bring a PREPARE that nobody else remembers.
   Position least{std::min(published_.end, passed_)};
-  for (const auto& lane : lanes_) least = std::min(least, lane->durable());
+  for (const auto& lane : lanes_)
+    least = std::min(least, lane->durable());
   if (const std::optional<Lsn> undecided = assembler_.hold_below()) {
     least.end = std::min(least.end, *undecided);
   }
@@ -156,13 +164,17 @@ Lsn Reader::acknowledgeable() const {
 Status Reader::give_feedback() {
   const auto now = Clock::now();
   const bool is_urgent = is_urgent_.load(std::memory_order_relaxed);
-  const auto idle_interval = is_urgent ? Clock::duration(kUrgentInterval) : Clock::duration(kIdleInterval);
-  if (Position{wal_end_} > published_ && now - last_idle_ >= idle_interval) publish_idle({wal_end_});
+  const auto idle_interval =
+      is_urgent ? Clock::duration(kUrgentInterval) : Clock::duration(kIdleInterval);
+  if (Position{wal_end_} > published_ && now - last_idle_ >= idle_interval)
+    publish_idle({wal_end_});
 
   const Lsn flushed = std::max(acknowledgeable(), Lsn{acknowledged_.load()});
-  const bool has_news = to_integer(flushed) > acknowledged_.load() && now - last_feedback_ >= kFeedbackInterval;
+  const bool has_news =
+      to_integer(flushed) > acknowledged_.load() && now - last_feedback_ >= kFeedbackInterval;
   const bool wants_reply = is_urgent && now - last_request_ >= kFeedbackInterval;
-  if (!owes_reply_ && !has_news && !wants_reply && now - last_feedback_ < kFeedbackSilenceMax) return ok_status();
+  if (!owes_reply_ && !has_news && !wants_reply && now - last_feedback_ < kFeedbackSilenceMax)
+    return ok_status();
   FRESHET_TRY(connection_->send_status({.written = std::max(published_.end, flushed),
                                         .flushed = flushed,
                                         .applied = flushed,
@@ -191,12 +203,14 @@ Status Reader::reconnect(const Error& cause) {
     const auto pause = backoff_.next(random_number());
     const auto until = Clock::now() + pause;
     while (Clock::now() < until && wish_.load() == Wish::read) {
-      std::this_thread::sleep_for(std::min<Clock::duration>(until - Clock::now(), std::chrono::milliseconds(20)));
+      std::this_thread::sleep_for(
+          std::min<Clock::duration>(until - Clock::now(), std::chrono::milliseconds(20)));
     }
     const Status status = reopen();
     if (status.ok()) return ok_status();
     if (retry_of(status.error()) == Retry::never) return status;
-    if (backoff_.attempt() % 5 == 0) log_error(LogLevel::warn, "still not connected", status.error());
+    if (backoff_.attempt() % 5 == 0)
+      log_error(LogLevel::warn, "still not connected", status.error());
   }
   return ok_status();
 }
@@ -224,7 +238,8 @@ Status Reader::end_stream() {
   FRESHET_TRY(connection_->stop());
   const auto deadline = Clock::now() + kEndTimeout;
   while (Clock::now() < deadline) {
-    FRESHET_TRY(const source::StreamEvent event, connection_->receive({.wait_max = kUrgentInterval, .wake_fd = -1}));
+    FRESHET_TRY(const source::StreamEvent event,
+                connection_->receive({.wait_max = kUrgentInterval, .wake_fd = -1}));
     if (std::holds_alternative<source::Ended>(event)) break;
   }
   return ok_status();

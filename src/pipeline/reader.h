@@ -25,9 +25,9 @@ class Reader {
  public:
   struct Options {
     pg::ConnectOptions connect;
-    source::StartOptions start;          ///< Its `start` is where the server begins to send.
-    Position published;                  ///< What ends at or before it, all destinations have.
-    Lsn confirmed_flush = kNoLsn;        ///< What the slot was told already.
+    source::StartOptions start;    ///< Its `start` is where the server begins to send.
+    Position published;            ///< What ends at or before it, all destinations have.
+    Lsn confirmed_flush = kNoLsn;  ///< What the slot was told already.
     SlotIdentity slot;
     std::size_t memory_bytes_max = 0;
     /// Called on the reader's thread after a reconnect: nothing of before has been lost for sure.
@@ -52,9 +52,15 @@ class Reader {
   void abort();
 
   Position received() const { return Position{Lsn{received_.load(std::memory_order_acquire)}}; }
-  Position acknowledged() const { return Position{Lsn{acknowledged_.load(std::memory_order_acquire)}}; }
+
+  Position acknowledged() const {
+    return Position{Lsn{acknowledged_.load(std::memory_order_acquire)}};
+  }
+
   std::uint64_t changes_received() const { return changes_.load(std::memory_order_relaxed); }
+
   std::uint64_t bytes_received() const { return bytes_.load(std::memory_order_relaxed); }
+
   std::uint64_t reconnects() const { return reconnects_.load(std::memory_order_relaxed); }
 
  private:
@@ -81,9 +87,9 @@ class Reader {
   std::thread thread_;
 
   // The reader's thread alone:
-  Position published_;            // end of the last thing given to the lanes
-  Lsn wal_end_ = kNoLsn;          // of the last keepalive
-  Lsn passed_ = kNoLsn;           // how far this connection's stream has come
+  Position published_;    // end of the last thing given to the lanes
+  Lsn wal_end_ = kNoLsn;  // of the last keepalive
+  Lsn passed_ = kNoLsn;   // how far this connection's stream has come
   bool owes_reply_ = false;
   Clock::time_point last_feedback_{};
   Clock::time_point last_idle_{};

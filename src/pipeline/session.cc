@@ -15,9 +15,12 @@ constexpr std::chrono::seconds kLookInterval{5};
 
 }  // namespace
 
-Session::Session(Options options) : options_(std::move(options)), interrupter_(std::make_shared<pg::Interrupter>()) {}
+Session::Session(Options options)
+    : options_(std::move(options)), interrupter_(std::make_shared<pg::Interrupter>()) {}
 
-Session::~Session() { stop_threads(false); }
+Session::~Session() {
+  stop_threads(false);
+}
 
 Status Session::run(const std::stop_token& stop, const Until& until) {
   const auto start = [&]() -> Status {
@@ -64,11 +67,13 @@ Status Session::watch(const std::stop_token& stop, const Until& until) {
 
 bool Session::is_all_streaming() const {
   const std::lock_guard lock(router_mutex_);
-  return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->router().is_all_streaming(); });
+  return std::all_of(lanes_.begin(), lanes_.end(),
+                     [](const auto& lane) { return lane->router().is_all_streaming(); });
 }
 
 void Session::set_urgency(const Until& until) {
-  is_urgent_.store(until.kind != Until::Kind::stopped || !is_all_streaming(), std::memory_order_relaxed);
+  is_urgent_.store(until.kind != Until::Kind::stopped || !is_all_streaming(),
+                   std::memory_order_relaxed);
 }
 
 Result<bool> Session::has_reached(const Until& until) {
@@ -76,7 +81,8 @@ Result<bool> Session::has_reached(const Until& until) {
   Lsn target = until.lsn;
   if (until.kind == Until::Kind::caught_up) {
     if (caught_up_target_ == kNoLsn) {
-      FRESHET_TRY(const pg::Rows rows, sql_->query("SELECT pg_catalog.pg_current_wal_insert_lsn()"));
+      FRESHET_TRY(const pg::Rows rows,
+                  sql_->query("SELECT pg_catalog.pg_current_wal_insert_lsn()"));
       caught_up_target_ = rows.lsn(0, 0);
     }
     target = caught_up_target_;
@@ -100,8 +106,9 @@ Status Session::look_after_source() {
       return ok_status();
     }
     if (!*exists) {
-      return Error{ErrorKind::gap, "the publication was dropped or renamed; its changes are no longer sent"}.with(
-          "publication", name);
+      return Error{ErrorKind::gap,
+                   "the publication was dropped or renamed; its changes are no longer sent"}
+          .with("publication", name);
     }
   }
   return ok_status();
@@ -110,7 +117,8 @@ Status Session::look_after_source() {
 void Session::stop_threads(bool is_clean) {
   if (reader_) reader_->stop_reading();
   if (copier_) copier_->stop();
-  for (const auto& lane : lanes_) lane->close();
+  for (const auto& lane : lanes_)
+    lane->close();
   if (reader_ && is_clean && !failure_.has_failed()) reader_->finish();
   if (reader_) reader_->abort();
   interrupter_->trigger();
@@ -141,7 +149,8 @@ std::vector<std::string> Session::publication_names() const {
 
 void Session::add_stats(PipelineStats& stats) const {
   const std::lock_guard lock(threads_mutex_);
-  for (const auto& lane : lanes_) lane->add_stats(stats);
+  for (const auto& lane : lanes_)
+    lane->add_stats(stats);
   std::string activity = copier_ ? copier_->activity() : std::string{};
   if (activity.empty()) {
     const std::lock_guard activity_lock(activity_mutex_);
@@ -154,12 +163,13 @@ void Session::add_stats(PipelineStats& stats) const {
   stats.changes_received = reader_->changes_received();
   stats.bytes_received = reader_->bytes_received();
   stats.reconnects = reader_->reconnects();
-  stats.is_caught_up = !stats.tables.empty() &&
-                       std::all_of(stats.tables.begin(), stats.tables.end(),
-                                   [](const TableStats& table) { return table.phase == TablePhase::streaming; }) &&
-                       std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
-                         return lane->is_idle() && lane->written() >= stats.received;
-                       });
+  stats.is_caught_up =
+      !stats.tables.empty() &&
+      std::all_of(stats.tables.begin(), stats.tables.end(),
+                  [](const TableStats& table) { return table.phase == TablePhase::streaming; }) &&
+      std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
+        return lane->is_idle() && lane->written() >= stats.received;
+      });
 }
 
 }  // namespace freshet

@@ -33,16 +33,19 @@ class Session {
     TransformSet& transforms;
     std::string spill_directory;
   };
+
   explicit Session(Options options);
   ~Session();
 
   Status run(const std::stop_token& stop, const Until& until);
   void add_stats(PipelineStats& stats) const;
+
   /// True once changes were being streamed: what fails afterwards is worth trying again.
   bool has_streamed() const { return has_streamed_.load(std::memory_order_acquire); }
 
  private:
   using Clock = std::chrono::steady_clock;
+
   struct OpenDestination {
     std::string name;
     std::unique_ptr<Destination> destination;

@@ -17,8 +17,8 @@ std::string random_uuid() {
   std::uint32_t words[4] = {device(), device(), device(), device()};
   words[1] = (words[1] & 0xFFFF0FFFU) | 0x4000U;
   words[2] = (words[2] & 0x3FFFFFFFU) | 0x80000000U;
-  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:04x}{:08x}", words[0], words[1] >> 16U, words[1] & 0xFFFFU,
-                     words[2] >> 16U, words[2] & 0xFFFFU, words[3]);
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:04x}{:08x}", words[0], words[1] >> 16U,
+                     words[1] & 0xFFFFU, words[2] >> 16U, words[2] & 0xFFFFU, words[3]);
 }
 
 Error bad_table(const TableName& name, std::string what) {
@@ -42,13 +42,15 @@ Status Session::check_source_settings() {
   FRESHET_TRY(const pg::Rows rows,
               sql_->query("SELECT current_setting('wal_level'), pg_catalog.pg_is_in_recovery()"));
   if (rows.boolean(0, 1)) {
-    return Error{ErrorKind::unsupported, "the source is a standby server"}.fix("name the primary in source.url");
+    return Error{ErrorKind::unsupported, "the source is a standby server"}.fix(
+        "name the primary in source.url");
   }
   if (rows.text(0, 0) != "logical") {
     return Error{ErrorKind::setting, "the source does not write WAL for logical replication"}
         .with("wal_level", rows.text(0, 0))
-        .fix("ALTER SYSTEM SET wal_level = 'logical'; then restart the server (on Amazon RDS set "
-             "rds.logical_replication = 1, on Cloud SQL cloudsql.logical_decoding = on)");
+        .fix(
+            "ALTER SYSTEM SET wal_level = 'logical'; then restart the server (on Amazon RDS set "
+            "rds.logical_replication = 1, on Cloud SQL cloudsql.logical_decoding = on)");
   }
   return ok_status();
 }
@@ -58,11 +60,13 @@ Status Session::load_tables() {
   std::vector<TableConfig> tables = config.source.tables;
   if (tables.empty()) {
     if (config.source.publications.empty()) {
-      return Error{ErrorKind::config, "no tables to stream"}.fix("list them under source.tables, or name a publication");
+      return Error{ErrorKind::config, "no tables to stream"}.fix(
+          "list them under source.tables, or name a publication");
     }
     FRESHET_TRY(const std::vector<TableName> names,
                 source::list_published_tables(*sql_, config.source.publications));
-    for (const TableName& name : names) tables.push_back({.name = name, .columns = {}, .where = {}});
+    for (const TableName& name : names)
+      tables.push_back({.name = name, .columns = {}, .where = {}});
   }
   for (TableConfig& table : tables) {
     TablePlan plan;
@@ -79,7 +83,8 @@ Status Session::load_tables() {
 Status Session::check_table(const source::CatalogTable& table) const {
   const TableName& name = table.schema.name;
   if (table.kind != 'r' && table.kind != 'p') {
-    return bad_table(name, "only tables can be replicated, and this is a view, a foreign table or the like");
+    return bad_table(
+        name, "only tables can be replicated, and this is a view, a foreign table or the like");
   }
   if (table.persistence != 'p') {
     return bad_table(name, "unlogged and temporary tables are not replicated")
@@ -88,11 +93,13 @@ Status Session::check_table(const source::CatalogTable& table) const {
   if (!table.can_select) {
     return Error{ErrorKind::permission, "the role may not read the table"}
         .with("table", to_string(name))
-        .fix("GRANT USAGE ON SCHEMA " + quote_identifier(name.schema) + " TO CURRENT_ROLE; GRANT SELECT ON " +
-             quote_identifier(name) + " TO the role of source.url;");
+        .fix("GRANT USAGE ON SCHEMA " + quote_identifier(name.schema) +
+             " TO CURRENT_ROLE; GRANT SELECT ON " + quote_identifier(name) +
+             " TO the role of source.url;");
   }
   if (table.has_row_security) {
-    return Error{ErrorKind::permission, "row level security would hide rows of the table from the copy"}
+    return Error{ErrorKind::permission,
+                 "row level security would hide rows of the table from the copy"}
         .with("table", to_string(name))
         .fix("ALTER ROLE <the role of source.url> BYPASSRLS;");
   }
@@ -101,7 +108,8 @@ Status Session::check_table(const source::CatalogTable& table) const {
 
 Status Session::plan_publications() {
   std::vector<TableConfig> tables;
-  for (const auto& [name, plan] : plans_) tables.push_back(plan.config);
+  for (const auto& [name, plan] : plans_)
+    tables.push_back(plan.config);
   const std::vector<std::string> names = publication_names();
   const bool is_ours = options_.config.source.publications.empty();
   FRESHET_TRY(const bool exists, source::has_publication(*sql_, names.front()));
@@ -112,13 +120,16 @@ Status Session::plan_publications() {
           .with("publication", names.front());
     }
     FRESHET_TRY(new_publication_,
-                source::plan_publication(*sql_, {.name = names.front(),
-                                                 .tables = tables,
-                                                 .publishes_via_root = options_.config.source.publishes_via_root}));
+                source::plan_publication(
+                    *sql_, {.name = names.front(),
+                            .tables = tables,
+                            .publishes_via_root = options_.config.source.publishes_via_root}));
     left_to_us = new_publication_->tables;
   } else {
-    FRESHET_TRY(const source::PublicationCheck check, source::check_publications(*sql_, names, tables));
-    for (const std::string& warning : check.warnings) log_warn(warning, {{"publication", names.front()}});
+    FRESHET_TRY(const source::PublicationCheck check,
+                source::check_publications(*sql_, names, tables));
+    for (const std::string& warning : check.warnings)
+      log_warn(warning, {{"publication", names.front()}});
     left_to_us = check.tables;
   }
   for (const source::TablePublication& table : left_to_us) {
@@ -142,7 +153,8 @@ Status Session::open_destinations() {
         if (progress.destination == config.name) opened.state.position = progress.position;
       }
       for (const TableState& table : stored_.tables) {
-        if (table.destination == config.name) opened.state.tables.push_back({table.table, table.phase});
+        if (table.destination == config.name)
+          opened.state.tables.push_back({table.table, table.phase});
       }
     }
     destinations_.push_back(std::move(opened));
@@ -164,7 +176,8 @@ Status Session::check_destination_tables() {
 // Truth is kept at the destinations first, in the state store second.
 std::optional<SlotIdentity> Session::known_slot() const {
   for (const OpenDestination& opened : destinations_) {
-    if (opened.state.slot && opened.state.slot->consistent_point != kNoLsn) return opened.state.slot;
+    if (opened.state.slot && opened.state.slot->consistent_point != kNoLsn)
+      return opened.state.slot;
   }
   if (stored_.slot && stored_.slot->consistent_point != kNoLsn) return stored_.slot;
   return {};
@@ -181,19 +194,23 @@ Status Session::resume_slot(const SlotIdentity& slot) {
   std::optional<Position> least;
   for (const OpenDestination& opened : destinations_) {
     if (opened.state.slot && opened.state.slot->epoch != slot.epoch) {
-      return Error{ErrorKind::gap, "the destinations hold positions of different slots"}.with("destination", opened.name);
+      return Error{ErrorKind::gap, "the destinations hold positions of different slots"}.with(
+          "destination", opened.name);
     }
-    if (opened.state.position) least = std::min(least.value_or(*opened.state.position), *opened.state.position);
+    if (opened.state.position)
+      least = std::min(least.value_or(*opened.state.position), *opened.state.position);
   }
   // A destination that knows no position is copied afresh, so that nothing can be missing there.
   if (!least && row) least = Position{row->confirmed_flush};
   const Lsn confirmed = row ? row->confirmed_flush : kNoLsn;
-  FRESHET_TRY(source::check_identity({.stored = slot, .now = system_, .slot = std::move(row), .least_durable = least}));
+  FRESHET_TRY(source::check_identity(
+      {.stored = slot, .now = system_, .slot = std::move(row), .least_durable = least}));
   confirmed_flush_ = confirmed;
   for (OpenDestination& opened : destinations_) {
     if (!opened.state.position) FRESHET_TRY(adopt(opened, Position{confirmed}));
   }
-  if (!stored_.slot || !(*stored_.slot == slot)) FRESHET_TRY(options_.state.store_slot(options_.lease, slot));
+  if (!stored_.slot || !(*stored_.slot == slot))
+    FRESHET_TRY(options_.state.store_slot(options_.lease, slot));
   return ok_status();
 }
 
@@ -203,10 +220,13 @@ Status Session::create_slot(const std::stop_token& stop) {
   if (row) {
     const bool is_half_made = stored_.slot && stored_.slot->slot_name == name;
     if (!is_half_made) {
-      return Error{ErrorKind::setting, "a slot of that name exists, and this pipeline did not make it"}
+      return Error{ErrorKind::setting,
+                   "a slot of that name exists, and this pipeline did not make it"}
           .with("slot", name)
-          .fix("give source.slot another name, or, if nobody uses it, SELECT pg_drop_replication_slot(" +
-               quote_literal(name) + ");");
+          .fix(
+              "give source.slot another name, or, if nobody uses it, SELECT "
+              "pg_drop_replication_slot(" +
+              quote_literal(name) + ");");
     }
     // We died between making it and remembering it: nothing was streamed from it.
     FRESHET_TRY(source::drop_slot(*sql_, name));
@@ -218,7 +238,8 @@ Status Session::create_slot(const std::stop_token& stop) {
   Status status = make_new_slot(stop);
   if (!status.ok() && new_publication_) {
     // Leave the source as it was.
-    if (const Status dropped = source::drop_publication(*sql_, new_publication_->name); !dropped.ok()) {
+    if (const Status dropped = source::drop_publication(*sql_, new_publication_->name);
+        !dropped.ok()) {
       log_error(LogLevel::warn, "the publication just made could not be dropped", dropped.error());
     }
   }
@@ -235,22 +256,26 @@ Status Session::make_new_slot(const std::stop_token& stop) {
   FRESHET_TRY(options_.state.store_slot(options_.lease, slot_));
   set_activity("creating the replication slot");
   const std::stop_callback interrupt(stop, [this] { replication_->interrupt(); });
-  FRESHET_TRY(const source::CreatedSlot created,
-              replication_->create_slot({.name = slot_.slot_name,
-                                         .is_two_phase = options_.config.source.is_two_phase,
-                                         .observer = sql_.get(),
-                                         .report = [this](std::span<const source::WaitedFor> waited_for) {
-                                           set_activity("waiting for " + source::describe(waited_for));
-                                         }}));
+  FRESHET_TRY(
+      const source::CreatedSlot created,
+      replication_->create_slot({.name = slot_.slot_name,
+                                 .is_two_phase = options_.config.source.is_two_phase,
+                                 .observer = sql_.get(),
+                                 .report = [this](std::span<const source::WaitedFor> waited_for) {
+                                   set_activity("waiting for " + source::describe(waited_for));
+                                 }}));
   slot_.consistent_point = created.consistent_point;
   confirmed_flush_ = created.consistent_point;
-  log_info("replication slot created", {{"slot", slot_.slot_name}, {"lsn", to_string(slot_.consistent_point)}});
+  log_info("replication slot created",
+           {{"slot", slot_.slot_name}, {"lsn", to_string(slot_.consistent_point)}});
   if (options_.config.source.copy.mode != CopyMode::none) {
-    FRESHET_TRY(slot_snapshot_, source::SnapshotCoordinator::import(connect_options("copy"), system_.system_identifier,
-                                                                    created.snapshot_name));
+    FRESHET_TRY(slot_snapshot_,
+                source::SnapshotCoordinator::import(
+                    connect_options("copy"), system_.system_identifier, created.snapshot_name));
   }
   FRESHET_TRY(options_.state.store_slot(options_.lease, slot_));
-  for (OpenDestination& opened : destinations_) FRESHET_TRY(adopt(opened, Position{slot_.consistent_point}));
+  for (OpenDestination& opened : destinations_)
+    FRESHET_TRY(adopt(opened, Position{slot_.consistent_point}));
   return ok_status();
 }
 
@@ -267,7 +292,8 @@ Status Session::adopt(OpenDestination& opened, Position start) {
     opened.state.tables.push_back({name, TablePhase::streaming});
   }
   FRESHET_TRY(const Position durable,
-              opened.destination->write(Group{.runs = {}, .phases = phases, .upto = start}, Durability::required));
+              opened.destination->write(Group{.runs = {}, .phases = phases, .upto = start},
+                                        Durability::required));
   static_cast<void>(durable);
   return ok_status();
 }
@@ -277,17 +303,18 @@ Status Session::make_lanes() {
   for (OpenDestination& opened : destinations_) {
     FRESHET_TRY(auto spill, DiskSpillStore::open(options_.spill_directory));
     spills_.push_back(std::move(spill));
-    auto lane = std::make_unique<Lane>(
-        Lane::Options{.name = opened.name, .destination = std::move(opened.destination), .opened = opened.state},
-        LaneSurroundings{.plans = plans_,
-                         .resolver = *resolver_,
-                         .spill = *spills_.back(),
-                         .state = options_.state,
-                         .lease = options_.lease,
-                         .reader_wake = wake_,
-                         .failure = failure_,
-                         .router_mutex = router_mutex_,
-                         .is_urgent = is_urgent_});
+    auto lane = std::make_unique<Lane>(Lane::Options{.name = opened.name,
+                                                     .destination = std::move(opened.destination),
+                                                     .opened = opened.state},
+                                       LaneSurroundings{.plans = plans_,
+                                                        .resolver = *resolver_,
+                                                        .spill = *spills_.back(),
+                                                        .state = options_.state,
+                                                        .lease = options_.lease,
+                                                        .reader_wake = wake_,
+                                                        .failure = failure_,
+                                                        .router_mutex = router_mutex_,
+                                                        .is_urgent = is_urgent_});
     FRESHET_TRY(set_routes(*lane, opened.state));
     const std::lock_guard lock(threads_mutex_);
     lanes_.push_back(std::move(lane));
@@ -299,7 +326,8 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
   for (const auto& [name, plan] : plans_) {
     const auto record = std::find_if(state.tables.begin(), state.tables.end(),
                                      [&](const TableRecord& table) { return table.name == name; });
-    const bool is_streaming = record != state.tables.end() && record->phase == TablePhase::streaming;
+    const bool is_streaming =
+        record != state.tables.end() && record->phase == TablePhase::streaming;
     lane.count_copied(name, 0, 0);
     if (!is_streaming) {
       lane.router().add_pending(name);
@@ -321,23 +349,26 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
 Status Session::start_threads() {
   const SourceConfig& source = options_.config.source;
   Position published = lanes_.front()->written();
-  for (const auto& lane : lanes_) published = std::min(published, lane->written());
-  const source::StartOptions start{.slot = slot_.slot_name,
-                                   // Prepared transactions from before `published` may be undecided:
-                                   // they come again only if we begin where the slot stands.
-                                   .start = source.is_two_phase ? Position{confirmed_flush_} : published,
-                                   .publications = publication_names(),
-                                   .is_streaming = source.is_streaming,
-                                   .is_two_phase = source.is_two_phase,
-                                   .origin = source.origin};
+  for (const auto& lane : lanes_)
+    published = std::min(published, lane->written());
+  const source::StartOptions start{
+      .slot = slot_.slot_name,
+      // Prepared transactions from before `published` may be undecided:
+      // they come again only if we begin where the slot stands.
+      .start = source.is_two_phase ? Position{confirmed_flush_} : published,
+      .publications = publication_names(),
+      .is_streaming = source.is_streaming,
+      .is_two_phase = source.is_two_phase,
+      .origin = source.origin};
   FRESHET_TRY(replication_->start(start));
   FRESHET_TRY(auto spill, DiskSpillStore::open(options_.spill_directory));
   spills_.push_back(std::move(spill));
-  auto copier = std::make_unique<Copier>(Copier::Options{.connect = connect_options("copy"),
-                                                         .system_identifier = system_.system_identifier,
-                                                         .connections = source.copy.connections,
-                                                         .slot_snapshot = std::move(slot_snapshot_)},
-                                         plans_, lanes_, router_mutex_, failure_);
+  auto copier =
+      std::make_unique<Copier>(Copier::Options{.connect = connect_options("copy"),
+                                               .system_identifier = system_.system_identifier,
+                                               .connections = source.copy.connections,
+                                               .slot_snapshot = std::move(slot_snapshot_)},
+                               plans_, lanes_, router_mutex_, failure_);
   auto reader = std::make_unique<Reader>(
       Reader::Options{.connect = connect_options("reader"),
                       .start = start,
@@ -355,7 +386,8 @@ Status Session::start_threads() {
     copier_ = std::move(copier);
     reader_ = std::move(reader);
   }
-  for (const auto& lane : lanes_) lane->start();
+  for (const auto& lane : lanes_)
+    lane->start();
   FRESHET_TRY(copier_->start());
   reader_->start();
   has_streamed_.store(true, std::memory_order_release);

@@ -15,7 +15,7 @@ struct TableStats {
   TableName name;
   TablePhase phase = TablePhase::pending;
   std::uint64_t rows_copied = 0;
-  std::uint64_t rows_estimated = 0;   ///< By the planner's statistics; 0 if unknown.
+  std::uint64_t rows_estimated = 0;  ///< By the planner's statistics; 0 if unknown.
   std::uint64_t bytes_copied = 0;
   std::uint64_t changes_applied = 0;
 };
@@ -41,9 +41,9 @@ struct DestinationStats {
 /// A snapshot of the whole; values only, safe to keep.
 struct PipelineStats {
   std::string pipeline;
-  std::string activity;               ///< One phrase: "copying", "waiting for transaction 731 ...".
-  Position received;                  ///< End of what the reader has read.
-  Position acknowledged;              ///< What the slot was told.
+  std::string activity;   ///< One phrase: "copying", "waiting for transaction 731 ...".
+  Position received;      ///< End of what the reader has read.
+  Position acknowledged;  ///< What the slot was told.
   std::uint64_t changes_received = 0;
   std::uint64_t bytes_received = 0;
   std::uint64_t texts_embedded = 0;

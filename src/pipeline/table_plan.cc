@@ -8,7 +8,8 @@ namespace freshet {
 namespace {
 
 bool is_wanted(const TablePlan& plan, const Column& column) {
-  if (!plan.publication.filters_columns || plan.config.columns.empty() || column.is_identity) return true;
+  if (!plan.publication.filters_columns || plan.config.columns.empty() || column.is_identity)
+    return true;
   return std::find(plan.config.columns.begin(), plan.config.columns.end(), column.name) !=
          plan.config.columns.end();
 }
@@ -16,7 +17,8 @@ bool is_wanted(const TablePlan& plan, const Column& column) {
 }  // namespace
 
 Result<ShapePtr> make_copy_shape(const TablePlan& plan) {
-  FRESHET_TRY(const TableSchema wanted, source::select_columns(plan.catalog, plan.publication.columns));
+  FRESHET_TRY(const TableSchema wanted,
+              source::select_columns(plan.catalog, plan.publication.columns));
   return make_shape(plan, std::make_shared<const TableSchema>(wanted));
 }
 
@@ -85,7 +87,8 @@ Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed, const Schema
   return shape;
 }
 
-Result<std::vector<source::Match>> SchemaResolver::filter(const Shape& shape, const TablePlan& plan,
+Result<std::vector<source::Match>> SchemaResolver::filter(const Shape& shape,
+                                                          const TablePlan& plan,
                                                           std::span<const RowView> rows) {
   const std::lock_guard lock(mutex_);
   for (int attempt = 0;; ++attempt) {

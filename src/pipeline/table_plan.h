@@ -1,4 +1,5 @@
-// The tables of a pipeline and what happens to their rows on the way: projection, filter, transforms.
+// The tables of a pipeline and what happens to their rows on the way: projection, filter,
+// transforms.
 #pragma once
 
 #include <map>
@@ -27,17 +28,19 @@ struct TablePlan {
   source::TablePublication publication;
   std::vector<Transform*> transforms;
 };
+
 using TablePlans = std::map<TableName, TablePlan>;
 
 /// Rows of one schema version of the stream, from wire to destination.
 struct Shape {
-  SchemaPtr input;                 ///< As streamed, completed from the catalogue.
-  SchemaPtr projected;             ///< After the column list.
-  SchemaPtr output;                ///< After the transforms: what the destination sees.
-  std::vector<int> kept;           ///< Columns of input that projected has; empty: all.
+  SchemaPtr input;        ///< As streamed, completed from the catalogue.
+  SchemaPtr projected;    ///< After the column list.
+  SchemaPtr output;       ///< After the transforms: what the destination sees.
+  std::vector<int> kept;  ///< Columns of input that projected has; empty: all.
   std::vector<Transform*> transforms;
   std::vector<SchemaPtr> transform_inputs;  ///< transform_inputs[i] goes into transforms[i].
 };
+
 using ShapePtr = std::shared_ptr<const Shape>;
 
 /// The shape of rows as the copy reads them: the catalogue's columns that the stream carries too.
@@ -55,10 +58,12 @@ class SchemaResolver {
   SchemaResolver(pg::ConnectOptions options, const TablePlans& plans);
   ~SchemaResolver();
 
-  /// The shape of a schema that came in the stream. `previous` is what the table looked like before.
+  /// The shape of a schema that came in the stream. `previous` is what the table looked like
+  /// before.
   Result<ShapePtr> resolve(const SchemaPtr& streamed, const SchemaPtr& previous);
   /// Which rows match the table's `where`. Rows have the shape of `shape.input`.
-  Result<std::vector<source::Match>> filter(const Shape& shape, const TablePlan& plan,
+  Result<std::vector<source::Match>> filter(const Shape& shape,
+                                            const TablePlan& plan,
                                             std::span<const RowView> rows);
 
  private:

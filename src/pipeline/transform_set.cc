@@ -46,7 +46,8 @@ Result<Secret> load_or_make_mask_key(const std::string& directory) {
   file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (file < 0) return key_file_error(path);
   const auto size = static_cast<ssize_t>(key.reveal().size());
-  const bool is_written = ::write(file, key.reveal().data(), key.reveal().size()) == size && ::fsync(file) == 0;
+  const bool is_written =
+      ::write(file, key.reveal().data(), key.reveal().size()) == size && ::fsync(file) == 0;
   ::close(file);
   if (!is_written) return key_file_error(path);
   return key;
@@ -59,6 +60,7 @@ struct OpenEmbedder {
   std::unique_ptr<Embedder> model;
   HttpEmbedder* http = nullptr;
   std::unique_ptr<CachingEmbedder> cache;
+
   Embedder& front() { return cache ? static_cast<Embedder&>(*cache) : *model; }
 };
 
@@ -107,14 +109,16 @@ Result<std::unique_ptr<TransformSet>> TransformSet::make(const PipelineConfig& c
       if (!members->embedders.contains(name)) {
         const auto embedder = config.embedders.find(name);
         if (embedder == config.embedders.end()) {
-          return Error{ErrorKind::config, "a transform names an embedder that is not configured"}.with("embedder", name);
+          return Error{ErrorKind::config, "a transform names an embedder that is not configured"}
+              .with("embedder", name);
         }
         FRESHET_TRY(auto opened, open_embedder(embedder->second));
         members->embedders.emplace(name, std::move(opened));
       }
-      auto embed = std::make_unique<EmbedTransform>(
-          EmbedOptions{.table = transform.table, .from = transform.embed->from, .into = transform.embed->into},
-          members->embedders.at(name).front());
+      auto embed = std::make_unique<EmbedTransform>(EmbedOptions{.table = transform.table,
+                                                                 .from = transform.embed->from,
+                                                                 .into = transform.embed->into},
+                                                    members->embedders.at(name).front());
       members->embeds.push_back(embed.get());
       members->transforms.push_back(std::move(embed));
       continue;
@@ -144,7 +148,8 @@ std::vector<Transform*> TransformSet::of(const TableName& table) const {
 
 std::uint64_t TransformSet::texts_embedded() const {
   std::uint64_t texts = 0;
-  for (const EmbedTransform* embed : members_->embeds) texts += embed->text_count();
+  for (const EmbedTransform* embed : members_->embeds)
+    texts += embed->text_count();
   return texts;
 }
 

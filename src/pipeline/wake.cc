@@ -9,9 +9,13 @@
 
 namespace freshet {
 
-Wake::Wake() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) { FRESHET_CHECK(fd_ >= 0); }
+Wake::Wake() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  FRESHET_CHECK(fd_ >= 0);
+}
 
-Wake::~Wake() { ::close(fd_); }
+Wake::~Wake() {
+  ::close(fd_);
+}
 
 void Wake::notify() noexcept {
   const std::uint64_t one = 1;

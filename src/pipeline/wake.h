@@ -12,6 +12,7 @@ class Wake {
   Wake& operator=(const Wake&) = delete;
 
   int fd() const noexcept { return fd_; }
+
   void notify() noexcept;
   void clear() noexcept;
 

@@ -4,11 +4,14 @@
 
 namespace freshet {
 
-std::string to_string(const TableName& name) { return name.schema + "." + name.table; }
+std::string to_string(const TableName& name) {
+  return name.schema + "." + name.table;
+}
 
 bool operator==(const Column& a, const Column& b) {
-  const bool same_missing = (!a.missing_value && !b.missing_value) ||
-                            (a.missing_value && b.missing_value && *a.missing_value == *b.missing_value);
+  const bool same_missing =
+      (!a.missing_value && !b.missing_value) ||
+      (a.missing_value && b.missing_value && *a.missing_value == *b.missing_value);
   return a.name == b.name && a.type == b.type && a.typmod == b.typmod && a.type_sql == b.type_sql &&
          a.attnum == b.attnum && a.is_not_null == b.is_not_null && a.is_identity == b.is_identity &&
          a.primary_key_place == b.primary_key_place && a.is_derived == b.is_derived &&
@@ -17,8 +20,9 @@ bool operator==(const Column& a, const Column& b) {
 }
 
 int TableSchema::find(std::string_view column) const noexcept {
-  const auto found = std::find_if(columns.begin(), columns.end(),
-                                  [&](const Column& candidate) { return candidate.name == column; });
+  const auto found = std::find_if(columns.begin(), columns.end(), [&](const Column& candidate) {
+    return candidate.name == column;
+  });
   return found == columns.end() ? -1 : static_cast<int>(found - columns.begin());
 }
 

@@ -1,6 +1,7 @@
 #include "cli/demo/conversations.h"
 
 #include <fstream>
+
 #include <nlohmann/json.hpp>
 
 namespace freshet {
@@ -14,12 +15,16 @@ std::string text_of(const json& object, const char* key) {
 }
 
 Conversation convert(const std::string& id, const json& source) {
-  Conversation conversation{.id = id, .started_at = text_of(source, "start"), .prompt = text_of(source, "prompt"),
-                            .utterances = {}, .ratings = {}};
+  Conversation conversation{.id = id,
+                            .started_at = text_of(source, "start"),
+                            .prompt = text_of(source, "prompt"),
+                            .utterances = {},
+                            .ratings = {}};
   for (const json& turn : source.at("messages")) {
     for (const json& said : turn) {
-      conversation.utterances.push_back(
-          {.text = text_of(said, "text"), .sent_at = text_of(said, "timestamp"), .sender = text_of(said, "sender")});
+      conversation.utterances.push_back({.text = text_of(said, "text"),
+                                         .sent_at = text_of(said, "timestamp"),
+                                         .sender = text_of(said, "sender")});
     }
   }
   if (const auto ratings = source.find("ratings"); ratings != source.end()) {
@@ -42,10 +47,13 @@ Result<std::vector<Conversation>> load_conversations(const std::string& path) {
   try {
     std::vector<Conversation> conversations;
     const json source = json::parse(file);
-    for (const auto& [id, conversation] : source.items()) conversations.push_back(convert(id, conversation));
+    for (const auto& [id, conversation] : source.items())
+      conversations.push_back(convert(id, conversation));
     return conversations;
   } catch (const json::exception& e) {
-    return Error{ErrorKind::config, "the demo's conversations cannot be read"}.with("path", path).with("reason", e.what());
+    return Error{ErrorKind::config, "the demo's conversations cannot be read"}
+        .with("path", path)
+        .with("reason", e.what());
   }
 }
 

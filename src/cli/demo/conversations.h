@@ -15,9 +15,9 @@ struct Utterance {
 };
 
 struct Conversation {
-  std::string id;          ///< UUID
+  std::string id;  ///< UUID
   std::string started_at;
-  std::string prompt;      ///< What the two were asked to talk about; may be empty.
+  std::string prompt;  ///< What the two were asked to talk about; may be empty.
   std::vector<Utterance> utterances;
   std::vector<std::string> ratings;  ///< Each one JSON object, as a person gave it afterwards.
 };

@@ -32,11 +32,14 @@ constexpr std::chrono::minutes kCopyTimeout{15};
 constexpr std::chrono::minutes kCatchUpTimeout{5};
 constexpr std::chrono::milliseconds kLook{100};
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 class Demo {
  public:
-  Demo(const DemoOptions& options, std::stop_token stop) : options_(options), stop_(std::move(stop)) {}
+  Demo(const DemoOptions& options, std::stop_token stop)
+      : options_(options), stop_(std::move(stop)) {}
 
   Result<DemoReport> run() {
     FRESHET_TRY(embedder_, open_static_model({.directory = options_.model_dir}));
@@ -73,9 +76,10 @@ class Demo {
     server.name = "destination";
     server.port = second;
     FRESHET_TRY(destination_server_, PrivateServer::start(server));
-    FRESHET_TRY(source_, pg::Connection::open({.url = source_server_->url(), .application_name = "freshet demo"}));
-    FRESHET_TRY(destination_,
-                pg::Connection::open({.url = destination_server_->url(), .application_name = "freshet demo"}));
+    FRESHET_TRY(source_, pg::Connection::open(
+                             {.url = source_server_->url(), .application_name = "freshet demo"}));
+    FRESHET_TRY(destination_, pg::Connection::open({.url = destination_server_->url(),
+                                                    .application_name = "freshet demo"}));
     return destination_->execute("CREATE EXTENSION vector SCHEMA public");
   }
 
@@ -91,8 +95,8 @@ class Demo {
   Status load() {
     say("reading the conversations");
     FRESHET_TRY(conversations_, load_conversations(options_.data_file));
-    FRESHET_TRY(report_.history_rows,
-                load_history(*source_, conversations_, options_.history_messages, next_conversation_));
+    FRESHET_TRY(report_.history_rows, load_history(*source_, conversations_,
+                                                   options_.history_messages, next_conversation_));
     say("{} rows of history are in the source", report_.history_rows);
     traffic_ = std::make_unique<Traffic>(Traffic::Options{.url = source_server_->url(),
                                                           .conversations = &conversations_,
@@ -106,7 +110,8 @@ class Demo {
   Status start_engine() {
     const std::string config = scratch_->path() + "/pipeline.yaml";
     std::ofstream file(config);
-    file << fmt::format(R"(pipeline: demo
+    file << fmt::format(
+        R"(pipeline: demo
 source:
   url: {source}
   tables: [public.calls, public.messages, public.agent_runs]
@@ -118,8 +123,8 @@ transforms:
 destinations:
   vectors: {{url: "{destination}", vector_index: {{m: 8, ef_construction: 32}}}}
 )",
-                        fmt::arg("source", source_server_->url()), fmt::arg("directory", scratch_->path()),
-                        fmt::arg("model", options_.model_dir), fmt::arg("destination", destination_server_->url()));
+        fmt::arg("source", source_server_->url()), fmt::arg("directory", scratch_->path()),
+        fmt::arg("model", options_.model_dir), fmt::arg("destination", destination_server_->url()));
     file.close();
     say("starting freshet with {}", config);
     engine_started_ = Clock::now();
@@ -141,18 +146,22 @@ destinations:
   }
 
   Result<bool> has_copied() {
-    FRESHET_TRY(const pg::Rows there, destination_->query("SELECT to_regclass('freshet.tables') IS NOT NULL"));
+    FRESHET_TRY(const pg::Rows there,
+                destination_->query("SELECT to_regclass('freshet.tables') IS NOT NULL"));
     if (!there.boolean(0, 0)) return false;
     FRESHET_TRY(const pg::Rows rows,
-                destination_->query("SELECT count(*) FILTER (WHERE phase = 'streaming') FROM freshet.tables"));
+                destination_->query(
+                    "SELECT count(*) FILTER (WHERE phase = 'streaming') FROM freshet.tables"));
     return rows.integer(0, 0) == 3;
   }
 
   Result<bool> has_index() {
-    FRESHET_TRY(const pg::Rows rows,
-                destination_->query("SELECT EXISTS (SELECT FROM pg_catalog.pg_index JOIN pg_catalog.pg_class c ON c.oid = "
-                                    "indexrelid JOIN pg_catalog.pg_am a ON a.oid = c.relam WHERE a.amname = 'hnsw' AND "
-                                    "indisvalid AND indisready)"));
+    FRESHET_TRY(
+        const pg::Rows rows,
+        destination_->query(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_index JOIN pg_catalog.pg_class c ON c.oid = "
+            "indexrelid JOIN pg_catalog.pg_am a ON a.oid = c.relam WHERE a.amname = 'hnsw' AND "
+            "indisvalid AND indisready)"));
     return rows.boolean(0, 0);
   }
 
@@ -171,7 +180,8 @@ destinations:
         FRESHET_TRY(const bool is_indexed, has_index());
         if (is_indexed) break;
       }
-      if (Clock::now() > deadline) return Error{ErrorKind::internal, "the copy did not end in 15 minutes"};
+      if (Clock::now() > deadline)
+        return Error{ErrorKind::internal, "the copy did not end in 15 minutes"};
       std::this_thread::sleep_for(kLook);
     }
     report_.ready_seconds = seconds_since(engine_started_);

@@ -1,4 +1,5 @@
-// `freshet demo`: the whole thing on this machine, on real conversations, with nothing to configure.
+// `freshet demo`: the whole thing on this machine, on real conversations, with nothing to
+// configure.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +19,10 @@ struct DemoOptions {
   std::uint32_t rate = 800;  ///< Row changes per second.
   bool is_forever = false;
   std::uint32_t history_messages = 50'000;
-  std::uint16_t port = 0;    ///< Of the source; the destination takes the next one. 0: free ones.
+  std::uint16_t port = 0;  ///< Of the source; the destination takes the next one. 0: free ones.
   std::uint64_t seed = 1;
   bool is_plain = false;
-  std::string tamper;        ///< "value" or "vector": changes one before comparing (for the test).
+  std::string tamper;  ///< "value" or "vector": changes one before comparing (for the test).
 };
 
 /// Runs the demo; returns the exit code: 0 only if source and destination are equal.

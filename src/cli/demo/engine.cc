@@ -21,7 +21,9 @@ constexpr std::chrono::seconds kStopTimeout{30};
 Error ended(int status) {
   const std::string how = WIFEXITED(status) ? fmt::format("exit code {}", WEXITSTATUS(status))
                                             : fmt::format("signal {}", WTERMSIG(status));
-  return Error{ErrorKind::internal, "freshet ended during the demo"}.with("how", how).fix("see its messages above");
+  return Error{ErrorKind::internal, "freshet ended during the demo"}
+      .with("how", how)
+      .fix("see its messages above");
 }
 
 std::uint64_t status_kib(pid_t pid, std::string_view field) {
@@ -36,17 +38,20 @@ std::uint64_t status_kib(pid_t pid, std::string_view field) {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::start(const Options& options) {
-  std::vector<std::string> arguments{"freshet", "run", options.config_file, "--report", options.report_file,
-                                     "--log-level", "warn"};
+  std::vector<std::string> arguments{
+      "freshet",     "run", options.config_file, "--report", options.report_file,
+      "--log-level", "warn"};
   if (options.is_plain) {
     arguments.back() = "info";
     arguments.emplace_back("--plain");
   }
   std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
+  for (std::string& argument : arguments)
+    argv.push_back(argument.data());
   argv.push_back(nullptr);
   const pid_t pid = ::fork();
-  if (pid < 0) return Error{ErrorKind::storage, "cannot start a process"}.with("reason", std::strerror(errno));
+  if (pid < 0)
+    return Error{ErrorKind::storage, "cannot start a process"}.with("reason", std::strerror(errno));
   if (pid == 0) {
     // Ctrl-C reaches the whole group of the terminal: the demo decides when this process stops.
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -67,7 +72,9 @@ Status Engine::check() {
   return ended(status);
 }
 
-std::uint64_t Engine::peak_kib() const { return pid_ > 0 ? status_kib(pid_, "VmHWM:") : 0; }
+std::uint64_t Engine::peak_kib() const {
+  return pid_ > 0 ? status_kib(pid_, "VmHWM:") : 0;
+}
 
 Status Engine::stop() {
   if (pid_ <= 0) return ok_status();
@@ -87,6 +94,8 @@ Status Engine::stop() {
   return ended(status);
 }
 
-Engine::~Engine() { static_cast<void>(stop().ok()); }
+Engine::~Engine() {
+  static_cast<void>(stop().ok());
+}
 
 }  // namespace freshet

@@ -15,9 +15,10 @@ class Engine {
  public:
   struct Options {
     std::string config_file;
-    std::string report_file;   ///< Where it leaves its final statistics as JSON.
+    std::string report_file;  ///< Where it leaves its final statistics as JSON.
     bool is_plain = false;
   };
+
   /// Starts `freshet run` with this program's own binary.
   static Result<std::unique_ptr<Engine>> start(const Options& options);
   ~Engine();
@@ -33,6 +34,7 @@ class Engine {
 
  private:
   explicit Engine(pid_t pid) : pid_(pid) {}
+
   pid_t pid_;
 };
 

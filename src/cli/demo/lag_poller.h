@@ -20,13 +20,16 @@ namespace freshet {
 class LagPoller {
  public:
   using Clock = std::chrono::system_clock;
+
   struct Sighting {
-    std::uint64_t step;     ///< All steps up to this one are visible
-    Clock::time_point at;   ///< at this time at the latest.
+    std::uint64_t step;    ///< All steps up to this one are visible
+    Clock::time_point at;  ///< at this time at the latest.
   };
 
   explicit LagPoller(std::string url) : url_(std::move(url)) {}
+
   ~LagPoller() { stop(); }
+
   Status start();
   void stop();
   /// True once every client's last step of `committed` is visible.

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -19,6 +18,8 @@
 #include <fstream>
 #include <thread>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "base/try.h"
 #include "pg/connection.h"
@@ -53,9 +54,12 @@ Result<Account> find_account(const std::string& name) {
   return Account{.is_other = true, .uid = entry->pw_uid, .gid = entry->pw_gid};
 }
 
-Result<pid_t> spawn(const std::vector<std::string>& arguments, const Account& account, const std::string& log) {
+Result<pid_t> spawn(const std::vector<std::string>& arguments,
+                    const Account& account,
+                    const std::string& log) {
   std::vector<char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : arguments)
+    argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const pid_t pid = ::fork();
   if (pid < 0) return system_error("cannot start a process");
@@ -91,7 +95,9 @@ std::string tail_of(const std::string& path) {
   return last;
 }
 
-Status run_to_end(const std::vector<std::string>& arguments, const Account& account, const std::string& log) {
+Status run_to_end(const std::vector<std::string>& arguments,
+                  const Account& account,
+                  const std::string& log) {
   FRESHET_TRY(const pid_t pid, spawn(arguments, account, log));
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -104,24 +110,32 @@ Status run_to_end(const std::vector<std::string>& arguments, const Account& acco
 
 Status own(const std::string& path, const Account& account) {
   if (!account.is_other) return ok_status();
-  if (::chown(path.c_str(), account.uid, account.gid) != 0) return system_error("cannot give a folder to the server's user");
+  if (::chown(path.c_str(), account.uid, account.gid) != 0)
+    return system_error("cannot give a folder to the server's user");
   return ok_status();
 }
 
-Status write_password(const std::string& path, const std::string& password, const Account& account) {
+Status write_password(const std::string& path,
+                      const std::string& password,
+                      const Account& account) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) return system_error("cannot write the server's password file");
-  const bool is_written = ::write(file, password.data(), password.size()) == static_cast<ssize_t>(password.size());
+  const bool is_written =
+      ::write(file, password.data(), password.size()) == static_cast<ssize_t>(password.size());
   ::close(file);
   if (!is_written) return system_error("cannot write the server's password file");
   return own(path, account);
 }
 
-std::vector<std::string> server_arguments(const std::string& postgres, const std::string& directory, std::uint16_t port) {
-  std::vector<std::string> arguments{postgres, "-D", directory + "/data", "-p", std::to_string(port)};
+std::vector<std::string> server_arguments(const std::string& postgres,
+                                          const std::string& directory,
+                                          std::uint16_t port) {
+  std::vector<std::string> arguments{postgres, "-D", directory + "/data", "-p",
+                                     std::to_string(port)};
   for (const char* setting :
-       {"listen_addresses=127.0.0.1", "wal_level=logical", "max_replication_slots=10", "max_wal_senders=10",
-        "track_commit_timestamp=on", "shared_buffers=128MB", "max_wal_size=4GB", "jit=off", "timezone=UTC"}) {
+       {"listen_addresses=127.0.0.1", "wal_level=logical", "max_replication_slots=10",
+        "max_wal_senders=10", "track_commit_timestamp=on", "shared_buffers=128MB",
+        "max_wal_size=4GB", "jit=off", "timezone=UTC"}) {
     arguments.insert(arguments.end(), {"-c", setting});
   }
   arguments.insert(arguments.end(), {"-c", "unix_socket_directories=" + directory});
@@ -140,7 +154,8 @@ sockaddr_in loopback(std::uint16_t port) {
 
 Result<std::unique_ptr<ScratchDirectory>> ScratchDirectory::make() {
   const char* parent = std::getenv("TMPDIR");
-  std::string path = std::string(parent == nullptr || ::geteuid() == 0 ? "/tmp" : parent) + "/freshet-demo-XXXXXX";
+  std::string path =
+      std::string(parent == nullptr || ::geteuid() == 0 ? "/tmp" : parent) + "/freshet-demo-XXXXXX";
   if (::mkdtemp(path.data()) == nullptr) return system_error("cannot make a folder for the demo");
   ::chmod(path.c_str(), 0755);
   return std::unique_ptr<ScratchDirectory>(new ScratchDirectory(std::move(path)));
@@ -157,7 +172,8 @@ bool is_port_free(std::uint16_t port) {
   const int yes = 1;
   ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   const sockaddr_in address = loopback(port);
-  const bool is_free = ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  const bool is_free =
+      ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   ::close(socket);
   return is_free;
 }
@@ -192,15 +208,17 @@ Result<std::unique_ptr<PrivateServer>> PrivateServer::start(const Options& optio
   const std::string log = directory + "/server.log";
   std::ofstream(log).close();
   FRESHET_TRY(own(log, account));
-  FRESHET_TRY(run_to_end({options.postgres_dir + "/bin/initdb", "-D", directory + "/data", "-U", "postgres", "-A",
-                          "scram-sha-256", "--pwfile", password_file, "--encoding=UTF8", "--locale=C.UTF-8",
-                          "--no-sync"},
+  FRESHET_TRY(run_to_end({options.postgres_dir + "/bin/initdb", "-D", directory + "/data", "-U",
+                          "postgres", "-A", "scram-sha-256", "--pwfile", password_file,
+                          "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"},
                          account, log));
-  FRESHET_TRY(const pid_t pid, spawn(server_arguments(postgres, directory, options.port), account, log));
+  FRESHET_TRY(const pid_t pid,
+              spawn(server_arguments(postgres, directory, options.port), account, log));
   auto server = std::unique_ptr<PrivateServer>(new PrivateServer(pid, options.port));
   const auto deadline = std::chrono::steady_clock::now() + kStartTimeout;
   while (true) {
-    auto connection = pg::Connection::open({.url = server->url(), .application_name = "freshet demo"});
+    auto connection =
+        pg::Connection::open({.url = server->url(), .application_name = "freshet demo"});
     if (connection.ok()) return server;
     int status = 0;
     const bool has_ended = ::waitpid(pid, &status, WNOHANG) == pid;
@@ -234,6 +252,8 @@ void PrivateServer::stop() {
   pid_ = -1;
 }
 
-PrivateServer::~PrivateServer() { stop(); }
+PrivateServer::~PrivateServer() {
+  stop();
+}
 
 }  // namespace freshet

@@ -29,8 +29,8 @@ struct SearchResult {
 
 struct DemoReport {
   std::uint64_t history_rows = 0;
-  double copy_seconds = 0;      ///< From freshet's start until all tables stream.
-  double ready_seconds = 0;     ///< And until the vector index stands.
+  double copy_seconds = 0;   ///< From freshet's start until all tables stream.
+  double ready_seconds = 0;  ///< And until the vector index stands.
   double measured_seconds = 0;
   double catch_up_seconds = 0;  ///< From the last commit at the source until all was visible.
   std::uint64_t changes = 0;    ///< Row changes at the source while measuring.

@@ -1,11 +1,11 @@
 #include "cli/demo/traffic.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <random>
+
+#include <fmt/format.h>
 
 #include "base/try.h"
 #include "types/copy_text.h"
@@ -44,7 +44,8 @@ constexpr std::uint64_t kFirstRatingId = 1000;  // below: the clients' own runs
 
 Status add_row(std::string& out, std::initializer_list<std::optional<std::string_view>> values) {
   std::vector<Value> row;
-  for (const auto& value : values) row.push_back(value ? Value::text(*value) : Value::null());
+  for (const auto& value : values)
+    row.push_back(value ? Value::text(*value) : Value::null());
   return append_copy_row(row, out);
 }
 
@@ -68,12 +69,15 @@ struct HistoryText {
 Status add_conversation(const Conversation& conversation, HistoryText& history) {
   const std::string count = std::to_string(conversation.utterances.size());
   const std::optional<std::string_view> prompt =
-      conversation.prompt.empty() ? std::nullopt : std::optional<std::string_view>(conversation.prompt);
-  FRESHET_TRY(add_row(history.calls, {conversation.id, conversation.started_at,
-                                      conversation.utterances.back().sent_at, "ended", prompt, count}));
+      conversation.prompt.empty() ? std::nullopt
+                                  : std::optional<std::string_view>(conversation.prompt);
+  FRESHET_TRY(
+      add_row(history.calls, {conversation.id, conversation.started_at,
+                              conversation.utterances.back().sent_at, "ended", prompt, count}));
   for (const Utterance& said : conversation.utterances) {
     const std::string id = std::to_string(++history.message_id);
-    FRESHET_TRY(add_row(history.messages, {id, conversation.id, said.sender, said.sent_at, said.text}));
+    FRESHET_TRY(
+        add_row(history.messages, {id, conversation.id, said.sender, said.sent_at, said.text}));
   }
   for (const std::string& rating : conversation.ratings) {
     const std::string id = std::to_string(history.run_id++);
@@ -93,20 +97,25 @@ Result<std::uint64_t> load_history(pg::Connection& source,
   FRESHET_TRY(source.execute(kSchema));
   HistoryText history;
   for (next = 0; next < conversations.size() && history.message_id < messages; ++next) {
-    if (!conversations[next].utterances.empty()) FRESHET_TRY(add_conversation(conversations[next], history));
+    if (!conversations[next].utterances.empty())
+      FRESHET_TRY(add_conversation(conversations[next], history));
   }
   for (std::uint32_t client = 1; client <= kClients; ++client) {
-    FRESHET_TRY(add_row(history.runs, {std::to_string(client), std::nullopt, "agent", "0", "0", std::nullopt,
-                                       "2018-01-01T00:00:00Z"}));
+    FRESHET_TRY(add_row(history.runs, {std::to_string(client), std::nullopt, "agent", "0", "0",
+                                       std::nullopt, "2018-01-01T00:00:00Z"}));
     ++history.rows;
   }
-  FRESHET_TRY(copy_in(source, "COPY public.calls (id, started_at, ended_at, state, prompt, message_count) FROM STDIN",
-                      history.calls));
-  FRESHET_TRY(copy_in(source, "COPY public.messages (id, call_id, sender, sent_at, content) FROM STDIN",
-                      history.messages));
+  FRESHET_TRY(copy_in(
+      source,
+      "COPY public.calls (id, started_at, ended_at, state, prompt, message_count) FROM STDIN",
+      history.calls));
   FRESHET_TRY(copy_in(source,
-                      "COPY public.agent_runs (id, call_id, kind, steps, cost, details, updated_at) FROM STDIN",
-                      history.runs));
+                      "COPY public.messages (id, call_id, sender, sent_at, content) FROM STDIN",
+                      history.messages));
+  FRESHET_TRY(copy_in(
+      source,
+      "COPY public.agent_runs (id, call_id, kind, steps, cost, details, updated_at) FROM STDIN",
+      history.runs));
   FRESHET_TRY(source.execute("ANALYZE public.calls, public.messages, public.agent_runs"));
   return history.rows;
 }
@@ -115,7 +124,10 @@ Result<std::uint64_t> load_history(pg::Connection& source,
 class Traffic::Client {
  public:
   Client(Traffic& traffic, std::uint32_t number, pg::Connection& connection)
-      : traffic_(traffic), number_(std::to_string(number)), client_(number), connection_(connection),
+      : traffic_(traffic),
+        number_(std::to_string(number)),
+        client_(number),
+        connection_(connection),
         random_(traffic.options_.seed * 7919 + number) {}
 
   Status prepare() {
@@ -141,9 +153,12 @@ class Traffic::Client {
   Result<std::uint64_t> do_step() {
     sql_ = "BEGIN;";
     changes_ = 0;
-    if (conversation_ == nullptr) open_call();
-    else if (next_utterance_ < conversation_->utterances.size()) say();
-    else end_call();
+    if (conversation_ == nullptr)
+      open_call();
+    else if (next_utterance_ < conversation_->utterances.size())
+      say();
+    else
+      end_call();
     const std::uint64_t step = ++steps_;
     add("EXECUTE step ({}, {}, '{}');", number_, step, call_id_);
     FRESHET_TRY(const pg::Rows rows, connection_.query(sql_));
@@ -180,8 +195,9 @@ class Traffic::Client {
     // A new id: the same conversation may be replayed again by --forever.
     const std::uint64_t high = bits(random_);
     const std::uint64_t low = bits(random_);
-    call_id_ = fmt::format("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", high >> 32U, (high >> 16U) & 0xFFFFU, high & 0xFFFU,
-                           low >> 52U, low & 0xFFFFFFFFFFFFU);
+    call_id_ =
+        fmt::format("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", high >> 32U, (high >> 16U) & 0xFFFFU,
+                    high & 0xFFFU, low >> 52U, low & 0xFFFFFFFFFFFFU);
     add("EXECUTE open_call ('{}', {});", call_id_,
         conversation_->prompt.empty() ? std::string("NULL") : quoted(conversation_->prompt));
   }
@@ -194,7 +210,8 @@ class Traffic::Client {
     while (said < turn && next_utterance_ < conversation_->utterances.size()) {
       const Utterance& utterance = conversation_->utterances[next_utterance_++];
       last_id = traffic_.next_message_id_.fetch_add(1);
-      add("EXECUTE say ({}, '{}', '{}', {});", last_id, call_id_, utterance.sender, quoted(utterance.text));
+      add("EXECUTE say ({}, '{}', '{}', {});", last_id, call_id_, utterance.sender,
+          quoted(utterance.text));
       ++said;
     }
     if (previous_id_ != 0 && random_() % 20 == 0) {
@@ -209,7 +226,8 @@ class Traffic::Client {
   void end_call() {
     add("EXECUTE end_call ('{}');", call_id_);
     for (const std::string& rating : conversation_->ratings) {
-      add("EXECUTE rate ({}, '{}', {});", traffic_.next_message_id_.fetch_add(1) + 1'000'000'000, call_id_, quoted(rating));
+      add("EXECUTE rate ({}, '{}', {});", traffic_.next_message_id_.fetch_add(1) + 1'000'000'000,
+          call_id_, quoted(rating));
     }
     conversation_ = nullptr;
     previous_id_ = 0;
@@ -233,15 +251,19 @@ Status Traffic::start() {
   next_message_id_ = options_.next_message_id;
   next_conversation_ = options_.first;
   for (std::uint32_t client = 1; client <= kClients; ++client) {
-    FRESHET_TRY(auto connection, pg::Connection::open({.url = options_.url, .application_name = "demo traffic"}));
-    threads_.emplace_back([this, client, held = std::move(connection)](const std::stop_token& stop) mutable {
-      run(client, std::move(held), stop);
-    });
+    FRESHET_TRY(auto connection,
+                pg::Connection::open({.url = options_.url, .application_name = "demo traffic"}));
+    threads_.emplace_back(
+        [this, client, held = std::move(connection)](const std::stop_token& stop) mutable {
+          run(client, std::move(held), stop);
+        });
   }
   return ok_status();
 }
 
-void Traffic::run(std::uint32_t number, std::unique_ptr<pg::Connection> connection, const std::stop_token& stop) {
+void Traffic::run(std::uint32_t number,
+                  std::unique_ptr<pg::Connection> connection,
+                  const std::stop_token& stop) {
   Client client(*this, number, *connection);
   Status status = client.prepare();
   const auto started = std::chrono::steady_clock::now();
@@ -249,7 +271,8 @@ void Traffic::run(std::uint32_t number, std::unique_ptr<pg::Connection> connecti
   std::uint64_t changed = 0;
   while (status.ok() && !stop.stop_requested()) {
     const std::chrono::duration<double> due(static_cast<double>(changed) / share);
-    std::this_thread::sleep_until(started + std::chrono::duration_cast<std::chrono::steady_clock::duration>(due));
+    std::this_thread::sleep_until(
+        started + std::chrono::duration_cast<std::chrono::steady_clock::duration>(due));
     auto step = client.do_step();
     if (!step.ok()) {
       status = std::move(step).error();
@@ -264,7 +287,8 @@ void Traffic::run(std::uint32_t number, std::unique_ptr<pg::Connection> connecti
 }
 
 void Traffic::stop() {
-  for (std::jthread& thread : threads_) thread.request_stop();
+  for (std::jthread& thread : threads_)
+    thread.request_stop();
   threads_.clear();
 }
 

@@ -41,25 +41,33 @@ class Traffic {
   struct Options {
     std::string url;
     const std::vector<Conversation>* conversations = nullptr;
-    std::size_t first = 0;              ///< Conversation to begin with.
+    std::size_t first = 0;  ///< Conversation to begin with.
     std::uint64_t next_message_id = 1;
-    std::uint32_t rate = 800;           ///< Row changes per second, over all clients.
+    std::uint32_t rate = 800;  ///< Row changes per second, over all clients.
     std::uint64_t seed = 1;
   };
+
   explicit Traffic(Options options) : options_(options) {}
+
   ~Traffic() { stop(); }
+
   Status start();
   void stop();
   /// The first error of a client, if any.
   Status status() const;
+
   std::uint64_t changes() const { return changes_.load(std::memory_order_relaxed); }
+
   std::uint64_t transactions() const { return transactions_.load(std::memory_order_relaxed); }
+
   /// What was committed since the last call.
   std::vector<Committed> take_committed();
 
  private:
   class Client;
-  void run(std::uint32_t client, std::unique_ptr<pg::Connection> connection, const std::stop_token& stop);
+  void run(std::uint32_t client,
+           std::unique_ptr<pg::Connection> connection,
+           const std::stop_token& stop);
 
   Options options_;
   std::atomic<std::uint64_t> next_message_id_{0};

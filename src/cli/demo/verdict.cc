@@ -19,13 +19,17 @@ struct ComparedTable {
   const char* name;
   const char* columns;
 };
+
 constexpr std::array<ComparedTable, 3> kTables{{
     {"calls", "id, started_at, ended_at, state, prompt, message_count"},
     {"messages", "id, call_id, sender, sent_at, content"},
     {"agent_runs", "id, call_id, kind, steps, cost, details, updated_at"},
 }};
 
-Status pipe(pg::Connection& from, std::string_view out_sql, pg::Connection& to, std::string_view in_sql) {
+Status pipe(pg::Connection& from,
+            std::string_view out_sql,
+            pg::Connection& to,
+            std::string_view in_sql) {
   FRESHET_TRY(from.start_copy_out(out_sql));
   FRESHET_TRY(to.start_copy_in(in_sql));
   while (true) {
@@ -38,12 +42,17 @@ Status pipe(pg::Connection& from, std::string_view out_sql, pg::Connection& to, 
   return ok_status();
 }
 
-Result<TableVerdict> compare_table(pg::Connection& source, pg::Connection& destination, const ComparedTable& table) {
+Result<TableVerdict> compare_table(pg::Connection& source,
+                                   pg::Connection& destination,
+                                   const ComparedTable& table) {
   const std::string here = fmt::format("pg_temp.source_{}", table.name);
   FRESHET_TRY(destination.execute(
-      fmt::format("CREATE TEMP TABLE source_{0} AS SELECT {1} FROM public.{0} LIMIT 0", table.name, table.columns)));
-  FRESHET_TRY(pipe(source, fmt::format("COPY public.{} ({}) TO STDOUT (FORMAT binary)", table.name, table.columns),
-                   destination, fmt::format("COPY {} FROM STDIN (FORMAT binary)", here)));
+      fmt::format("CREATE TEMP TABLE source_{0} AS SELECT {1} FROM public.{0} LIMIT 0", table.name,
+                  table.columns)));
+  FRESHET_TRY(
+      pipe(source,
+           fmt::format("COPY public.{} ({}) TO STDOUT (FORMAT binary)", table.name, table.columns),
+           destination, fmt::format("COPY {} FROM STDIN (FORMAT binary)", here)));
   TableVerdict verdict;
   verdict.table = table.name;
   FRESHET_TRY(const pg::Rows rows,
@@ -78,23 +87,28 @@ bool is_close(std::string_view text, std::span<const float> wanted) {
 Status compare_vectors(pg::Connection& destination, Embedder& embedder, Verdict& verdict) {
   FRESHET_TRY(const std::size_t width, embedder.dimensions());
   FRESHET_TRY(const pg::Rows lacking,
-              destination.query("SELECT count(*) FROM pg_temp.source_messages JOIN public.messages USING (id) "
-                                "WHERE source_messages.content <> '' AND embedding IS NULL"));
+              destination.query(
+                  "SELECT count(*) FROM pg_temp.source_messages JOIN public.messages USING (id) "
+                  "WHERE source_messages.content <> '' AND embedding IS NULL"));
   verdict.texts_without_vector = lacking.unsigned_integer(0, 0);
-  FRESHET_TRY(destination.execute("BEGIN; DECLARE vectors NO SCROLL CURSOR FOR SELECT source_messages.content, "
-                                  "embedding::text FROM pg_temp.source_messages JOIN public.messages USING (id) "
-                                  "WHERE source_messages.content <> '' AND embedding IS NOT NULL"));
+  FRESHET_TRY(destination.execute(
+      "BEGIN; DECLARE vectors NO SCROLL CURSOR FOR SELECT source_messages.content, "
+      "embedding::text FROM pg_temp.source_messages JOIN public.messages USING (id) "
+      "WHERE source_messages.content <> '' AND embedding IS NOT NULL"));
   std::vector<float> wanted;
   std::vector<std::string_view> texts;
   while (true) {
-    FRESHET_TRY(const pg::Rows rows, destination.query(fmt::format("FETCH {} FROM vectors", kVectorBatch)));
+    FRESHET_TRY(const pg::Rows rows,
+                destination.query(fmt::format("FETCH {} FROM vectors", kVectorBatch)));
     if (rows.rows() == 0) break;
     texts.clear();
-    for (int row = 0; row < rows.rows(); ++row) texts.push_back(rows.text(row, 0));
+    for (int row = 0; row < rows.rows(); ++row)
+      texts.push_back(rows.text(row, 0));
     wanted.resize(texts.size() * width);
     FRESHET_TRY(embedder.embed(texts, wanted));
     for (int row = 0; row < rows.rows(); ++row) {
-      const std::span<const float> vector(wanted.data() + static_cast<std::size_t>(row) * width, width);
+      const std::span<const float> vector(wanted.data() + static_cast<std::size_t>(row) * width,
+                                          width);
       ++verdict.vectors_checked;
       if (!is_close(rows.text(row, 1), vector)) ++verdict.vectors_wrong;
     }
@@ -106,8 +120,9 @@ Status compare_vectors(pg::Connection& destination, Embedder& embedder, Verdict&
 
 bool Verdict::is_equal() const {
   return texts_without_vector == 0 && vectors_wrong == 0 &&
-         std::all_of(tables.begin(), tables.end(),
-                     [](const TableVerdict& table) { return table.missing == 0 && table.extra == 0; });
+         std::all_of(tables.begin(), tables.end(), [](const TableVerdict& table) {
+           return table.missing == 0 && table.extra == 0;
+         });
 }
 
 Result<Verdict> compare(pg::Connection& source, pg::Connection& destination, Embedder& embedder) {
@@ -123,11 +138,13 @@ Result<Verdict> compare(pg::Connection& source, pg::Connection& destination, Emb
 
 Status tamper(pg::Connection& destination, const std::string& what) {
   if (what == "value") {
-    return destination.execute("UPDATE public.messages SET content = content || '.' "
-                               "WHERE id = (SELECT min(id) FROM public.messages)");
+    return destination.execute(
+        "UPDATE public.messages SET content = content || '.' "
+        "WHERE id = (SELECT min(id) FROM public.messages)");
   }
-  return destination.execute("UPDATE public.messages SET embedding = -1 OPERATOR(public.*) embedding "
-                             "WHERE id = (SELECT min(id) FROM public.messages WHERE embedding IS NOT NULL)");
+  return destination.execute(
+      "UPDATE public.messages SET embedding = -1 OPERATOR(public.*) embedding "
+      "WHERE id = (SELECT min(id) FROM public.messages WHERE embedding IS NOT NULL)");
 }
 
 }  // namespace freshet
