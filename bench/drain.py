@@ -14,7 +14,7 @@ from checksum import Tally
 from contest import Contender, Contest, hold_contest, say
 from engine import NullReport, Pipeline, PipelineSetting, server_url
 from measure import Measurement, measure_commands, measure_inside_server
-from stage import DATABASE, Backlog, Stage
+from stage import DATABASE, Backlog, Fingerprint, Stage
 
 TABLE = "bench_stream"
 TRANSACTION_ROWS = (1, 100, 10_000)
@@ -126,7 +126,7 @@ class FreshetIntoPostgres:
         self._stage = stage
         self._pipeline = Pipeline(stage, PipelineSetting(_POSTGRES_SLOT, TABLE, url, copies=False))
         self._end = ""
-        self._expected: tuple = ()
+        self._expected = Fingerprint(0, None)
 
     @property
     def base_slot(self) -> str:
@@ -139,7 +139,7 @@ class FreshetIntoPostgres:
         self._pipeline.save()
         stage.renew_database(_PREPARED, template=DATABASE)
 
-    def expect(self, backlog: Backlog, fingerprint: tuple) -> None:
+    def expect(self, backlog: Backlog, fingerprint: Fingerprint) -> None:
         self._end, self._expected = backlog.end, fingerprint
 
     def run(self) -> Measurement:
@@ -148,7 +148,7 @@ class FreshetIntoPostgres:
         self._stage.checkpoint()
         run = self._pipeline.run(self._end)
         found = self._stage.fingerprint(self._stage.destination, TABLE)
-        return run.voided("" if found == self._expected else f"{found[0]} rows, or other values")
+        return run.voided(found.difference(self._expected))
 
     def close(self) -> None:
         self._stage.drop_slot(self._pipeline.slot)
@@ -185,7 +185,7 @@ class NativeSubscription:
     _SLOT = "bench_native"
     _DATABASE = "bench_native"
 
-    def __init__(self, stage: Stage, base_slot: str, backlog: Backlog, expected: tuple):
+    def __init__(self, stage: Stage, base_slot: str, backlog: Backlog, expected: Fingerprint):
         self._stage = stage
         self._base_slot = base_slot
         self._backlog = backlog
@@ -204,7 +204,7 @@ class NativeSubscription:
             finally:
                 self._unsubscribe(connection)
         found = stage.fingerprint(stage.destination, TABLE, self._DATABASE)
-        return run.voided("" if found == self._expected else f"{found[0]} rows, or other values")
+        return run.voided(found.difference(self._expected))
 
     def _measure(self, connection: psycopg.Connection) -> Measurement:
         last = f"SELECT FROM {TABLE} WHERE id = {self._backlog.rows}"

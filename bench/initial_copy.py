@@ -8,7 +8,7 @@ from checksum import Tally
 from contest import Contender, Contest, hold_contest, say
 from engine import NullReport, Pipeline, PipelineSetting, server_url
 from measure import Measurement, measure_commands
-from stage import DATABASE, Stage
+from stage import DATABASE, Fingerprint, Stage
 
 TABLE = "bench_copy"
 _DEFAULT_CONNECTIONS = 4
@@ -77,7 +77,7 @@ class FreshetIntoPostgres:
 
     name = f"freshet, {_DEFAULT_CONNECTIONS} connections"
 
-    def __init__(self, stage: Stage, expected: tuple):
+    def __init__(self, stage: Stage, expected: Fingerprint):
         self._stage = stage
         self._expected = expected
         setting = PipelineSetting(
@@ -97,7 +97,7 @@ class FreshetIntoPostgres:
         run = self._pipeline.run("caught-up")
         self._pipeline.forget()
         found = stage.fingerprint(stage.destination, TABLE)
-        return run.voided("" if found == self._expected else f"{found[0]} rows, or other values")
+        return run.voided(found.difference(self._expected))
 
 
 class PsqlCopy:
@@ -132,7 +132,7 @@ class Pgcopydb:
     name = f"pgcopydb, {_PGCOPYDB_TABLE_JOBS} table jobs"
     _DATABASE = "bench_pgcopydb"
 
-    def __init__(self, stage: Stage, expected: tuple):
+    def __init__(self, stage: Stage, expected: Fingerprint):
         self._stage = stage
         self._expected = expected
         self._filter = stage.directory / "pgcopydb.ini"
@@ -145,7 +145,7 @@ class Pgcopydb:
         stage.checkpoint()
         run = measure_commands(stage, [self._command()], drops_output=False)
         found = stage.fingerprint(stage.destination, TABLE, self._DATABASE)
-        return run.voided("" if found == self._expected else f"{found[0]} rows, or other values")
+        return run.voided(found.difference(self._expected))
 
     def _command(self) -> list[str]:
         stage = self._stage

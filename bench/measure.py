@@ -169,7 +169,7 @@ class _TimedCommand:
         except subprocess.TimeoutExpired:
             raise RunFailed(f"{self._name} still runs after {RUN_SECONDS_MAX} s") from None
         if code != 0:
-            said = self._log.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:]
+            said = self._log.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:].strip()
             raise RunFailed(f"{self._name} ended with {code}:\n{said}")
 
     def kill(self) -> None:

@@ -4,6 +4,7 @@ import os
 import tempfile
 import time
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +46,20 @@ class Backlog:
     transaction_rows: int
     end: str
     wal_mib: float
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The number of a table's rows and a sum of PostgreSQL's own hashes over them."""
+
+    rows: int
+    sum: Decimal | None
+
+    def difference(self, expected: "Fingerprint") -> str:
+        """Says how this differs from what was expected; nothing if equal."""
+        if self.rows != expected.rows:
+            return f"{self.rows} rows, not {expected.rows}"
+        return "" if self.sum == expected.sum else f"other values in the {self.rows} rows"
 
 
 class Stage:
@@ -156,14 +171,14 @@ class Stage:
             with connection.cursor().copy(query) as copy:
                 return tally_copy_text(bytes(chunk) for chunk in copy)
 
-    def fingerprint(self, server: Postgres, table: str, database: str = DATABASE) -> tuple:
-        """Returns the number of rows and the sum of the server's own hashes over them."""
+    def fingerprint(self, server: Postgres, table: str, database: str = DATABASE) -> Fingerprint:
         query = sql.SQL(
             "SELECT count(*), sum(hashtextextended(ROW(id, a, b, c, d, e)::text, 0)::numeric)"
             " FROM {}"
         )
         with server.connect(database, options=_SESSION) as connection:
-            return connection.execute(query.format(sql.Identifier(table))).fetchone() or ()
+            found = connection.execute(query.format(sql.Identifier(table))).fetchall()
+        return Fingerprint(*found[0])
 
     def copy_definition(self, table: str, database: str) -> None:
         """Makes the source's table, empty, in a database of the destination."""
