@@ -110,11 +110,10 @@ Status Lane::consume_transaction(const Transaction& transaction) {
     Piece piece;
     FRESHET_TRY(const bool has_more, reader.next(piece));
     if (!has_more) break;
-    const std::span<Item> items = piece.items();
-    // Moving a piece keeps its views valid: it has to live as long as the group.
-    group_.keep(std::move(piece));
-    for (Item& item : items)
+    for (Item& item : piece.items())
       FRESHET_TRY(route_item(item, transaction.info().xid, verdicts));
+    // Only now: following a changed definition writes and clears the group in between.
+    group_.keep(std::move(piece));
     if (group_.byte_size() > traits_.group_bytes_max) FRESHET_TRY(flush_part());
   }
   upto_ = Position{transaction.info().end_lsn};

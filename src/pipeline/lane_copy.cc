@@ -80,9 +80,7 @@ Status Lane::drain(const TableName& table) {
     auto piece = std::make_unique<HeldPiece>();
     FRESHET_TRY(const bool has_more, spool.next(*piece));
     if (!has_more) break;
-    HeldPiece& held = *piece;
-    group_.keep(std::move(piece));
-    for (HeldItem& item : held.items) {
+    for (HeldItem& item : piece->items) {
       if (item.is_truncate) {
         FRESHET_TRY(const ShapePtr shape, follow_schema(item.schema));
         group_.add_truncate({shape->output}, false, item.restarts_identity);
@@ -91,6 +89,7 @@ Status Lane::drain(const TableName& table) {
       }
       runs_complete_ = group_.runs().size();
     }
+    group_.keep(std::move(piece));
     if (!spool.is_empty()) FRESHET_TRY(flush_complete());
   }
   group_.add_phase(table, TablePhase::streaming);

@@ -24,6 +24,8 @@ constexpr std::chrono::milliseconds kUrgentInterval{20};
 constexpr int kMessagesPerRound = 4096;
 constexpr std::chrono::milliseconds kWaitMax{500};
 constexpr std::chrono::seconds kEndTimeout{5};
+// A server that fails at the same place again and again needs somebody to look.
+constexpr unsigned kFruitlessAttemptsMax = 10;
 
 std::uint64_t random_number() {
   thread_local std::mt19937_64 engine{std::random_device{}()};
@@ -117,7 +119,6 @@ Status Reader::read_once() {
 }
 
 Status Reader::take(const source::WalData& data) {
-  backoff_.reset();
   bytes_.fetch_add(data.bytes.size(), std::memory_order_relaxed);
   FRESHET_TRY(const TransactionPtr transaction, assembler_.push(data.start, data.bytes));
   if (!transaction) return ok_status();
@@ -125,6 +126,7 @@ Status Reader::take(const source::WalData& data) {
   passed_ = std::max(passed_, end.end);
   // After a reconnect the server sends again what it was not told of.
   if (end <= published_) return ok_status();
+  backoff_.reset();
   published_ = end;
   received_.store(to_integer(end.end), std::memory_order_release);
   changes_.fetch_add(transaction->change_count(), std::memory_order_relaxed);
@@ -134,7 +136,6 @@ Status Reader::take(const source::WalData& data) {
 }
 
 void Reader::take(const source::Keepalive& keepalive) {
-  backoff_.reset();
   wal_end_ = std::max(wal_end_, keepalive.wal_end);
   passed_ = std::max(passed_, keepalive.wal_end);
   owes_reply_ = owes_reply_ || keepalive.wants_reply;
@@ -143,6 +144,7 @@ void Reader::take(const source::Keepalive& keepalive) {
 // An idle or unpublished-only database must not pin WAL: its position goes through the destinations
 // like any other, so that the slot is never ahead of what they know.
 void Reader::publish_idle(Position position) {
+  backoff_.reset();
   published_ = position;
   received_.store(to_integer(position.end), std::memory_order_release);
   last_idle_ = Clock::now();
@@ -190,6 +192,8 @@ Status Reader::reconnect(const Error& cause) {
   log_error(LogLevel::warn, "replication connection lost, connecting again", cause);
   reconnects_.fetch_add(1, std::memory_order_relaxed);
   connection_.reset();
+  const bool is_stuck = cause.kind() != ErrorKind::connection && backoff_.attempt() >= kFruitlessAttemptsMax;
+  if (is_stuck) return Error{cause}.with("attempts", backoff_.attempt());
   // What the assembler holds below its PREPARE must be sent again; the rest was published.
   options_.start.start = published_;
   if (const auto undecided = assembler_.hold_below()) {

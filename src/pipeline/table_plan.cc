@@ -7,9 +7,10 @@
 namespace freshet {
 namespace {
 
-bool is_wanted(const TablePlan& plan, const Column& column) {
-  if (!plan.publication.filters_columns || plan.config.columns.empty() || column.is_identity)
-    return true;
+// Rows are addressed by their key, which therefore stays; under FULL by all that is there.
+bool is_wanted(const TablePlan& plan, const TableSchema& schema, const Column& column) {
+  if (!plan.publication.filters_columns || plan.config.columns.empty()) return true;
+  if (column.is_identity && schema.identity != ReplicaIdentity::full) return true;
   return std::find(plan.config.columns.begin(), plan.config.columns.end(), column.name) !=
          plan.config.columns.end();
 }
@@ -27,7 +28,7 @@ Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input) {
   TableSchema projected = *input;
   projected.columns.clear();
   for (std::size_t i = 0; i < input->columns.size(); ++i) {
-    if (!is_wanted(plan, input->columns[i])) continue;
+    if (!is_wanted(plan, *input, input->columns[i])) continue;
     projected.columns.push_back(input->columns[i]);
     shape->kept.push_back(static_cast<int>(i));
   }
