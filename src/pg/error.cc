@@ -77,24 +77,28 @@ std::string_view copy_place(std::string_view context) {
   return context.substr(0, context.find_first_of(":\n"));
 }
 
-/// The last line of libpq's message that says something.
-std::string_view last_line(std::string_view message) {
+/// The last line of libpq's message that states a fact: lines that begin with a tab explain the
+/// one before them (`Is the server running on that host ...?`).
+std::string_view last_fact(std::string_view message) {
   message = trimmed(message);
-  for (const std::string_view tail : {"\nLOCATION:", "\nHINT:", "\nDETAIL:"}) {
-    const auto at = message.rfind(tail);
-    if (at != std::string_view::npos) message = trimmed(message.substr(0, at));
+  for (;;) {
+    const auto line = message.rfind('\n');
+    if (line == std::string_view::npos) return trimmed(message);
+    if (message[line + 1] != '\t') return trimmed(message.substr(line));
+    message = trimmed(message.substr(0, line));
   }
-  const auto line = message.rfind('\n');
-  return trimmed(line == std::string_view::npos ? message : message.substr(line));
 }
 
-/// Without `connection to server at "x", port 1 failed: FATAL:  28P01: `, which context tells.
+/// Without `connection to server at "x", port 1 failed: FATAL:  28P01: `, which context tells. Of
+/// several hosts' messages, the one whose SQLSTATE decides what to do.
 std::string_view essence(std::string_view message, std::string_view sqlstate) {
-  std::string_view line = last_line(message);
-  if (!sqlstate.empty()) {
-    const auto at = line.find(sqlstate);
-    if (at != std::string_view::npos) return trimmed(line.substr(at + sqlstate.size() + 1));
+  const std::string mark = ":  " + std::string{sqlstate} + ":";
+  const auto at = sqlstate.empty() ? std::string_view::npos : message.rfind(mark);
+  if (at != std::string_view::npos) {
+    const std::string_view rest = message.substr(at + mark.size());
+    return trimmed(rest.substr(0, rest.find('\n')));
   }
+  const std::string_view line = last_fact(message);
   const auto failed = line.find(" failed: ");
   return failed == std::string_view::npos ? line : trimmed(line.substr(failed + 9));
 }
@@ -191,7 +195,7 @@ Error statement_error(pg_conn* connection, const pg_result* result) {
   if (code.empty()) {
     const bool is_lost = PQstatus(connection) == CONNECTION_BAD;
     return Error{is_lost ? ErrorKind::connection : ErrorKind::protocol,
-                 std::string{last_line(PQerrorMessage(connection))}};
+                 std::string{last_fact(PQerrorMessage(connection))}};
   }
   const std::string_view message = field(result, PG_DIAG_MESSAGE_PRIMARY);
   const bool quotes_values = code.starts_with("22");

@@ -43,6 +43,37 @@ TEST(ConnectError, NamesTheLineForPgHba) {
   EXPECT_NE(error.fix().find("host \"d\" \"u\""), std::string::npos) << error.fix();
 }
 
+constexpr const char* kRefused =
+    "connection to server at \"localhost\" (::1), port 5432 failed: Connection refused\n"
+    "\tIs the server running on that host and accepting TCP/IP connections?\n";
+
+TEST(ConnectError, SaysWhatHappenedRatherThanWhatLibpqAsks) {
+  ConnectFailure failure;
+  failure.message = std::string{kRefused} + kRefused;
+  const Error refused = connect_error(failure);
+  EXPECT_EQ(refused.kind(), ErrorKind::connection);
+  EXPECT_EQ(refused.message(), "Connection refused");
+  EXPECT_NE(refused.fix().find("listen_addresses"), std::string::npos) << refused.fix();
+  failure.message =
+      "connection to server at \"h\", port 1 failed: server closed the connection unexpectedly\n"
+      "\tThis probably means the server terminated abnormally\n"
+      "\tbefore or after processing the request.\n";
+  const Error lost = connect_error(failure);
+  EXPECT_EQ(lost.message(), "server closed the connection unexpectedly");
+}
+
+TEST(ConnectError, OfSeveralHostsTheOneThatAnsweredIsTold) {
+  const std::string answered =
+      "connection to server at \"28P01\" (10.0.0.1), port 5432 failed: FATAL:  28P01: password "
+      "authentication failed for user \"u\"\nLOCATION:  auth_failed, auth.c:335\n";
+  ConnectFailure failure;
+  failure.sqlstate = "28P01";
+  for (const std::string& message : {answered + kRefused, kRefused + answered}) {
+    failure.message = message;
+    EXPECT_EQ(connect_error(failure).message(), "password authentication failed for user \"u\"");
+  }
+}
+
 TEST(Redact, RemovesEveryOccurrence) {
   EXPECT_EQ(redact("a hunter2 b hunter2", "hunter2"), "a *** b ***");
   EXPECT_EQ(redact("a message", "a"), "a message");
