@@ -153,8 +153,9 @@ constexpr KeyDefinition kDefinitions[] = {
          }},
     {.path = "embedders.*.model",
      .type = KeyType::text,
-     .help = "Name of the model, e.g. `wordllama-256` or `text-embedding-3-small`.",
-     .is_required = true,
+     .help = "Name of the model: `http` needs one, e.g. `text-embedding-3-small`; `static` looks "
+             "for its files by it unless there is a `path`.",
+     .default_text = "`static`: wordllama-256",
      .store = [](Target& to, const Value& value) { to.embedder->model = value.text; }},
     {.path = "embedders.*.path",
      .type = KeyType::text,

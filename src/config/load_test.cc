@@ -85,6 +85,15 @@ TEST(LoadConfig, DefaultsOfTheDefinitionsAreThoseOfTheTypes) {
   EXPECT_EQ(given.destinations[0].vector_index.m, plain.destinations[0].vector_index.m);
 }
 
+TEST(LoadConfig, AStaticEmbedderNeedsNoModelsName) {
+  for (const char* embedder : {"{type: static}", "{type: static, path: /models/x}"}) {
+    const LoadedConfig loaded =
+        parse_config(std::string(kMinimal) + "embedders: {e: " + embedder + "}\n", variable);
+    EXPECT_TRUE(loaded.ok()) << embedder;
+    EXPECT_EQ(loaded.config.embedders.at("e").model, "") << embedder;
+  }
+}
+
 struct Case {
   const char* name;
   std::string text;
@@ -130,7 +139,11 @@ const Case kCases[] = {
      {"p.yaml:1:12: not UTF-8: byte 0xff is out of place; save the file as UTF-8"}},
     {"Syntax",
      "pipeline: [a\nsource: }\n",
-     {"p.yaml:2:9: not valid YAML: end of sequence flow not found"}},
+     {"p.yaml:2:7: not valid YAML: end of sequence flow not found"}},
+    {"UnquotedVariableInBraces",
+     "pipeline: p\nsource: {url: ${KEY}, tables: [a]}\n",
+     {"p.yaml:2:16: not valid YAML: end of map flow not found; inside { } or [ ], quote variables: "
+      "'${NAME}'"}},
     {"UnknownKey",
      with_source("  tables: [a]\n  publicatoins: [p]\n"),
      {"p.yaml:6:3: source.publicatoins: there is no such key; did you mean `publications`?"}},
@@ -173,13 +186,13 @@ const Case kCases[] = {
      "pipeline: My-Pipe\ndestinations: {d: {url: 'null:'}}\nsource: {url: "
      "'postgresql://h/d', slot: A, tables: ['a.b.c', a, a]}\n",
      {"p.yaml:1:11: pipeline: a pipeline's name is 1 to 40 of a-z, 0-9 and _",
-      "p.yaml:3:44: source.slot: a slot's name is 1 to 63 of a-z, 0-9 and _",
-      "p.yaml:3:56: source.tables[0]: not a table's name; write schema.table, quoting parts as in "
+      "p.yaml:3:41: source.slot: a slot's name is 1 to 63 of a-z, 0-9 and _",
+      "p.yaml:3:53: source.tables[0]: not a table's name; write schema.table, quoting parts as in "
       "SQL: public.\"Odd name\"",
-      "p.yaml:3:68: source.tables[2]: the table public.a is listed twice"}},
+      "p.yaml:3:65: source.tables[2]: the table public.a is listed twice"}},
     {"UnknownEmbedder",
      with_transform("{table: calls, embed: {from: a, into: b, with: locla}}"),
-     {"p.yaml:8:50: transforms[0].embed.with: there is no embedder locla; did you mean `local`?"}},
+     {"p.yaml:8:52: transforms[0].embed.with: there is no embedder locla; did you mean `local`?"}},
     {"UnknownTable",
      with_transform("{table: cals, mask: {a: hash}}"),
      {"p.yaml:8:13: transforms[0].table: the table public.cals is not in `source.tables`; did you "
@@ -204,6 +217,11 @@ const Case kCases[] = {
       "jsonl:- and null: exist; did you mean `postgres:`?",
       "p.yaml:6:12: destinations.c.url: the same store as destination b; two destinations would "
       "overwrite each other"}},
+    {"HttpWithNothing",
+     std::string(kMinimal) + "embedders: {e: {type: http}}\n",
+     {"p.yaml:4:13: embedders.e.url: this key is missing: an http embedder needs its endpoint",
+      "p.yaml:4:13: embedders.e.model: this key is missing: an http embedder needs its model's "
+      "name"}},
     {"StaticWithUrl",
      std::string(kMinimal) + "embedders: {e: {type: static, model: m, url: 'http://x'}}\n",
      {"p.yaml:4:46: embedders.e.url: means nothing to an embedder of type static"}},
@@ -214,8 +232,8 @@ INSTANTIATE_TEST_SUITE_P(LoadConfig, BadConfig, ::testing::ValuesIn(kCases), [](
 });
 
 TEST(LoadConfig, AllProblemsComeAtOnce) {
-  const std::vector<std::string> lines =
-      problems_of("pipline: p\nsource: {url: ${NOPE}, tables: {}}\ndestinations: [x]\nstate: 5\n");
+  const std::vector<std::string> lines = problems_of(
+      "pipline: p\nsource: {url: '${NOPE}', tables: {}}\ndestinations: [x]\nstate: 5\n");
   EXPECT_THAT(lines, SizeIs(::testing::Ge(5U)));
 }
 

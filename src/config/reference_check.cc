@@ -94,6 +94,9 @@ class ReferenceCheck {
       if (is_http && !has(path + ".url")) {
         error(path + ".url", "this key is missing: an http embedder needs its endpoint");
       }
+      if (is_http && !has(path + ".model")) {
+        error(path + ".model", "this key is missing: an http embedder needs its model's name");
+      }
       if (is_http && !embedder.url.empty() && !embedder.url.starts_with("http://") &&
           !embedder.url.starts_with("https://")) {
         error(path + ".url", "not an http:// or https:// URL");

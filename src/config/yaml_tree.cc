@@ -157,6 +157,21 @@ std::string_view describe(YamlNode::Kind kind) noexcept {
   return "";
 }
 
+namespace {
+
+/// Inside { } or [ ] the brace of an unquoted variable begins a mapping, which the parser's own
+/// message does not tell.
+std::string syntax_advice(const std::string& text, Mark mark) {
+  std::istringstream lines(text);
+  std::string line;
+  for (std::size_t at = 0; at < mark.line; ++at)
+    std::getline(lines, line);
+  const bool has_variable = line.find("${") != std::string::npos;
+  return has_variable ? "inside { } or [ ], quote variables: '${NAME}'" : "";
+}
+
+}  // namespace
+
 YamlNodePtr parse_yaml(const std::string& text, Problems& problems) {
   if (!check_text(text, problems)) return nullptr;
   try {
@@ -173,7 +188,8 @@ YamlNodePtr parse_yaml(const std::string& text, Problems& problems) {
     }
     return builder.root();
   } catch (const YAML::Exception& e) {
-    problems.error(to_mark(e.mark), "", "not valid YAML: " + e.msg);
+    const Mark mark = to_mark(e.mark);
+    problems.error(mark, "", "not valid YAML: " + e.msg, syntax_advice(text, mark));
   } catch (const std::exception& e) {
     problems.error({1, 1}, "", std::string("not valid YAML: ") + e.what());
   }

@@ -11,8 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kKnownModel = "wordllama-256";
-
 struct Layout {
   std::string_view weights;
   std::string_view tokenizer;
@@ -68,7 +66,7 @@ std::vector<std::string> model_folders(const std::string& model,
   }
   if (!data.empty()) folders.push_back((data / "freshet" / "models" / model).string());
   folders.push_back((fs::path{"/usr/share/freshet/models"} / model).string());
-  if (model == kKnownModel) {
+  if (model == kDefaultModel) {
     for (auto& folder : venv_folders(environment.virtual_env))
       folders.push_back(std::move(folder));
   }

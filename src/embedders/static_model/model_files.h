@@ -2,11 +2,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "freshet/result.h"
 
 namespace freshet {
+
+/// The one that is looked for unless another is named.
+inline constexpr std::string_view kDefaultModel = "wordllama-256";
 
 struct ModelFiles {
   std::string weights;    ///< A safetensors file.

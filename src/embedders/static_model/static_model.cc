@@ -124,8 +124,9 @@ void StaticTable::give_back(std::unique_ptr<Workspace> workspace) {
 }
 
 Result<std::unique_ptr<Embedder>> open_static_model(const StaticModelOptions& options) {
+  const std::string model{options.model.empty() ? kDefaultModel : options.model};
   Result<ModelFiles> files = options.directory.empty()
-                                 ? find_model(options.model, ModelEnvironment::current())
+                                 ? find_model(model, ModelEnvironment::current())
                                  : find_model_files(options.directory);
   if (!files.ok()) return std::move(files).error();
   FRESHET_TRY(std::unique_ptr<StaticTable> table, StaticTable::open(*files));

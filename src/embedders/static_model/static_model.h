@@ -11,7 +11,8 @@ namespace freshet {
 
 struct StaticModelOptions {
   /// Name of a model that is looked for (see model_files.h); used if `directory` is empty.
-  std::string model = "wordllama-256";
+  /// Empty: wordllama-256.
+  std::string model = {};
   /// Folder of the model's files.
   std::string directory = {};
 };
