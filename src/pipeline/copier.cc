@@ -238,6 +238,10 @@ Status Copier::copy(std::vector<Job>& jobs,
   if (is_stopping_) return Error{ErrorKind::cancelled, "the copy was stopped"};
   for (Job& job : jobs)
     FRESHET_TRY(finish_job(job, is_slots));
+  if (is_slots) return ok_status();
+  // What was read settles once its WAL was flushed and streamed: have the server flush it soon.
+  FRESHET_TRY(pg::Connection* const connection, catalog());
+  FRESHET_TRY(connection->execute("SELECT pg_catalog.pg_current_xact_id()"));
   return ok_status();
 }
 

@@ -99,9 +99,12 @@ Status Reader::read_once() {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     return ok_status();
   }
-  FRESHET_TRY(source::StreamEvent event,
-              connection_->receive({.wait_max = wait_max, .wake_fd = wake_.fd()}));
-  for (int i = 0; i < kMessagesPerRound; ++i) {
+  // Every event that was received is taken: what is dropped here is lost.
+  auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(wait_max);
+  for (int i = 0; i < kMessagesPerRound && has_room(); ++i) {
+    FRESHET_TRY(const source::StreamEvent event,
+                connection_->receive({.wait_max = patience, .wake_fd = i == 0 ? wake_.fd() : -1}));
+    patience = std::chrono::milliseconds(0);
     if (const auto* data = std::get_if<source::WalData>(&event)) {
       FRESHET_TRY(take(*data));
     } else if (const auto* keepalive = std::get_if<source::Keepalive>(&event)) {
@@ -111,9 +114,6 @@ Status Reader::read_once() {
     } else {
       break;
     }
-    if (!has_room()) break;
-    FRESHET_TRY(event,
-                connection_->receive({.wait_max = std::chrono::milliseconds(0), .wake_fd = -1}));
   }
   return give_feedback();
 }
