@@ -38,12 +38,13 @@ ExitCode exit_code_of(const Error& error) noexcept {
     case ErrorKind::lease_held:
     case ErrorKind::slot_in_use:
     case ErrorKind::unsupported:
+    // Once changes were streamed a lost connection is made again: this is one that never stood.
+    case ErrorKind::connection:
       return ExitCode::preflight;
     case ErrorKind::gap:
       return ExitCode::gap;
     case ErrorKind::cancelled:
       return ExitCode::done;
-    case ErrorKind::connection:
     case ErrorKind::busy:
     case ErrorKind::went_back:
     case ErrorKind::fenced:
