@@ -7,7 +7,9 @@ SELECT current_setting('wal_level') AS wal_level,
        (SELECT count(*) FROM pg_stat_get_wal_senders()) AS senders_used,
        current_setting('max_slot_wal_keep_size') AS slot_wal_keep_size,
        current_setting('idle_replication_slot_timeout', true) AS idle_slot_timeout,
-       current_setting('output_plugin_libraries', true) AS output_plugin_libraries,
+       -- For superusers' eyes only: current_setting() would fail, this view leaves it out.
+       (SELECT setting FROM pg_settings WHERE name = 'output_plugin_libraries')
+         AS output_plugin_libraries,
        current_setting('server_encoding') AS server_encoding,
        pg_is_in_recovery() AS is_standby,
        pg_backend_pid() AS backend_pid,

@@ -45,7 +45,8 @@ SELECT w.schema, w.name,
                  JOIN pg_class l ON l.oid = t.relid
                  WHERE t.isleaf AND c.relkind = 'p' AND l.oid <> c.oid), '[]') AS leaves,
        (SELECT count(*) FROM pg_inherits h WHERE h.inhparent = c.oid AND c.relkind = 'r') AS child_count
-FROM json_to_recordset($1::json) WITH ORDINALITY AS w(schema text, name text, place bigint)
+FROM ROWS FROM (json_to_recordset($1::json) AS (schema text, name text))
+     WITH ORDINALITY AS w(schema, name, place)
 LEFT JOIN pg_namespace n ON n.nspname = w.schema
 LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
 LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid

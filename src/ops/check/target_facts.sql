@@ -10,7 +10,8 @@ SELECT w.schema, w.name,
        coalesce((SELECT json_object_agg(a.attname, format_type(a.atttypid, a.atttypmod))
                  FROM pg_attribute a
                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '{}') AS columns
-FROM json_to_recordset($1::json) WITH ORDINALITY AS w(schema text, name text, place bigint)
+FROM ROWS FROM (json_to_recordset($1::json) AS (schema text, name text))
+     WITH ORDINALITY AS w(schema, name, place)
 LEFT JOIN pg_namespace n ON n.nspname = w.schema
 LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
 ORDER BY w.place
