@@ -85,13 +85,13 @@ def test_partitions_are_named_with_what_mends_them(trial):
     config["source"]["tables"] = ["p"]
     findings = check(trial, config)
     assert "p1" in findings["identity_missing"][0]["what"]
-    assert findings["identity_missing"][0]["fix"].startswith("ALTER TABLE p1 ")
+    assert findings["identity_missing"][0]["fix"].startswith("ALTER TABLE public.p1 ")
 
 
 def test_a_publication_that_is_not_there_and_one_without_deletes(trial):
-    trial.on_source("CREATE PUBLICATION some FOR TABLE t WITH (publish = 'insert, update')")
+    trial.on_source("CREATE PUBLICATION upserts FOR TABLE t WITH (publish = 'insert, update')")
     config = trial.config()
-    config["source"]["publications"] = ["some", "nope"]
+    config["source"]["publications"] = ["upserts", "nope"]
     findings = check(trial, config)
     assert errors(findings) == {"publication_missing"}
     assert "CREATE PUBLICATION" in findings["publication_missing"][0]["fix"]
