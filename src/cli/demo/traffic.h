@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "cli/demo/conversations.h"
@@ -47,7 +48,7 @@ class Traffic {
     std::uint64_t seed = 1;
   };
 
-  explicit Traffic(Options options) : options_(options) {}
+  explicit Traffic(Options options) : options_(std::move(options)) {}
 
   ~Traffic() { stop(); }
 
