@@ -21,6 +21,8 @@ Status Lane::prepare_copy(const SchemaPtr& output) {
     }
     const SchemaPtr previous = current_[output->name];
     if (previous && !is_same_shape(*previous, *output)) {
+      // Emptied first: what stands there is copied anew, and an empty table fits any change.
+      FRESHET_TRY(destination_->reset_table(previous));
       FRESHET_TRY(destination_->evolve(previous, output));
     }
     FRESHET_TRY(destination_->prepare_table(output));

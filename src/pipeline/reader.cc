@@ -192,7 +192,8 @@ Status Reader::reconnect(const Error& cause) {
   log_error(LogLevel::warn, "replication connection lost, connecting again", cause);
   reconnects_.fetch_add(1, std::memory_order_relaxed);
   connection_.reset();
-  const bool is_stuck = cause.kind() != ErrorKind::connection && backoff_.attempt() >= kFruitlessAttemptsMax;
+  const bool is_stuck =
+      cause.kind() != ErrorKind::connection && backoff_.attempt() >= kFruitlessAttemptsMax;
   if (is_stuck) return Error{cause}.with("attempts", backoff_.attempt());
   // What the assembler holds below its PREPARE must be sent again; the rest was published.
   options_.start.start = published_;
@@ -211,6 +212,8 @@ Status Reader::reconnect(const Error& cause) {
           std::min<Clock::duration>(until - Clock::now(), std::chrono::milliseconds(20)));
     }
     const Status status = reopen();
+    // A connection that was cut says nothing against the next one; a server that fails may again.
+    if (status.ok() && cause.kind() == ErrorKind::connection) backoff_.reset();
     if (status.ok()) return ok_status();
     if (retry_of(status.error()) == Retry::never) return status;
     if (backoff_.attempt() % 5 == 0)

@@ -82,9 +82,8 @@ Result<bool> Session::has_reached(const Until& until) {
   if (until.kind == Until::Kind::caught_up) {
     if (caught_up_target_ == kNoLsn) {
       // The xid makes the server flush what it has inserted soon, instead of when it next has to.
-      FRESHET_TRY(const pg::Rows rows,
-                  sql_->query("SELECT pg_catalog.pg_current_wal_insert_lsn(), "
-                              "pg_catalog.pg_current_xact_id()"));
+      FRESHET_TRY(const pg::Rows rows, sql_->query("SELECT pg_catalog.pg_current_wal_insert_lsn(), "
+                                                   "pg_catalog.pg_current_xact_id()"));
       caught_up_target_ = rows.lsn(0, 0);
     }
     target = caught_up_target_;

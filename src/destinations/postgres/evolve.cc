@@ -130,6 +130,13 @@ class Evolution {
     if (widens(here->declared_type, type)) {
       return alter(fmt::format("ALTER COLUMN {} TYPE {}", quote_identifier(column.name), type));
     }
+    // Where there are no rows (a fresh copy is about to begin), any type turns into any other.
+    FRESHET_TRY(const pg::Rows rows, connection_.query("SELECT NOT EXISTS (SELECT FROM " +
+                                                       quote_identifier(to_.name) + ")"));
+    if (rows.boolean(0, 0)) {
+      return alter(fmt::format("ALTER COLUMN {} DROP DEFAULT, ALTER COLUMN {} TYPE {} USING NULL",
+                               quote_identifier(column.name), quote_identifier(column.name), type));
+    }
     return Error{ErrorKind::schema, "a column's type was changed at the source"}
         .with("table", to_string(to_.name))
         .with("column", column.name)
