@@ -119,8 +119,8 @@ class Destination {
   /// another slot's position stands there.
   virtual Status adopt_slot(const SlotIdentity& slot, Position start) = 0;
 
-  /// Fails as prepare_table would, changing nothing: asked of all tables before anything is
-  /// created.
+  /// Fails as open and prepare_table would, changing nothing. Asked before open(), so before
+  /// anything is created anywhere.
   virtual Status check_table(const SchemaPtr& schema) {
     static_cast<void>(schema);
     return ok_status();

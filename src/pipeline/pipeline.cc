@@ -110,7 +110,7 @@ class SupervisedPipeline final : public Pipeline {
                                                      .transforms = *transforms_,
                                                      .spill_directory = spill_directory});
       swap_session(std::move(session));
-      const Status status = session_->run(stop, until);
+      Status status = session_->run(stop, until);
       if (session_->has_streamed()) backoff.reset();
       has_streamed = has_streamed || session_->has_streamed();
       if (status.ok() || stop.stop_requested()) return status;

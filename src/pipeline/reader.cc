@@ -211,7 +211,7 @@ Status Reader::reconnect(const Error& cause) {
       std::this_thread::sleep_for(
           std::min<Clock::duration>(until - Clock::now(), std::chrono::milliseconds(20)));
     }
-    const Status status = reopen();
+    Status status = reopen();
     // A connection that was cut says nothing against the next one; a server that fails may again.
     if (status.ok() && cause.kind() == ErrorKind::connection) backoff_.reset();
     if (status.ok()) return ok_status();

@@ -55,6 +55,7 @@ class Session {
   // Start-up, in this order (session_start.cc).
   Status open_source();
   Status check_source_settings();
+  Status check_free_slot();
   Status load_tables();
   Status check_table(const source::CatalogTable& table) const;
   Status plan_publications();

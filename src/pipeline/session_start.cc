@@ -35,7 +35,7 @@ Status Session::open_source() {
   FRESHET_TRY(replication_, source::ReplicationConnection::open(connect_options("reader")));
   FRESHET_TRY(system_, replication_->identify_system());
   FRESHET_TRY(stored_, options_.state.load(options_.config.pipeline));
-  return ok_status();
+  return check_free_slot();
 }
 
 Status Session::check_source_settings() {
@@ -53,6 +53,21 @@ Status Session::check_source_settings() {
             "rds.logical_replication = 1, on Cloud SQL cloudsql.logical_decoding = on)");
   }
   return ok_status();
+}
+
+// Asked before anything is created; the slot's creation has the last word.
+Status Session::check_free_slot() {
+  const bool is_new = !stored_.slot || stored_.slot->consistent_point == kNoLsn;
+  if (!is_new) return ok_status();
+  FRESHET_TRY(const pg::Rows rows,
+              sql_->query("SELECT count(*), current_setting('max_replication_slots')::int "
+                          "FROM pg_catalog.pg_replication_slots"));
+  if (rows.integer(0, 0) < rows.integer(0, 1)) return ok_status();
+  return Error{ErrorKind::setting, "all replication slots are in use"}
+      .with("max_replication_slots", rows.text(0, 1))
+      .fix(
+          "drop a slot that is not needed (SELECT slot_name FROM pg_replication_slots WHERE NOT "
+          "active), or raise max_replication_slots and restart the server");
 }
 
 Status Session::load_tables() {
@@ -143,26 +158,32 @@ Status Session::open_destinations() {
   for (const DestinationConfig& config : options_.config.destinations) {
     OpenDestination opened{.name = config.name, .destination = nullptr, .state = {}};
     FRESHET_TRY(opened.destination, make_destination(config));
+    destinations_.push_back(std::move(opened));
+  }
+  FRESHET_TRY(check_destination_tables());
+  for (OpenDestination& opened : destinations_) {
     auto state = opened.destination->open(options_.lease);
-    if (!state.ok()) return std::move(state).error().with("destination", config.name);
+    if (!state.ok()) return std::move(state).error().with("destination", opened.name);
     opened.state = std::move(state).value();
     if (!opened.destination->traits().keeps_position) {
       // The state store keeps for it what it does not keep itself.
       opened.state.slot = stored_.slot;
       for (const DestinationProgress& progress : stored_.positions) {
-        if (progress.destination == config.name) opened.state.position = progress.position;
+        if (progress.destination == opened.name) opened.state.position = progress.position;
       }
       for (const TableState& table : stored_.tables) {
-        if (table.destination == config.name)
+        if (table.destination == opened.name)
           opened.state.tables.push_back({table.table, table.phase});
       }
     }
-    destinations_.push_back(std::move(opened));
   }
-  return check_destination_tables();
+  return ok_status();
 }
 
+// Of a pipeline that is new. One that ran before may find a definition here that its stream has yet
+// to bring.
 Status Session::check_destination_tables() {
+  if (stored_.slot && stored_.slot->consistent_point != kNoLsn) return ok_status();
   for (const auto& [name, plan] : plans_) {
     FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
     for (OpenDestination& opened : destinations_) {

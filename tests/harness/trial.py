@@ -14,7 +14,7 @@ _OBJECTS = """
 SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE database = current_database()
 UNION ALL SELECT 'publication ' || pubname FROM pg_publication
 UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'
-UNION ALL SELECT 'relation ' || c.oid::regclass || ' ' || c.relkind FROM pg_class c
+UNION ALL SELECT 'relation ' || c.oid::regclass || ' ' || c.relkind::text FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND nspname !~ '^pg_temp'
 ORDER BY 1

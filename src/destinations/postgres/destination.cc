@@ -22,10 +22,15 @@ using Text = std::optional<std::string_view>;
 Result<bool> is_recorded(pg::Connection& connection,
                          const std::string& pipeline,
                          const TableName& table) {
-  FRESHET_TRY(const pg::Rows rows,
-              connection.query("SELECT FROM freshet.tables "
-                               "WHERE pipeline = $1 AND schema = $2 AND \"table\" = $3",
-                               std::array{Text{pipeline}, Text{table.schema}, Text{table.table}}));
+  FRESHET_TRY(const pg::Rows kept,
+              connection.query("SELECT to_regclass('freshet.tables') IS NOT NULL"));
+  if (!kept.boolean(0, 0)) return false;
+  // Which pipeline asks is not known before open().
+  FRESHET_TRY(
+      const pg::Rows rows,
+      connection.query("SELECT FROM freshet.tables "
+                       "WHERE (pipeline = $1 OR $1 = '') AND schema = $2 AND \"table\" = $3",
+                       std::array{Text{pipeline}, Text{table.schema}, Text{table.table}}));
   return rows.rows() > 0;
 }
 
@@ -151,8 +156,14 @@ Status PostgresDestination::in_transaction(Work&& work) {
 }
 
 Status PostgresDestination::check_table(const SchemaPtr& schema) {
-  FRESHET_TRY(check_open());
-  pg::Connection& connection = session_->connection();
+  std::unique_ptr<pg::Connection> probe;  // before open(), when nothing of ours need be there
+  if (!session_) {
+    FRESHET_TRY(probe, pg::Connection::open({.url = config_.url,
+                                             .application_name = "freshet check",
+                                             .interrupter = nullptr}));
+    FRESHET_TRY(check_set_up(*probe));
+  }
+  pg::Connection& connection = probe ? *probe : session_->connection();
   const auto check = [&]() -> Status {
     FRESHET_TRY(const auto found, find_table(connection, schema->name));
     if (!found) return check_types(connection, *schema);
@@ -163,7 +174,7 @@ Status PostgresDestination::check_table(const SchemaPtr& schema) {
   // Rolled back: whether pgvector can be created is only known by creating it.
   FRESHET_TRY(connection.execute("BEGIN"));
   Status checked = check();
-  if (!connection.execute("ROLLBACK").ok()) is_broken_ = true;
+  if (!connection.execute("ROLLBACK").ok() && !probe) is_broken_ = true;
   return checked;
 }
 

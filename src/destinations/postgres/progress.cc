@@ -78,8 +78,9 @@ std::string application_name(const std::string& pipeline) {
   return "freshet " + pipeline;
 }
 
-Status set_up(pg::Connection& connection) {
-  FRESHET_TRY(const pg::Rows state, connection.query(sql::kSqlServerState));
+namespace {
+
+Status check_writable(const pg::Rows& state) {
   if (state.boolean(0, 0)) {
     return Error{ErrorKind::setting, "the destination is a standby and cannot be written to"}.fix(
         "connect to the primary, e.g. with target_session_attrs=read-write in the url");
@@ -90,6 +91,27 @@ Status set_up(pg::Connection& connection) {
             "ALTER ROLE {} SET default_transaction_read_only = off; and the same for the database",
             quote_identifier(state.text(0, 5))));
   }
+  return ok_status();
+}
+
+}  // namespace
+
+Status check_set_up(pg::Connection& connection) {
+  FRESHET_TRY(const pg::Rows state, connection.query(sql::kSqlServerState));
+  FRESHET_TRY(check_writable(state));
+  FRESHET_TRY(const pg::Rows rights,
+              connection.query("SELECT has_database_privilege(current_database(), 'CREATE') "
+                               "OR to_regclass('freshet.progress') IS NOT NULL"));
+  if (rights.boolean(0, 0)) return ok_status();
+  return Error{ErrorKind::permission, "the role may not create schemas at the destination"}
+      .with("schema", "freshet")
+      .fix(fmt::format("GRANT CREATE ON DATABASE {} TO {};", quote_identifier(state.text(0, 4)),
+                       quote_identifier(state.text(0, 5))));
+}
+
+Status set_up(pg::Connection& connection) {
+  FRESHET_TRY(const pg::Rows state, connection.query(sql::kSqlServerState));
+  FRESHET_TRY(check_writable(state));
   return create_objects(connection, state.text(0, 4), state.text(0, 5));
 }
 
