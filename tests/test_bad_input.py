@@ -1,6 +1,7 @@
 """Whatever is wrong: one clear message, the right exit code, and nothing left behind."""
 
 import os
+import re
 import signal
 import subprocess
 from contextlib import contextmanager
@@ -63,7 +64,7 @@ def test_unknown_keys_are_told_all_at_once_with_the_nearest_known(trial):
     config["sourc"] = config.pop("source")
     config["destinations"]["main"]["urll"] = "x"
     output = trial.fails(config, USAGE, r"did you mean `source`", r"did you mean `url`", r"missing", "")
-    assert "pipeline.yaml:2:" in output or ":2:1" in output
+    assert re.search(r"pipeline\.yaml:\d+:1: sourc:", output)
 
 
 def test_wrong_types_unset_variables_and_duplicates_are_told(trial):
@@ -73,7 +74,7 @@ def test_wrong_types_unset_variables_and_duplicates_are_told(trial):
         "destinations: {main: {url: 'null:'}}\n"
     )
     trial.fails(
-        text, USAGE, "pipeline", "NO_SUCH_VARIABLE_HERE", "two_phase", "connections"
+        text, USAGE, "twice", "tables", "NO_SUCH_VARIABLE_HERE", "two_phase", "connections"
     )
 
 
@@ -198,13 +199,13 @@ def test_a_table_that_does_not_exist(trial):
 def test_a_column_that_does_not_exist(trial):
     config = trial.config()
     config["source"]["tables"] = [{"name": "public.t", "columns": ["id", "nowhere"]}]
-    trial.fails(config, PREFLIGHT, "nowhere")
+    trial.fails(config, USAGE, "nowhere")
 
 
 def test_a_filter_that_is_no_sql(trial):
     config = trial.config()
     config["source"]["tables"] = [{"name": "public.t", "where": "id = 1) OR (("}]
-    trial.fails(config, PREFLIGHT, "public.t|where")
+    trial.fails(config, USAGE, "public.t|where")
 
 
 def test_a_table_without_identity_is_never_the_cause_of_a_failing_write(trial):

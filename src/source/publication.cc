@@ -285,7 +285,7 @@ Result<PublicationPlan> plan_publication(pg::Connection& connection,
 }
 
 Status create_publication(pg::Connection& connection, const PublicationPlan& plan) {
-  const Status created = connection.execute(plan.sql);
+  Status created = connection.execute(plan.sql);
   if (created.ok() || created.error().sqlstate() != pg::sqlstate::kInsufficientPrivilege) {
     return created;
   }

@@ -160,7 +160,7 @@ Status pump(pg::Connection& connection, const ChunkSink& sink, RangeResult& resu
     chunk += *row;
     if (chunk.size() < kCopyChunkBytes) continue;
     result.bytes += chunk.size();
-    const Status taken = sink(chunk);
+    Status taken = sink(chunk);
     if (!taken.ok()) {
       FRESHET_TRY(connection.abort_copy_out());
       return taken;

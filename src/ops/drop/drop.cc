@@ -143,7 +143,7 @@ Result<DropPlan> plan_drop(const PipelineConfig& config) {
 Status drop_pipeline(const PipelineConfig& config, const DropReport& report) {
   FRESHET_TRY(const auto store, open_state_store(config.state, config.pipeline));
   FRESHET_TRY(const Lease lease, store->acquire(config.pipeline, self()));
-  const auto dropped = [&]() -> Status {
+  auto dropped = [&]() -> Status {
     FRESHET_TRY(const StoredPipeline stored, store->load(config.pipeline));
     FRESHET_TRY(drop_at_source(config, stored, report));
     for (const DestinationConfig& destination : config.destinations) {
