@@ -317,7 +317,7 @@ Status Copier::copy_task(pg::Connection& connection,
                                    [&](std::string_view lines) { return feed.take(lines); });
   Status status = ok_status();
   if (!result.ok()) status = result.error();
-  if (status.ok()) status = feed.finish(result->rows, result->bytes);
+  if (status.ok()) status = feed.finish();
   if (feed.has_failed() && !is_stopping_) failure_.report(status.error());
   FRESHET_TRY(std::move(status));
   finish_task(task, result->read_upto);

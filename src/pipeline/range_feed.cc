@@ -57,17 +57,20 @@ Status RangeFeed::write(std::string_view lines) {
 Status RangeFeed::take(std::string_view lines) {
   Status status = write(lines);
   has_failed_ = has_failed_ || !status.ok();
+  if (!status.ok()) return status;
+  const auto rows = static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
+  for (Writer& writer : writers_)
+    writer.lane->count_copied(table_, rows, lines.size());
   return status;
 }
 
-Status RangeFeed::finish(std::uint64_t rows, std::uint64_t bytes) {
+Status RangeFeed::finish() {
   for (Writer& writer : writers_) {
     Status status = writer.writer->finish();
     if (!status.ok()) {
       has_failed_ = true;
       return status;
     }
-    writer.lane->count_copied(table_, rows, bytes);
   }
   return ok_status();
 }

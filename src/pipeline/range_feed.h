@@ -24,7 +24,7 @@ class RangeFeed {
   /// Takes whole lines of COPY text.
   Status take(std::string_view lines);
   /// Commits at every destination.
-  Status finish(std::uint64_t rows, std::uint64_t bytes);
+  Status finish();
 
   /// True once a destination or a transform failed: not the source's fault.
   bool has_failed() const { return has_failed_; }
