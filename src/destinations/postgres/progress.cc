@@ -103,7 +103,7 @@ Status check_set_up(pg::Connection& connection) {
               connection.query("SELECT has_database_privilege(current_database(), 'CREATE') "
                                "OR to_regclass('freshet.progress') IS NOT NULL"));
   if (rights.boolean(0, 0)) return ok_status();
-  return Error{ErrorKind::permission, "the role may not create schemas at the destination"}
+  return Error{ErrorKind::permission, "permission denied to create a schema at the destination"}
       .with("schema", "freshet")
       .fix(fmt::format("GRANT CREATE ON DATABASE {} TO {};", quote_identifier(state.text(0, 4)),
                        quote_identifier(state.text(0, 5))));
