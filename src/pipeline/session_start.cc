@@ -25,6 +25,19 @@ Error bad_table(const TableName& name, std::string what) {
   return Error{ErrorKind::setting, std::move(what)}.with("table", to_string(name));
 }
 
+// A column list without the key's columns keeps them: rows could not be addressed without.
+void warn_of_kept_columns(const TablePlan& plan) {
+  const std::vector<std::string>& listed = plan.config.columns;
+  const TableSchema& schema = plan.catalog.schema;
+  if (listed.empty() || schema.identity == ReplicaIdentity::full) return;
+  for (const Column& column : schema.columns) {
+    const bool is_listed = std::find(listed.begin(), listed.end(), column.name) != listed.end();
+    if (!column.is_identity || is_listed) continue;
+    log_warn("a column of the key is delivered although it is not listed",
+             {{"table", to_string(schema.name)}, {"column", column.name}});
+  }
+}
+
 }  // namespace
 
 Status Session::open_source() {
@@ -149,6 +162,7 @@ Status Session::plan_publications() {
   }
   for (const source::TablePublication& table : left_to_us) {
     plans_.at(table.name).publication = table;
+    warn_of_kept_columns(plans_.at(table.name));
   }
   return ok_status();
 }
