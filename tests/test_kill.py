@@ -96,11 +96,17 @@ class Arena:
         waiting = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
         started = time.monotonic()
         try:
-            wait_until(lambda: self.source.value(waiting), "commits that hang")
+            wait_until(
+                lambda: self.source.value(waiting), "commits that hang", describe=self.describe_source
+            )
             yield
         finally:
             server.set(synchronous_standby_names="")
             self.hung_seconds += time.monotonic() - started
+
+    def describe_source(self) -> str:
+        sessions = "SELECT pid, backend_type, state, wait_event, left(query, 60) FROM pg_stat_activity"
+        return "\n".join(str(row) for row in self.pair.source.execute(sessions))
 
     def compare(self) -> None:
         for table in TABLES:
@@ -186,6 +192,7 @@ def test_killed_while_streaming(arena, seed, request):
     load = traffic.Traffic(arena.pair.source, arena.name, row_count=ROWS, rate=RATE)
     for number in range(1, wanted + 1):
         hangs = random.random() < HUNG_KILLS_SHARE or number == wanted
+        load.check()
         before = arena.system.position()
         assert arena.kill_at_random(number, wanted, 2.0, hangs) == "stream"
         arena.system.start()

@@ -107,6 +107,12 @@ class Traffic:
     def changes(self) -> int:
         return CHANGES_PER_TRANSFER * sum(client.acknowledged for client in self.clients)
 
+    def check(self) -> None:
+        """Raises what made a client end by itself."""
+        for client in self.clients:
+            if client.error:
+                raise client.error
+
     def stop(self) -> None:
         """Ends the clients; raises what made one of them end by itself."""
         for client in self.clients:
