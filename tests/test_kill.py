@@ -97,7 +97,9 @@ class Arena:
         started = time.monotonic()
         try:
             wait_until(
-                lambda: self.source.value(waiting), "commits that hang", describe=self.describe_source
+                lambda: self.source.value(waiting) or server.reload(),
+                "commits that hang",
+                describe=self.describe_source,
             )
             yield
         finally:
@@ -142,7 +144,7 @@ def is_streaming(system: FreshetSystem) -> bool:
     return len(phases) == len(TABLES) and set(phases) == {"streaming"}
 
 
-@pytest.fixture(scope="module", params=["newest"])
+@pytest.fixture(params=["newest"])
 def arena(request, pairs, log_root):
     version = chosen_versions(request.config)[-1]
     arena = Arena(pairs.get(version), log_root / f"kill_pg{version}")

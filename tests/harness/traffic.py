@@ -28,9 +28,9 @@ BEGIN
     one := 1 + (random() * {ACCOUNTS - 1})::int;
     two := 1 + (random() * {ACCOUNTS - 1})::int;
     amount := (random() * 100)::int;
-    touched := (random() * rows_max)::bigint;
-    gone := (random() * rows_max)::bigint;
-    -- In one order, so that clients cannot deadlock.
+    touched := (random() * rows_max / 2)::bigint;
+    gone := (rows_max / 2 + random() * rows_max / 2)::bigint;
+    -- Accounts, then rows, each in one order, so that clients cannot deadlock.
     UPDATE accounts SET balance = balance - amount WHERE id = least(one, two);
     UPDATE accounts SET balance = balance + amount WHERE id = greatest(one, two);
     INSERT INTO ledger VALUES (client, first + n, md5(first::text));
