@@ -13,7 +13,7 @@
 #include "cli/command.h"
 #include "cli/process_secrets.h"
 #include "cli/report.h"
-#include "config/nearest.h"
+#include "base/nearest.h"
 
 #if __has_include("cli/demo/demo.h")
 #include "cli/demo/demo.h"

@@ -7,7 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "config/key.h"
-#include "config/nearest.h"
+#include "base/nearest.h"
 #include "config/scalar.h"
 
 namespace freshet {

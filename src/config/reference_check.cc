@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "config/nearest.h"
+#include "base/nearest.h"
 #include "config/value_syntax.h"
 
 namespace freshet {

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "config/nearest.h"
+#include "base/nearest.h"
 #include "config/url_secret.h"
 #include "config/value_syntax.h"
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "config/nearest.h"
+#include "base/nearest.h"
 #include "config/url_secret.h"
 #include "config/value_syntax.h"
 

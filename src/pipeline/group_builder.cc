@@ -9,7 +9,6 @@ namespace freshet {
 void GroupBuilder::add_rows(const ShapePtr& shape, std::span<Change> changes) {
   if (changes.empty()) return;
   runs_.push_back(Run{.schema = shape->output, .changes = changes, .truncated = {}});
-  change_count_ += changes.size();
   if (!shape->kept.empty() || !shape->transforms.empty()) pending_.push_back({shape, changes});
 }
 
@@ -22,7 +21,6 @@ void GroupBuilder::add_truncate(std::vector<SchemaPtr> tables,
                       .truncated = *truncated_.back(),
                       .is_cascade = is_cascade,
                       .restarts_identity = restarts_identity});
-  ++change_count_;
 }
 
 void GroupBuilder::add_phase(const TableName& table, TablePhase phase) {
@@ -96,7 +94,6 @@ void GroupBuilder::clear() {
   held_.clear();
   arena_.clear();
   byte_size_ = 0;
-  change_count_ = 0;
 }
 
 }  // namespace freshet

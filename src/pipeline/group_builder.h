@@ -38,8 +38,6 @@ class GroupBuilder {
 
   std::size_t byte_size() const { return byte_size_; }
 
-  std::size_t change_count() const { return change_count_; }
-
   Arena& arena() { return arena_; }
 
   void clear();
@@ -62,7 +60,6 @@ class GroupBuilder {
   std::vector<Change> gathered_;
   Arena arena_;
   std::size_t byte_size_ = 0;
-  std::size_t change_count_ = 0;
 };
 
 }  // namespace freshet

@@ -107,7 +107,6 @@ Status HoldSpool::append(const SchemaPtr& schema, std::span<const Change> change
                             .old_row = change.old_row});
     put_row(open_, change.before);
     put_row(open_, change.after);
-    ++change_count_;
     if (open_.size() >= kBlockBytes) FRESHET_TRY(close_block());
   }
   return ok_status();

@@ -43,8 +43,6 @@ class HoldSpool {
   Result<bool> next(HeldPiece& piece);
   bool is_empty() const;
 
-  std::uint64_t change_count() const noexcept { return change_count_; }
-
  private:
   struct Block {
     std::string bytes;  // empty once it lies in the file
@@ -65,7 +63,6 @@ class HoldSpool {
   std::string open_;
   TransactionInfo open_transaction_;  // whose header stands last in the open block
   std::vector<SchemaPtr> schemas_;
-  std::uint64_t change_count_ = 0;
 };
 
 }  // namespace freshet

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -28,6 +29,33 @@ Error key_file_error(const std::string& path) {
       .fix("make the directory writable, or give mask_key in the configuration");
 }
 
+constexpr std::size_t kKeyFileBytesMax = 256;
+
+Result<Secret> read_mask_key(int file, const std::string& path) {
+  std::array<char, kKeyFileBytesMax> bytes{};
+  const ssize_t size = ::read(file, bytes.data(), bytes.size());
+  ::close(file);
+  if (size <= 0) return key_file_error(path);
+  return Secret{std::string(bytes.data(), static_cast<std::size_t>(size))};
+}
+
+// Takes its name only once it lies whole on the disk: a key cut short would be used as it is. One
+// that another pipeline made meanwhile stays.
+Status write_mask_key(const Secret& key, const std::string& path) {
+  std::string unfinished = path + ".XXXXXX";
+  const int file = ::mkostemp(unfinished.data(), O_CLOEXEC);  // readable to the owner only
+  if (file < 0) return key_file_error(unfinished);
+  const auto size = static_cast<ssize_t>(key.reveal().size());
+  const bool is_written =
+      ::write(file, key.reveal().data(), key.reveal().size()) == size && ::fsync(file) == 0;
+  ::close(file);
+  const bool is_named =
+      is_written && (::link(unfinished.c_str(), path.c_str()) == 0 || errno == EEXIST);
+  Status done = is_named ? ok_status() : Status{key_file_error(path)};
+  ::unlink(unfinished.c_str());
+  return done;
+}
+
 // The key made at the first start must outlive it: with another one equal values would hash
 // differently before and after.
 Result<Secret> load_or_make_mask_key(const std::string& directory) {
@@ -35,22 +63,13 @@ Result<Secret> load_or_make_mask_key(const std::string& directory) {
   std::filesystem::create_directories(directory, ignored);
   const std::string path = directory + "/mask.key";
   int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file >= 0) {
-    std::array<char, 256> bytes{};
-    const ssize_t size = ::read(file, bytes.data(), bytes.size());
-    ::close(file);
-    if (size <= 0) return key_file_error(path);
-    return Secret{std::string(bytes.data(), static_cast<std::size_t>(size))};
+  if (file < 0 && errno == ENOENT) {
+    FRESHET_TRY(const Secret key, generate_mask_key());
+    FRESHET_TRY(write_mask_key(key, path));
+    file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   }
-  FRESHET_TRY(const Secret key, generate_mask_key());
-  file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (file < 0) return key_file_error(path);
-  const auto size = static_cast<ssize_t>(key.reveal().size());
-  const bool is_written =
-      ::write(file, key.reveal().data(), key.reveal().size()) == size && ::fsync(file) == 0;
-  ::close(file);
-  if (!is_written) return key_file_error(path);
-  return key;
+  return read_mask_key(file, path);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -74,7 +75,10 @@ Result<pid_t> spawn(const std::vector<std::string>& arguments,
     ::dup2(out, STDERR_FILENO);
   }
   if (::chdir("/") != 0) ::_exit(126);
-  if (account.is_other && (::setgid(account.gid) != 0 || ::setuid(account.uid) != 0)) ::_exit(126);
+  const auto becomes_other = [&] {
+    return ::setgroups(0, nullptr) == 0 && ::setgid(account.gid) == 0 && ::setuid(account.uid) == 0;
+  };
+  if (account.is_other && !becomes_other()) ::_exit(126);
   // Whatever happens to the demo, its servers must not stay behind.
   ::prctl(PR_SET_PDEATHSIG, SIGINT);
   sigset_t none;

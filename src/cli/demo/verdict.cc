@@ -143,7 +143,7 @@ Status tamper(pg::Connection& destination, const std::string& what) {
         "WHERE id = (SELECT min(id) FROM public.messages)");
   }
   return destination.execute(
-      "UPDATE public.messages SET embedding = -1 OPERATOR(public.*) embedding "
+      "UPDATE public.messages SET embedding = embedding OPERATOR(public.-) embedding "
       "WHERE id = (SELECT min(id) FROM public.messages WHERE embedding IS NOT NULL)");
 }
 

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "base/xxh64.h"
@@ -36,9 +35,5 @@ inline std::uint64_t row_bytes(RowView row) noexcept {
     bytes += value.size;
   return bytes;
 }
-
-/// Hashes one line of COPY text, without its line break, as the row that it stands for. `scratch`
-/// is reused from call to call.
-std::uint64_t copy_line_hash(std::string_view line, std::string& scratch);
 
 }  // namespace freshet

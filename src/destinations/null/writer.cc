@@ -13,6 +13,8 @@
 #include "destinations/null/config.h"
 #include "destinations/null/encoding.h"
 #include "destinations/null/tally.h"
+#include "freshet/arena.h"
+#include "types/copy_text.h"
 
 namespace freshet {
 namespace {
@@ -25,8 +27,8 @@ struct SharedTallies {
 
 class NullRangeWriter final : public RangeWriter {
  public:
-  NullRangeWriter(std::shared_ptr<SharedTallies> tallies, RangeId range)
-      : tallies_(std::move(tallies)), range_(std::move(range)) {}
+  NullRangeWriter(std::shared_ptr<SharedTallies> tallies, RangeId range, std::size_t column_count)
+      : tallies_(std::move(tallies)), range_(std::move(range)), fields_(column_count) {}
 
   Status rows(std::span<const Change> rows) override {
     for (const Change& row : rows)
@@ -40,9 +42,11 @@ class NullRangeWriter final : public RangeWriter {
       if (end == std::string_view::npos) {
         return Error{ErrorKind::protocol, "copied text does not end with a line break"};
       }
-      tally_.add(copy_line_hash(copy_text.substr(0, end), scratch_), end);
+      FRESHET_TRY(split_copy_row(copy_text.substr(0, end), fields_, arena_));
+      tally_.add(row_hash(fields_), end);
       copy_text.remove_prefix(end + 1);
     }
+    arena_.clear();
     return ok_status();
   }
 
@@ -56,7 +60,8 @@ class NullRangeWriter final : public RangeWriter {
   std::shared_ptr<SharedTallies> tallies_;
   RangeId range_;
   RowTally tally_;
-  std::string scratch_;
+  std::vector<Value> fields_;  // of the row being read
+  Arena arena_;
 };
 
 class NullDestination final : public Destination {
@@ -92,9 +97,10 @@ class NullDestination final : public Destination {
     return ok_status();
   }
 
-  Result<std::unique_ptr<RangeWriter>> begin_range(const SchemaPtr&,
+  Result<std::unique_ptr<RangeWriter>> begin_range(const SchemaPtr& schema,
                                                    const RangeId& range) override {
-    return std::unique_ptr<RangeWriter>(std::make_unique<NullRangeWriter>(tallies_, range));
+    return std::unique_ptr<RangeWriter>(
+        std::make_unique<NullRangeWriter>(tallies_, range, schema->columns.size()));
   }
 
   Status finish_copy(const SchemaPtr&) override { return ok_status(); }

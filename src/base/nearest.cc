@@ -1,5 +1,5 @@
 // Optimal string alignment distance (Damerau-Levenshtein without repeated edits).
-#include "config/nearest.h"
+#include "base/nearest.h"
 
 #include <algorithm>
 #include <array>
