@@ -13,7 +13,7 @@ from harness.scenario import Table
 _OPTIONS = (
     "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex"
     " -c timezone=UTC -c default_transaction_read_only=off -c statement_timeout=0"
-    " -c lc_monetary=C -c application_name=harness"
+    " -c lc_monetary=C -c client_encoding=UTF8 -c application_name=harness"
 )
 
 

@@ -66,14 +66,17 @@ def new_name(stem: str) -> str:
     return f"{stem}_{os.getpid()}_{next(_numbers)}"
 
 
-def create_database(server: Postgres, name: str) -> None:
+def create_database(server: Postgres, name: str, encoding: str = "") -> None:
     """Makes a database of the owner's in which `public` is open to it."""
-    with server.connect() as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                sql.Identifier(name), sql.Identifier(OWNER_ROLE)
-            )
+    statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(
+        sql.Identifier(name), sql.Identifier(OWNER_ROLE)
+    )
+    if encoding:
+        statement += sql.SQL(" TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING {}").format(
+            sql.Literal(encoding)
         )
+    with server.connect() as connection:
+        connection.execute(statement)
     with server.connect(name) as connection:
         connection.execute("GRANT ALL ON SCHEMA public TO app, freshet")
 

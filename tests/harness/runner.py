@@ -77,8 +77,8 @@ class ScenarioRun:
             self._clean()
 
     def _prepare(self) -> None:
-        for server in (self.pair.source, self.pair.destination):
-            create_database(server, self.name)
+        create_database(self.pair.source, self.name, self.scenario.encoding)
+        create_database(self.pair.destination, self.name)
         settings = self.scenario.settings.items()
         for name, value in settings:
             self.source.query(

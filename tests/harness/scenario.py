@@ -46,6 +46,7 @@ class Scenario:
     streaming: tuple[str, ...] = ()
     versions: range = range(14, 19)
     oracle: str = "native"
+    encoding: str = ""
     engines: tuple[str, ...] = ("freshet", "native")
     options: dict[str, object] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
@@ -134,6 +135,8 @@ def _parse_header(scenario: Scenario, line: str, where: str) -> None:
             scenario.streaming = words
         case "engines":
             scenario.engines = words
+        case "encoding":
+            scenario.encoding = value
         case "oracle":
             scenario.oracle = value
         case "versions":
