@@ -27,9 +27,10 @@ TABLES = [Table("public", name) for name in traffic.TABLES]
 class Arena:
     """A source under load and the engine to be killed."""
 
-    def __init__(self, pair, directory):
+    def __init__(self, pair, directory, copy_mode):
         self.pair = pair
         self.directory = directory
+        self.options = {"source.copy.mode": copy_mode}
         self.name = new_name("kill")
         create_database(pair.source, self.name)
         traffic.make_tables(pair.source, self.name, ROWS)
@@ -51,6 +52,7 @@ class Arena:
             Database(self.pair.destination, target),
             self.directory / f"round{self.rounds}",
             tables=TABLES,
+            options=self.options,
         )
 
     def retire_pipeline(self) -> None:
@@ -144,10 +146,11 @@ def is_streaming(system: FreshetSystem) -> bool:
     return len(phases) == len(TABLES) and set(phases) == {"streaming"}
 
 
-@pytest.fixture(params=["newest"])
+@pytest.fixture
 def arena(request, pairs, log_root):
     version = chosen_versions(request.config)[-1]
-    arena = Arena(pairs.get(version), log_root / f"kill_pg{version}")
+    copy_mode = getattr(request, "param", "auto")
+    arena = Arena(pairs.get(version), log_root / f"kill_{copy_mode}_pg{version}", copy_mode)
     yield arena
     arena.close()
 
@@ -158,6 +161,7 @@ def catch_up(arena: Arena) -> None:
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("arena", ["snapshot", "chunked"], indirect=True)
 def test_killed_while_copying(arena, seed, request):
     wanted = request.config.getoption("--kills") // 2
     load = traffic.Traffic(arena.pair.source, arena.name, row_count=ROWS, rate=RATE / 5)

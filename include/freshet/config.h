@@ -21,8 +21,9 @@ struct TableConfig {
 };
 
 enum class CopyMode : std::uint8_t {
-  automatic,  ///< What fits the table best; today the snapshot copy.
-  snapshot,
+  automatic,  ///< Chunks for a large table whose primary key allows it; else a snapshot.
+  chunked,    ///< Ranges of the primary key, each under a snapshot of its own.
+  snapshot,   ///< The whole table under one snapshot.
   none,  ///< Start from the slot's consistent point without copying.
 };
 

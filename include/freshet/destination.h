@@ -43,11 +43,31 @@ struct TableRecord {
   TablePhase phase = TablePhase::pending;
 };
 
+/// The bounds of a range of keys, as values of the key's columns in PostgreSQL's text form.
+struct KeyBounds {
+  std::vector<std::string> columns;
+  std::vector<std::string> from;  ///< Inclusive; empty: from the first key.
+  std::vector<std::string> to;    ///< Exclusive; empty: to the last key.
+  friend bool operator==(const KeyBounds&, const KeyBounds&) = default;
+};
+
+/// A key range that lies whole at the destination while the rest of its table is still being
+/// copied, and how it was read: what a resumed copy needs to go on from it.
+struct CopiedChunk {
+  TableName table;
+  KeyBounds bounds;
+  std::string snapshot;           ///< The source's pg_snapshot that it was read under.
+  Lsn read_upto = kNoLsn;         ///< The source's insert LSN afterwards.
+  std::uint32_t relfilenode = 0;  ///< Of the heap it was read from.
+  friend bool operator==(const CopiedChunk&, const CopiedChunk&) = default;
+};
+
 /// What a destination already holds of this pipeline.
 struct DestinationState {
   std::optional<Position> position;  ///< Absent: nothing kept there (yet), or it keeps none.
   std::optional<SlotIdentity> slot;  ///< The slot that position belongs to.
   std::vector<TableRecord> tables;
+  std::vector<CopiedChunk> chunks;  ///< Of tables whose copy was interrupted.
 };
 
 /// One table and one schema version, in source order; or a TRUNCATE.
@@ -68,7 +88,8 @@ struct PhaseChange {
 /// that is too large for memory: nothing may become visible before the part that completes it.
 struct Group {
   std::span<const Run> runs;
-  std::span<const PhaseChange> phases;  ///< To be recorded in the same commit.
+  std::span<const PhaseChange> phases;    ///< To be recorded in the same commit.
+  std::span<const CopiedChunk> chunks{};  ///< The same, where traits().keeps_chunks.
   Position upto;               ///< The position after this group; ignored unless is_complete.
   SourceTime committed_at{0};  ///< Of the last transaction in it.
   bool is_complete = true;
@@ -83,6 +104,7 @@ struct Traits {
   bool needs_full_rows = false;      ///< Cannot leave an unchanged value alone.
   bool copies_concurrently = false;  ///< begin_range may be called from several threads at once.
   bool takes_raw_copy = false;       ///< RangeWriter::raw_rows is supported.
+  bool keeps_chunks = false;         ///< Keeps Group::chunks and heeds RangeId::replaced.
   std::size_t group_bytes_max = std::size_t{8} << 20;
 };
 
@@ -103,6 +125,8 @@ struct RangeId {
   TableName table;
   std::uint32_t index = 0;
   std::uint32_t count = 1;
+  /// Rows with these keys, which an interrupted copy may have left, go in the same commit.
+  std::optional<KeyBounds> replaced{};
 };
 
 /// Writes ordered changes to one store. Calls come from one thread (the lane's) unless noted.
@@ -129,7 +153,8 @@ class Destination {
   /// Creates the table or checks what is there. Never truncates. A table that exists, has rows and
   /// is not recorded as ours is an error of kind `schema`.
   virtual Status prepare_table(const SchemaPtr& schema) = 0;
-  /// Empties the table and records it as `copying`, in one commit: before a fresh copy.
+  /// Empties the table, forgets its chunks and records it as `copying`, in one commit: before a
+  /// fresh copy.
   virtual Status reset_table(const SchemaPtr& schema) = 0;
   /// Takes one range of the copy; any thread if traits().copies_concurrently.
   virtual Result<std::unique_ptr<RangeWriter>> begin_range(const SchemaPtr& schema,

@@ -30,4 +30,32 @@ std::string quote_literal(std::string_view text) {
   return " E" + wrap(text, '\'', true);
 }
 
+namespace {
+
+template <typename Quote>
+std::string sql_row(const std::vector<std::string>& items, Quote quote) {
+  std::string row;
+  for (const std::string& item : items)
+    row += (row.empty() ? "(" : ", ") + quote(item);
+  return row + ")";
+}
+
+}  // namespace
+
+// Literals without a type take that of the column they are compared with, in a row too.
+std::string key_condition(const KeyBounds& bounds) {
+  const std::string columns =
+      sql_row(bounds.columns, [](const std::string& name) { return quote_identifier(name); });
+  const auto compared_with = [&](const char* comparison, const std::vector<std::string>& values) {
+    return columns + comparison +
+           sql_row(values, [](const std::string& value) { return quote_literal(value); });
+  };
+  std::string condition;
+  if (!bounds.from.empty()) condition = compared_with(" >= ", bounds.from);
+  if (!bounds.to.empty()) {
+    condition += (condition.empty() ? "" : " AND ") + compared_with(" < ", bounds.to);
+  }
+  return condition.empty() ? "true" : condition;
+}
+
 }  // namespace freshet

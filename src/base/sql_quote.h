@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "freshet/destination.h"
 #include "freshet/schema.h"
 
 namespace freshet {
@@ -15,5 +16,7 @@ std::string quote_identifier(std::string_view name);
 std::string quote_identifier(const TableName& name);
 /// `'text'`, or ` E'text'` where it has a backslash, so that standard_conforming_strings is moot.
 std::string quote_literal(std::string_view text);
+/// A condition that holds for the rows whose key is within `bounds`; `true` for open ones.
+std::string key_condition(const KeyBounds& bounds);
 
 }  // namespace freshet

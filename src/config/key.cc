@@ -6,7 +6,7 @@ namespace freshet {
 namespace {
 
 constexpr std::array<std::string_view, 2> kOrigins{"any", "none"};
-constexpr std::array<std::string_view, 3> kCopyModes{"auto", "snapshot", "none"};
+constexpr std::array<std::string_view, 4> kCopyModes{"auto", "chunked", "snapshot", "none"};
 constexpr std::array<std::string_view, 2> kEmbedderTypes{"static", "http"};
 constexpr std::array<std::string_view, 4> kMaskMethods{"hash", "redact", "null", "last4"};
 
@@ -75,8 +75,10 @@ constexpr KeyDefinition kDefinitions[] = {
     {.path = "source.copy", .type = KeyType::mapping, .help = "The initial copy."},
     {.path = "source.copy.mode",
      .type = KeyType::choice,
-     .help = "`auto` takes what fits a table best, `snapshot` reads under one snapshot, `none` "
-             "starts at the slot without copying.",
+     .help = "`chunked` reads ranges of the primary key, each under a snapshot of its own, and is "
+             "resumed after a crash; `snapshot` reads a table under one snapshot; `auto` takes "
+             "chunks for large tables whose primary key allows it (integers, uuid); `none` starts "
+             "at the slot without copying.",
      .default_text = "auto",
      .choices = kCopyModes,
      .store =

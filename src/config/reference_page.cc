@@ -41,7 +41,7 @@ source:
   origin: any                           # none: leave out what arrived by replication itself (16+)
   memory: 64MiB                         # for open transactions; the rest goes to disk
   copy:
-    mode: auto                          # auto, snapshot or none
+    mode: auto                          # auto, chunked, snapshot or none
     connections: 4
   tables:
     - public.calls                      # all columns, all rows

@@ -33,15 +33,16 @@ Router::Route& Router::get(const TableName& table) {
 }
 
 void Router::add_streaming(const TableName& table) {
-  routes_[table] = Route{.phase = TablePhase::streaming, .judged = {}, .snapshot = {}};
+  routes_[table] = Route{.phase = TablePhase::streaming};
 }
 
 void Router::add_pending(const TableName& table) {
-  routes_[table] = Route{.phase = TablePhase::pending, .judged = {}, .snapshot = {}};
+  routes_[table] = Route{.phase = TablePhase::pending};
 }
 
 Verdict Router::judge(const TableName& table, Xid top_level) {
   Route& route = get(table);
+  if (route.chunks) return Verdict::by_key;
   switch (route.phase) {
     case TablePhase::streaming:
       return Verdict::apply;
@@ -82,6 +83,104 @@ void Router::begin_copy(const TableName& table, Snapshot snapshot) {
   route.snapshot = std::move(snapshot);
 }
 
+void Router::begin_chunked_copy(const TableName& table,
+                                std::vector<std::string> columns,
+                                std::uint32_t relfilenode) {
+  Route& route = get(table);
+  FRESHET_CHECK(route.phase == TablePhase::pending);
+  route.phase = TablePhase::copying;
+  route.chunks.emplace(std::move(columns), relfilenode);
+}
+
+void Router::resume_chunk(const TableName& table,
+                          KeyRange range,
+                          Snapshot snapshot,
+                          Lsn read_upto) {
+  FRESHET_CHECK(is_chunked(table));
+  ChunkMap& chunks = *get(table).chunks;
+  chunks.finish(chunks.begin(std::move(range), std::move(snapshot)), read_upto);
+}
+
+KeyVerdict Router::judge_key(const TableName& table, std::string_view key, Xid top_level) {
+  Route& route = get(table);
+  FRESHET_CHECK(route.chunks.has_value());
+  const auto remember = [&](std::vector<Xid>& xids) {
+    if (xids.empty() || xids.back() != top_level) xids.push_back(top_level);
+  };
+  ChunkMap::Chunk* const chunk = route.chunks->find(key);
+  if (chunk == nullptr) {
+    remember(route.judged);
+    return {Verdict::skip, ChunkId{0}};
+  }
+  if (chunk->snapshot.is_visible(top_level)) return {Verdict::skip, chunk->id};
+  if (chunk->state == ChunkMap::State::done) return {Verdict::apply, chunk->id};
+  remember(chunk->held);
+  return {Verdict::hold, chunk->id};
+}
+
+const std::vector<std::string>& Router::chunk_columns(const TableName& table) const {
+  static const std::vector<std::string> kNone;
+  const Route& route = get(table);
+  return route.chunks ? route.chunks->columns() : kNone;
+}
+
+std::uint32_t Router::chunk_heap(const TableName& table) const {
+  const Route& route = get(table);
+  return route.chunks ? route.chunks->relfilenode() : 0;
+}
+
+bool Router::is_seen_by_all_chunks(const TableName& table, Xid top_level) {
+  Route& route = get(table);
+  if (!route.chunks || !route.chunks->is_seen_by_all(top_level)) return false;
+  route.judged.push_back(top_level);
+  return true;
+}
+
+bool Router::may_begin_chunk(const TableName& table, const Snapshot& snapshot) {
+  Route& route = get(table);
+  std::erase_if(route.judged, [&](Xid xid) { return snapshot.is_visible(xid); });
+  return route.chunks.has_value() && route.judged.empty();
+}
+
+ChunkId Router::begin_chunk(const TableName& table, KeyRange range, Snapshot snapshot) {
+  Route& route = get(table);
+  FRESHET_CHECK(route.chunks.has_value() && route.judged.empty());
+  return route.chunks->begin(std::move(range), std::move(snapshot));
+}
+
+bool Router::finish_chunk(const TableName& table, ChunkId chunk, Lsn read_upto) {
+  Route& route = get(table);
+  return route.chunks.has_value() && route.chunks->finish(chunk, read_upto);
+}
+
+// What waited for the chunk is thrown away: the next snapshot must see it.
+void Router::drop_chunk(const TableName& table, ChunkId chunk) {
+  Route& route = get(table);
+  if (!route.chunks) return;
+  const std::vector<Xid> held = route.chunks->drop(chunk);
+  route.judged.insert(route.judged.end(), held.begin(), held.end());
+}
+
+void Router::restart_copy_whole(const TableName& table) {
+  restart_copy(table);
+  get(table).is_kept_whole = true;
+}
+
+std::vector<KeyRange> Router::unread(const TableName& table) const {
+  const Route& route = get(table);
+  return route.chunks ? route.chunks->unread() : std::vector<KeyRange>{};
+}
+
+bool Router::has_all_chunks(const TableName& table) const {
+  const Route& route = get(table);
+  return route.chunks.has_value() && route.chunks->is_complete();
+}
+
+Lsn Router::chunks_read_upto(const TableName& table) const {
+  const Route& route = get(table);
+  return route.chunks ? route.chunks->read_upto() : kNoLsn;
+}
+
 void Router::finish_copy(const TableName& table, Lsn settled_at) {
   Route& route = get(table);
   FRESHET_CHECK(route.phase == TablePhase::copying);
@@ -97,11 +196,12 @@ bool Router::may_catch_up(const TableName& table, Position position) const {
 void Router::set_streaming(const TableName& table) {
   Route& route = get(table);
   FRESHET_CHECK(route.phase == TablePhase::catching_up);
-  route = Route{.phase = TablePhase::streaming, .judged = {}, .snapshot = {}};
+  route = Route{.phase = TablePhase::streaming};
 }
 
 void Router::restart_copy(const TableName& table) {
-  get(table) = Route{.phase = TablePhase::pending, .judged = {}, .snapshot = {}};
+  Route& route = get(table);
+  route = Route{.phase = TablePhase::pending, .is_kept_whole = route.is_kept_whole};
 }
 
 bool Router::is_unsettled(const TableName& table, Position position) const {

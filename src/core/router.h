@@ -7,13 +7,25 @@
 #include <optional>
 #include <vector>
 
+#include "core/chunk_map.h"
 #include "core/snapshot.h"
 #include "freshet/destination.h"
 #include "freshet/lsn.h"
 
 namespace freshet {
 
-enum class Verdict : std::uint8_t { apply, skip, hold };
+enum class Verdict : std::uint8_t {
+  apply,
+  skip,
+  hold,
+  by_key,  ///< The table is copied in chunks: ask judge_key() for each row.
+};
+
+struct KeyVerdict {
+  Verdict verdict = Verdict::skip;  ///< Never by_key.
+  ChunkId chunk{0};                 ///< The one that holds the key; 0 where it is unread.
+  friend bool operator==(const KeyVerdict&, const KeyVerdict&) = default;
+};
 
 /// True once a stream that is at `position` has passed everything before `lsn`. An insert LSN may
 /// already count the header of a page whose first record is not written yet; such a header is no
@@ -41,6 +53,45 @@ class Router {
   bool may_begin_copy(const TableName& table, const Snapshot& snapshot);
   void begin_copy(const TableName& table, Snapshot snapshot);
 
+  /// The table is copied in chunks from here on, key by key; none of it is read yet.
+  /// `columns` are those of the key, `relfilenode` the heap that all chunks are read from.
+  void begin_chunked_copy(const TableName& table,
+                          std::vector<std::string> columns,
+                          std::uint32_t relfilenode);
+  /// After begin_chunked_copy: a chunk that a former process left whole at the destination.
+  void resume_chunk(const TableName& table, KeyRange range, Snapshot snapshot, Lsn read_upto);
+
+  bool is_chunked(const TableName& table) const { return get(table).chunks.has_value(); }
+
+  /// Of a chunked copy.
+  const std::vector<std::string>& chunk_columns(const TableName& table) const;
+  std::uint32_t chunk_heap(const TableName& table) const;
+  /// True if no chunk misses the transaction, and those yet to be read will not: it is remembered.
+  bool is_seen_by_all_chunks(const TableName& table, Xid top_level);
+  /// What to do with a change to the row of `key`. Remembers a transaction that it skipped because
+  /// the key is unread.
+  KeyVerdict judge_key(const TableName& table, std::string_view key, Xid top_level);
+  /// True if `snapshot` sees every transaction skipped so far. Call it and begin_chunk under one
+  /// lock.
+  bool may_begin_chunk(const TableName& table, const Snapshot& snapshot);
+  ChunkId begin_chunk(const TableName& table, KeyRange range, Snapshot snapshot);
+  /// The chunk is whole at the destination and flushed at the source. False if it does not count,
+  /// as the table's copy began again.
+  bool finish_chunk(const TableName& table, ChunkId chunk, Lsn read_upto);
+  /// The chunk is unread again.
+  void drop_chunk(const TableName& table, ChunkId chunk);
+  /// As restart_copy; and from now on the table is not copied in chunks: a change to it could
+  /// neither be applied nor wait.
+  void restart_copy_whole(const TableName& table);
+
+  bool may_copy_in_chunks(const TableName& table) const { return !get(table).is_kept_whole; }
+
+  /// What is left to read; nothing for a table that is not (or no more) copied in chunks.
+  std::vector<KeyRange> unread(const TableName& table) const;
+  /// Whether every chunk is done, and the LSN that the stream must pass for all to be settled.
+  bool has_all_chunks(const TableName& table) const;
+  Lsn chunks_read_upto(const TableName& table) const;
+
   /// All ranges are in. `settled_at`: the source's insert LSN after the last one was read.
   void finish_copy(const TableName& table, Lsn settled_at);
   /// True if held changes may be applied: the copy is finished and the stream passed its end.
@@ -60,8 +111,10 @@ class Router {
  private:
   struct Route {
     TablePhase phase = TablePhase::pending;
-    std::vector<Xid> judged;           // while pending: transactions a snapshot must see
-    std::optional<Snapshot> snapshot;  // absent: the slot's own
+    std::vector<Xid> judged{};           // skipped as unread: a snapshot must see them
+    std::optional<Snapshot> snapshot{};  // absent: the slot's own, or chunks have theirs
+    std::optional<ChunkMap> chunks{};    // while it is copied in chunks
+    bool is_kept_whole = false;          // must be copied under one snapshot
     Lsn settled_at = kNoLsn;
   };
 

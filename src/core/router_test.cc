@@ -91,5 +91,82 @@ TEST(HasPassed, ToleratesAPageHeaderThatHoldsNoRecordYet) {
   EXPECT_FALSE(has_passed(Position{Lsn{kPage - 8}}, Lsn{kPage + 40}));
 }
 
+TEST(Router, JudgesATableInChunksByKey) {
+  Router router;
+  router.add_pending(kTable);
+  EXPECT_EQ(router.judge(kTable, Xid{9}), Verdict::skip);
+  router.begin_chunked_copy(kTable, {"id"}, 7);
+  EXPECT_EQ(router.judge(kTable, Xid{10}), Verdict::by_key);
+  EXPECT_EQ(router.judge_key(kTable, "a", Xid{10}).verdict, Verdict::skip);
+  EXPECT_FALSE(router.may_begin_chunk(kTable, snapshot_of("10:11:10")))
+      << "misses what was skipped";
+  ASSERT_TRUE(router.may_begin_chunk(kTable, snapshot_of("12:14:12")));
+  const ChunkId chunk = router.begin_chunk(kTable, {"", "m"}, snapshot_of("12:14:12"));
+
+  EXPECT_EQ(router.judge_key(kTable, "a", Xid{12}), (KeyVerdict{Verdict::hold, chunk}));
+  EXPECT_EQ(router.judge_key(kTable, "a", Xid{13}), (KeyVerdict{Verdict::skip, chunk}));
+  EXPECT_EQ(router.judge_key(kTable, "m", Xid{12}), (KeyVerdict{Verdict::skip, ChunkId{0}}));
+  ASSERT_TRUE(router.finish_chunk(kTable, chunk, Lsn{500}));
+  EXPECT_EQ(router.judge_key(kTable, "a", Xid{12}), (KeyVerdict{Verdict::apply, chunk}));
+  EXPECT_EQ(router.judge_key(kTable, "a", Xid{13}), (KeyVerdict{Verdict::skip, chunk}));
+
+  EXPECT_FALSE(router.may_begin_chunk(kTable, snapshot_of("12:15:12")));
+  ASSERT_TRUE(router.may_begin_chunk(kTable, snapshot_of("15:15:")));
+  const ChunkId last = router.begin_chunk(kTable, {"m", {}}, snapshot_of("15:15:"));
+  EXPECT_FALSE(router.has_all_chunks(kTable));
+  ASSERT_TRUE(router.finish_chunk(kTable, last, Lsn{900}));
+  ASSERT_TRUE(router.has_all_chunks(kTable));
+  router.finish_copy(kTable, router.chunks_read_upto(kTable));
+  EXPECT_FALSE(router.may_catch_up(kTable, Position{Lsn{899}}));
+  EXPECT_EQ(router.judge(kTable, Xid{16}), Verdict::by_key) << "until the last chunk is settled";
+  EXPECT_TRUE(router.may_catch_up(kTable, Position{Lsn{900}}));
+  router.set_streaming(kTable);
+  EXPECT_EQ(router.judge(kTable, Xid{16}), Verdict::apply);
+}
+
+TEST(Router, ResumedChunksKeepTheirSnapshots) {
+  Router router;
+  router.add_pending(kTable);
+  router.begin_chunked_copy(kTable, {"id"}, 7);
+  router.resume_chunk(kTable, {"", "m"}, snapshot_of("12:14:12"), Lsn{500});
+  EXPECT_EQ(router.judge_key(kTable, "a", Xid{13}).verdict, Verdict::skip);
+  EXPECT_EQ(router.judge_key(kTable, "a", Xid{12}).verdict, Verdict::apply);
+  EXPECT_EQ(router.unread(kTable), (std::vector<KeyRange>{{"m", {}}}));
+}
+
+TEST(Router, KnowsWhetherATransactionIsInEveryChunk) {
+  Router router;
+  router.add_pending(kTable);
+  router.begin_chunked_copy(kTable, {"id"}, 7);
+  router.resume_chunk(kTable, {"", "m"}, snapshot_of("12:14:12"), Lsn{500});
+  EXPECT_FALSE(router.is_seen_by_all_chunks(kTable, Xid{12}));
+  EXPECT_TRUE(router.is_seen_by_all_chunks(kTable, Xid{13}));
+  EXPECT_FALSE(router.may_begin_chunk(kTable, snapshot_of("13:14:13"))) << "13 was skipped";
+  EXPECT_TRUE(router.may_begin_chunk(kTable, snapshot_of("14:14:")));
+}
+
+TEST(Router, AChunkReadAgainMustSeeWhatWaitedForIt) {
+  Router router;
+  router.add_pending(kTable);
+  router.begin_chunked_copy(kTable, {"id"}, 7);
+  const ChunkId chunk = router.begin_chunk(kTable, {"", {}}, snapshot_of("20:21:20"));
+  EXPECT_EQ(router.judge_key(kTable, "a", Xid{20}).verdict, Verdict::hold);
+  router.drop_chunk(kTable, chunk);
+  EXPECT_FALSE(router.finish_chunk(kTable, chunk, Lsn{500}));
+  EXPECT_FALSE(router.may_begin_chunk(kTable, snapshot_of("20:22:20")));
+  EXPECT_TRUE(router.may_begin_chunk(kTable, snapshot_of("22:22:")));
+}
+
+TEST(Router, ACopyThatMustBeWholeStaysSo) {
+  Router router;
+  router.add_pending(kTable);
+  router.begin_chunked_copy(kTable, {"id"}, 7);
+  router.resume_chunk(kTable, {"", {}}, snapshot_of("12:12:"), Lsn{500});
+  router.restart_copy_whole(kTable);
+  router.restart_copy(kTable);
+  EXPECT_FALSE(router.is_chunked(kTable));
+  EXPECT_FALSE(router.may_copy_in_chunks(kTable));
+}
+
 }  // namespace
 }  // namespace freshet

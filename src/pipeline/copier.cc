@@ -55,7 +55,7 @@ Status Copier::start() {
     const std::lock_guard lock(router_mutex_);
     for (const auto& lane : lanes_) {
       for (const TableName& table : lane->router().tables_in(TablePhase::pending)) {
-        lane->router().begin_copy_of_slot(table);
+        if (!goes_in_chunks(*lane, table)) lane->router().begin_copy_of_slot(table);
       }
     }
   }
@@ -72,6 +72,7 @@ Status Copier::run() {
   if (options_.slot_snapshot) FRESHET_TRY(run_round(std::move(options_.slot_snapshot)));
   while (!is_stopping_) {
     Status status = run_round(nullptr);
+    if (status.ok()) status = run_chunk_round();
     if (!status.ok()) {
       if (retry_of(status.error()) == Retry::never) return status;
       log_error(LogLevel::warn, "copy interrupted, starting it again", status.error());
@@ -116,10 +117,28 @@ std::vector<Copier::Job> Copier::plan_jobs(TablePhase phase) const {
   {
     const std::lock_guard lock(router_mutex_);
     for (const auto& lane : lanes_) {
-      for (const TableName& table : lane->router().tables_in(phase))
-        wanted[table].push_back(lane.get());
+      for (const TableName& table : lane->router().tables_in(phase)) {
+        if (!goes_in_chunks(*lane, table)) wanted[table].push_back(lane.get());
+      }
     }
   }
+  return jobs_of(std::move(wanted));
+}
+
+std::vector<Copier::Job> Copier::plan_chunked_jobs() const {
+  std::map<TableName, std::vector<Lane*>> wanted;
+  const std::lock_guard lock(router_mutex_);
+  for (const auto& lane : lanes_) {
+    for (const TablePhase phase : {TablePhase::pending, TablePhase::copying}) {
+      for (const TableName& table : lane->router().tables_in(phase)) {
+        if (goes_in_chunks(*lane, table)) wanted[table].push_back(lane.get());
+      }
+    }
+  }
+  return jobs_of(std::move(wanted));
+}
+
+std::vector<Copier::Job> Copier::jobs_of(std::map<TableName, std::vector<Lane*>> wanted) {
   std::vector<Job> jobs;
   for (auto& [name, lanes] : wanted) {
     Job job;
@@ -130,6 +149,68 @@ std::vector<Copier::Job> Copier::plan_jobs(TablePhase phase) const {
   return jobs;
 }
 
+// Under router_mutex_.
+bool Copier::goes_in_chunks(const Lane& lane, const TableName& table) const {
+  return plans_.at(table).is_copied_in_chunks && lane.router().may_copy_in_chunks(table);
+}
+
+Status Copier::run_chunk_round() {
+  std::vector<Job> jobs = plan_chunked_jobs();
+  if (jobs.empty()) return ok_status();
+  ChunkRound round({.connect = options_.connect,
+                    .system_identifier = options_.system_identifier,
+                    .connections = options_.connections},
+                   router_mutex_, failure_, is_stopping_);
+  FRESHET_TRY(pg::Connection* const connection, catalog());
+  for (Job& job : jobs) {
+    FRESHET_TRY(plans_.at(job.name).catalog, source::load_table(*connection, job.name));
+    FRESHET_TRY(begin_chunked(job));
+  }
+  FRESHET_TRY(pass_barrier(*connection));
+  for (Job& job : jobs) {
+    const auto codec = SortKeyCodec::of(*job.shape->projected);
+    round.add({.name = job.name,
+               .table = std::move(job.table),
+               .shape = job.shape,
+               .lanes = std::move(job.lanes),
+               .codec = *codec});
+  }
+  set_activity("copying");
+  Status status = round.run();
+  set_activity({});
+  return status;
+}
+
+// Goes on with the chunks that the destination has, or begins anew with an empty table.
+Status Copier::begin_chunked(Job& job) {
+  const TablePlan& plan = plans_.at(job.name);
+  FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
+  const auto codec = SortKeyCodec::of(*shape->projected);
+  if (!codec || plan.catalog.heaps.size() != 1) {
+    return Error{ErrorKind::schema, "the table's primary key changed during its copy"}.with(
+        "table", to_string(job.name));
+  }
+  const std::uint32_t heap = plan.catalog.heaps.front().relfilenode;
+  bool is_resumed = true;
+  {
+    const std::lock_guard lock(router_mutex_);
+    for (Lane* lane : job.lanes) {
+      const Router& router = lane->router();
+      is_resumed = is_resumed && router.is_chunked(job.name) &&
+                   router.chunk_heap(job.name) == heap &&
+                   router.chunk_columns(job.name) == codec->columns();
+    }
+  }
+  if (is_resumed) return set_up(job);
+  for (Lane* lane : job.lanes)
+    FRESHET_TRY(lane->restart_copy(job.name));
+  FRESHET_TRY(prepare(job));
+  const std::lock_guard lock(router_mutex_);
+  for (Lane* lane : job.lanes)
+    lane->router().begin_chunked_copy(job.name, codec->columns(), heap);
+  return ok_status();
+}
+
 Result<pg::Connection*> Copier::catalog() {
   if (!catalog_) {
     FRESHET_TRY(catalog_, pg::Connection::open(options_.connect));
@@ -137,18 +218,32 @@ Result<pg::Connection*> Copier::catalog() {
   return catalog_.get();
 }
 
-// From the plan's catalogue entry to empty tables at the destinations.
-Status Copier::prepare(Job& job) {
+// What is to be read, by the plan's catalogue entry.
+Status Copier::set_up(Job& job) {
   const TablePlan& plan = plans_.at(job.name);
   FRESHET_TRY(job.shape, make_copy_shape(plan));
   job.table = source::CopyTable{
       .schema = job.shape->projected, .where = copied_rows(plan), .heaps = plan.catalog.heaps};
-  for (Lane* lane : job.lanes) {
-    lane->set_estimate(job.name,
-                       static_cast<std::uint64_t>(std::max(0.0, plan.catalog.rows_estimated)));
-    FRESHET_TRY(lane->prepare_copy(job.shape->output));
-  }
+  const auto estimate = static_cast<std::uint64_t>(std::max(0.0, plan.catalog.rows_estimated));
+  for (Lane* lane : job.lanes)
+    lane->set_estimate(job.name, estimate);
   return ok_status();
+}
+
+// The same, with empty tables at the destinations.
+Status Copier::prepare(Job& job) {
+  FRESHET_TRY(set_up(job));
+  for (Lane* lane : job.lanes)
+    FRESHET_TRY(lane->prepare_copy(job.shape->output));
+  return ok_status();
+}
+
+Status Copier::pass_barrier(pg::Connection& connection) {
+  auto passed =
+      source::pass_barrier(connection, [this](std::span<const source::WaitedFor> waited_for) {
+        set_activity("waiting for " + source::describe(waited_for));
+      });
+  return passed.ok() ? ok_status() : Status{std::move(passed).error()};
 }
 
 Result<bool> Copier::is_unchanged(pg::Connection& connection, const Job& job) const {
@@ -159,10 +254,7 @@ Result<bool> Copier::is_unchanged(pg::Connection& connection, const Job& job) co
 // Barrier, locks, snapshot; and again until the snapshot sees all that the stream has brought.
 Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::vector<Job>& jobs) {
   FRESHET_TRY(pg::Connection* const connection, catalog());
-  FRESHET_TRY(
-      source::pass_barrier(*connection, [this](std::span<const source::WaitedFor> waited_for) {
-        set_activity("waiting for " + source::describe(waited_for));
-      }));
+  FRESHET_TRY(pass_barrier(*connection));
   bool is_prepared = false;
   while (true) {
     if (!is_prepared) {

@@ -1,5 +1,6 @@
-// The initial copy: reads tables under one snapshot over several connections, while the stream goes
-// on, and starts a table again when its copy became void.
+// The initial copy: reads tables over several connections while the stream goes on, and starts a
+// table again when its copy became void. Small tables, and those whose key does not allow better,
+// are read together under one snapshot; the others in chunks.
 #pragma once
 
 #include <atomic>
@@ -17,6 +18,7 @@
 
 #include "freshet/destination.h"
 #include "pg/connection.h"
+#include "pipeline/chunk_round.h"
 #include "pipeline/failure.h"
 #include "pipeline/lane.h"
 #include "pipeline/table_plan.h"
@@ -70,7 +72,15 @@ class Copier {
 
   Status run();
   Status run_round(std::unique_ptr<source::SnapshotCoordinator> slot_snapshot);
+  /// One round of the tables that are copied in chunks.
+  Status run_chunk_round();
+  Status begin_chunked(Job& job);
+  Status pass_barrier(pg::Connection& connection);
   std::vector<Job> plan_jobs(TablePhase phase) const;
+  std::vector<Job> plan_chunked_jobs() const;
+  static std::vector<Job> jobs_of(std::map<TableName, std::vector<Lane*>> wanted);
+  bool goes_in_chunks(const Lane& lane, const TableName& table) const;
+  Status set_up(Job& job);
   Status prepare(Job& job);
   Result<bool> is_unchanged(pg::Connection& catalog, const Job& job) const;
   Result<std::unique_ptr<source::SnapshotCoordinator>> take_snapshot(std::vector<Job>& jobs);

@@ -88,6 +88,7 @@ Status GroupBuilder::transform() {
 void GroupBuilder::clear() {
   runs_.clear();
   phases_.clear();
+  chunks_.clear();
   pending_.clear();
   truncated_.clear();
   pieces_.clear();

@@ -22,6 +22,9 @@ class GroupBuilder {
   void add_rows(const ShapePtr& shape, std::span<Change> changes);
   void add_truncate(std::vector<SchemaPtr> tables, bool is_cascade, bool restarts_identity);
   void add_phase(const TableName& table, TablePhase phase);
+
+  void add_chunk(CopiedChunk chunk) { chunks_.push_back(std::move(chunk)); }
+
   /// Keeps memory alive that added rows point to.
   void keep(Piece piece);
   void keep(std::unique_ptr<HeldPiece> piece);
@@ -34,7 +37,9 @@ class GroupBuilder {
 
   std::span<const PhaseChange> phases() const { return phases_; }
 
-  bool is_empty() const { return runs_.empty() && phases_.empty(); }
+  std::span<const CopiedChunk> chunks() const { return chunks_; }
+
+  bool is_empty() const { return runs_.empty() && phases_.empty() && chunks_.empty(); }
 
   std::size_t byte_size() const { return byte_size_; }
 
@@ -53,6 +58,7 @@ class GroupBuilder {
 
   std::vector<Run> runs_;
   std::vector<PhaseChange> phases_;
+  std::vector<CopiedChunk> chunks_;
   std::vector<ShapedRun> pending_;
   std::vector<std::unique_ptr<std::vector<SchemaPtr>>> truncated_;
   std::vector<Piece> pieces_;

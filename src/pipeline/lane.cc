@@ -147,6 +147,8 @@ Status Lane::route_item(Item& item,
       return apply_rows(item.schema, item.changes);
     case Verdict::hold:
       return spool_of(item.schema->name).append(item.schema, item.changes);
+    case Verdict::by_key:
+      return route_by_key(item, top_level);
     case Verdict::skip:
       return ok_status();
   }
@@ -166,6 +168,9 @@ Status Lane::route_truncate(const Item& item,
       }
       case Verdict::hold:
         FRESHET_TRY(spool_of(schema->name).append_truncate(schema, item.restarts_identity));
+        break;
+      case Verdict::by_key:
+        FRESHET_TRY(begin_chunks_again(schema->name, top_level));
         break;
       case Verdict::skip:
         break;
@@ -231,6 +236,7 @@ Status Lane::write(bool is_complete, Durability durability) {
   FRESHET_TRY(group_.transform());
   const Group group{.runs = group_.runs(),
                     .phases = group_.phases(),
+                    .chunks = group_.chunks(),
                     .upto = upto_,
                     .committed_at = commit_times_.empty() ? SourceTime{0} : commit_times_.back(),
                     .is_complete = is_complete};

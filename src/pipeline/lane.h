@@ -6,8 +6,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/router.h"
@@ -22,6 +24,7 @@
 #include "pipeline/stats.h"
 #include "pipeline/table_plan.h"
 #include "pipeline/wake.h"
+#include "types/sort_key.h"
 
 namespace freshet {
 
@@ -57,6 +60,8 @@ class Lane {
 
   Router& router() { return router_; }  ///< Under router_mutex once started.
 
+  const Router& router() const { return router_; }
+
   /// What the destination's table looks like now.
   void set_current(const SchemaPtr& output);
   void start();
@@ -83,6 +88,11 @@ class Lane {
   Status finish_copy(const TableName& table, Lsn settled_at);
   /// The copy is void: holds nothing of it any more.
   Status restart_copy(const TableName& table);
+  /// The chunk is committed at the destination: applies what waited for it and records it, in one
+  /// commit. False if it does not count, as the copy began again meanwhile.
+  Result<bool> finish_chunk(ChunkId id, CopiedChunk chunk);
+  /// The chunk could not be read: it is unread again.
+  Status drop_chunk(const TableName& table, ChunkId id);
   void count_copied(const TableName& table, std::uint64_t rows, std::uint64_t bytes);
 
   /// Held while a range is written, where the destination takes one at a time.
@@ -96,6 +106,18 @@ class Lane {
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  /// Where the primary key is in rows of one streamed schema.
+  struct ChunkKeys {
+    SortKeyCodec codec;
+    std::vector<std::uint16_t> places;
+  };
+
+  /// What becomes of one change: of the row that was, and of the row that is.
+  struct Fate {
+    KeyVerdict before;
+    KeyVerdict after;
+  };
 
   struct Counters {
     std::uint64_t rows_copied = 0;
@@ -114,6 +136,13 @@ class Lane {
   Verdict verdict_of(const SchemaPtr& schema,
                      Xid top_level,
                      std::map<const TableSchema*, Verdict>& verdicts);
+  // Of tables that are copied in chunks (lane_chunks.cc).
+  Status route_by_key(Item& item, Xid top_level);
+  Result<const ChunkKeys*> keys_of(const SchemaPtr& streamed);
+  Result<bool> judge_keys(const Item& item, const ChunkKeys& keys, Xid top_level);
+  Status route_fate(const SchemaPtr& schema, std::span<Change> changes, KeyVerdict fate);
+  Result<bool> route_move(const SchemaPtr& schema, const Change& change, const Fate& fate);
+  Status begin_chunks_again(const TableName& table, Xid top_level, bool is_kept_whole = false);
   Status apply_rows(const SchemaPtr& streamed, std::span<Change> changes);
   Status filter_rows(const Shape& shape, const TablePlan& plan, std::span<Change>& changes);
   Result<ShapePtr> follow_schema(const SchemaPtr& streamed);
@@ -124,11 +153,13 @@ class Lane {
   void account(const Group& group);
   Status catch_up();
   Status drain(const TableName& table);
+  Status add_held(HoldSpool& spool);
   Status settle();
   Status store_progress(bool is_forced);
   void set_durable(Position position);
   std::chrono::milliseconds wait_max() const;
   HoldSpool& spool_of(const TableName& table);
+  void forget_held(const TableName& table);
 
   const std::string name_;
   std::unique_ptr<Destination> destination_;
@@ -147,6 +178,9 @@ class Lane {
   std::vector<SourceTime> commit_times_;
   std::map<TableName, SchemaPtr> current_;
   std::map<TableName, std::unique_ptr<HoldSpool>> spools_;
+  std::map<std::pair<TableName, ChunkId>, std::unique_ptr<HoldSpool>> chunk_spools_;
+  std::map<SchemaPtr, ChunkKeys> chunk_keys_;
+  std::vector<Fate> fates_;  // of the item in hand
   Clock::time_point last_empty_write_{};
   Clock::time_point last_write_{};
   Clock::time_point last_store_{};

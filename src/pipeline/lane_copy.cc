@@ -17,7 +17,7 @@ Status Lane::prepare_copy(const SchemaPtr& output) {
       const std::lock_guard lock(around_.router_mutex);
       // What a void copy held is in the next snapshot. (A copy under the slot's snapshot is under
       // way from the start: what it holds counts.)
-      if (router_.phase(output->name) == TablePhase::pending) spools_.erase(output->name);
+      if (router_.phase(output->name) == TablePhase::pending) forget_held(output->name);
     }
     const SchemaPtr previous = current_[output->name];
     if (previous && !is_same_shape(*previous, *output)) {
@@ -51,12 +51,19 @@ Status Lane::restart_copy(const TableName& table) {
   return queue_.call([&]() -> Status {
     const std::lock_guard lock(around_.router_mutex);
     router_.restart_copy(table);
-    spools_.erase(table);
-    const std::lock_guard stats_lock(stats_mutex_);
-    counters_[table].rows_copied = 0;
-    counters_[table].bytes_copied = 0;
+    forget_held(table);
     return ok_status();
   });
+}
+
+// Of a copy that is void.
+void Lane::forget_held(const TableName& table) {
+  spools_.erase(table);
+  std::erase_if(chunk_spools_, [&](const auto& entry) { return entry.first.first == table; });
+  std::erase_if(chunk_keys_, [&](const auto& entry) { return entry.first->name == table; });
+  const std::lock_guard lock(stats_mutex_);
+  counters_[table].rows_copied = 0;
+  counters_[table].bytes_copied = 0;
 }
 
 Status Lane::catch_up() {
@@ -77,7 +84,25 @@ Status Lane::catch_up() {
 // a reader of the destination sees the table either behind, and said to be so, or in step.
 Status Lane::drain(const TableName& table) {
   FRESHET_TRY(flush_complete());
-  HoldSpool& spool = spool_of(table);
+  FRESHET_TRY(add_held(spool_of(table)));
+  group_.add_phase(table, TablePhase::streaming);
+  FRESHET_TRY(flush_complete());
+  spools_.erase(table);
+  {
+    const std::lock_guard lock(around_.router_mutex);
+    router_.set_streaming(table);
+  }
+  log_info(
+      "table is streaming",
+      {{"destination", name_}, {"table", to_string(table)}, {"lsn", to_string(position_.end)}});
+  around_.failure.notify();
+  return around_.state.store_table(
+      around_.lease,
+      {.destination = name_, .table = table, .phase = TablePhase::streaming, .reason = {}});
+}
+
+// Adds what the spool holds to the group, whose last part is left for the caller to flush.
+Status Lane::add_held(HoldSpool& spool) {
   while (true) {
     auto piece = std::make_unique<HeldPiece>();
     FRESHET_TRY(const bool has_more, spool.next(*piece));
@@ -94,20 +119,7 @@ Status Lane::drain(const TableName& table) {
     group_.keep(std::move(piece));
     if (!spool.is_empty()) FRESHET_TRY(flush_complete());
   }
-  group_.add_phase(table, TablePhase::streaming);
-  FRESHET_TRY(flush_complete());
-  spools_.erase(table);
-  {
-    const std::lock_guard lock(around_.router_mutex);
-    router_.set_streaming(table);
-  }
-  log_info(
-      "table is streaming",
-      {{"destination", name_}, {"table", to_string(table)}, {"lsn", to_string(position_.end)}});
-  around_.failure.notify();
-  return around_.state.store_table(
-      around_.lease,
-      {.destination = name_, .table = table, .phase = TablePhase::streaming, .reason = {}});
+  return ok_status();
 }
 
 void Lane::count_copied(const TableName& table, std::uint64_t rows, std::uint64_t bytes) {

@@ -69,6 +69,8 @@ class Session {
   Status adopt(OpenDestination& opened, Position start);
   Status make_lanes();
   Status set_routes(Lane& lane, const DestinationState& state);
+  Status choose_copies();
+  Status resume_chunks(Lane& lane, const DestinationState& state, const TablePlan& plan);
   Status start_threads();
 
   // Running (session.cc).

@@ -174,6 +174,7 @@ Status Session::open_destinations() {
     FRESHET_TRY(opened.destination, make_destination(config));
     destinations_.push_back(std::move(opened));
   }
+  FRESHET_TRY(choose_copies());
   FRESHET_TRY(check_destination_tables());
   for (OpenDestination& opened : destinations_) {
     auto state = opened.destination->open(options_.lease);
@@ -366,6 +367,7 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
     lane.count_copied(name, 0, 0);
     if (!is_streaming) {
       lane.router().add_pending(name);
+      FRESHET_TRY(resume_chunks(lane, state, plan));
       continue;
     }
     lane.router().add_streaming(name);

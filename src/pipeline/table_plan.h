@@ -27,6 +27,8 @@ struct TablePlan {
   /// What the publication carries of it, and what it leaves to us.
   source::TablePublication publication;
   std::vector<Transform*> transforms;
+  /// By its primary key, chunk by chunk; else under one snapshot. Fixed before copying begins.
+  bool is_copied_in_chunks = false;
 };
 
 using TablePlans = std::map<TableName, TablePlan>;

@@ -1,8 +1,10 @@
 #include <set>
+#include <utility>
 
 #include "base/sql_quote.h"
 #include "pg/testing/test_server.h"
 #include "source/catalog.h"
+#include "source/chunk_copy.h"
 #include "source/replication_connection.h"
 #include "source/slot.h"
 #include "source/snapshot_copy.h"
@@ -219,6 +221,82 @@ TEST_F(CopyPgTest, WeirdIdentifiersAreCopied) {
     EXPECT_EQ(table.schema->columns[0].name, name);
     EXPECT_EQ(copy(table, *take(table)), (std::multiset<std::string>{"7"})) << name;
   }
+}
+
+KeyBounds by_id() {
+  return {.columns = {"id"}, .from = {}, .to = {}};
+}
+
+TEST_F(CopyPgTest, ChunksTogetherReadEachRowOnce) {
+  run("CREATE TABLE public.t (id bigint PRIMARY KEY, a text); INSERT INTO public.t SELECT i * 7, "
+      "'x' "
+      "FROM generate_series(-500, 500) i");
+  const CopyTable table = copy_of(load({"public", "t"}));
+  const auto worker = connect(url());
+  KeyBounds bounds = by_id();
+  std::multiset<std::string> lines;
+  int chunks = 0;
+  do {
+    auto end = find_chunk_end(*worker, table.heaps.front(), bounds, 300);
+    ASSERT_TRUE(end.ok()) << end.error().describe();
+    bounds.to = *end;
+    const auto read = copy_chunk(
+        *worker, {.table = &table, .bounds = bounds, .system_identifier = system()},
+        [](const Snapshot&) { return true; },
+        [&](std::string_view rows) {
+          for (std::size_t at = 0; at < rows.size(); at = rows.find('\n', at) + 1)
+            lines.emplace(rows.substr(at, rows.find('\n', at) - at));
+          return Status{};
+        });
+    ASSERT_TRUE(read.ok()) << read.error().describe();
+    ASSERT_TRUE(read->has_value());
+    bounds.from = std::exchange(bounds.to, {});
+    ++chunks;
+  } while (!bounds.from.empty());
+  EXPECT_EQ(chunks, 4);
+  EXPECT_EQ(lines.size(), 1001U);
+  EXPECT_EQ(std::set<std::string>(lines.begin(), lines.end()).size(), 1001U);
+}
+
+TEST_F(CopyPgTest, AChunkIsNotReadUnderASnapshotThatWasRefused) {
+  run("CREATE TABLE public.t (id int PRIMARY KEY); INSERT INTO public.t VALUES (1)");
+  const CopyTable table = copy_of(load({"public", "t"}));
+  const auto worker = connect(url());
+  const auto read = copy_chunk(
+      *worker, {.table = &table, .bounds = by_id(), .system_identifier = system()},
+      [](const Snapshot&) { return false; },
+      [](std::string_view) { return Status{Error{ErrorKind::internal, "it was read"}}; });
+  ASSERT_TRUE(read.ok()) << read.error().describe();
+  EXPECT_FALSE(read->has_value());
+  EXPECT_FALSE(worker->is_in_transaction());
+}
+
+TEST_F(CopyPgTest, WhatAChunkReadIsFlushedAtTheSource) {
+  run("CREATE TABLE public.t (id int PRIMARY KEY)");
+  const CopyTable table = copy_of(load({"public", "t"}));
+  run("SET synchronous_commit = off; INSERT INTO public.t VALUES (1)");
+  const auto worker = connect(url());
+  const auto read = copy_chunk(
+      *worker, {.table = &table, .bounds = by_id(), .system_identifier = system()},
+      [](const Snapshot&) { return true; }, [](std::string_view) { return Status{}; });
+  ASSERT_TRUE(read.ok()) << read.error().describe();
+  ASSERT_TRUE(read->has_value());
+  EXPECT_EQ((*read)->rows, 1U);
+  const auto flushed = worker->query("SELECT pg_current_wal_flush_lsn()");
+  ASSERT_TRUE(flushed.ok());
+  EXPECT_GE(flushed->lsn(0, 0), (*read)->read_upto);
+}
+
+TEST_F(CopyPgTest, AChunkOfARewrittenTableIsRefused) {
+  run("CREATE TABLE public.t (id int PRIMARY KEY); INSERT INTO public.t VALUES (1)");
+  const CopyTable table = copy_of(load({"public", "t"}));
+  run("TRUNCATE public.t");
+  const auto worker = connect(url());
+  const auto read = copy_chunk(
+      *worker, {.table = &table, .bounds = by_id(), .system_identifier = system()},
+      [](const Snapshot&) { return true; }, [](std::string_view) { return Status{}; });
+  ASSERT_FALSE(read.ok());
+  EXPECT_TRUE(is_rewritten(read.error())) << read.error().describe();
 }
 
 }  // namespace

@@ -62,7 +62,8 @@ Traits PostgresDestination::traits() const {
           .is_transactional = true,
           .needs_full_rows = false,
           .copies_concurrently = true,
-          .takes_raw_copy = true};
+          .takes_raw_copy = true,
+          .keeps_chunks = true};
 }
 
 Result<DestinationState> PostgresDestination::open(const Lease& lease) {
@@ -225,14 +226,14 @@ Status PostgresDestination::reset_table(const SchemaPtr& schema) {
 }
 
 Result<std::unique_ptr<RangeWriter>> PostgresDestination::begin_range(const SchemaPtr& schema,
-                                                                      const RangeId& /*range*/) {
+                                                                      const RangeId& range) {
   std::shared_ptr<RangePool> pool;
   {
     const std::lock_guard lock{pool_mutex_};
     pool = pool_;
   }
   if (!pool) return Error{ErrorKind::connection, "the destination must be opened again"};
-  return open_range(std::move(pool), schema);
+  return open_range(std::move(pool), schema, range);
 }
 
 Status PostgresDestination::finish_copy(const SchemaPtr& schema) {

@@ -56,6 +56,7 @@ class PostgresDestination final : public Destination {
   Status send_start(const Group& group);
   Status send_end(const Group& group, bool is_proof);
   Status send_advance(Position to, SourceTime committed_at);
+  Status send_chunks(const Group& group);
   Status send_phases(const Group& group);
   Status send_notify(Position upto);
   /// Undoes a failed attempt; the transaction as it was before it.

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/try.h"
 #include "destinations/postgres/destination.h"
+#include "destinations/postgres/progress.h"
 
 namespace freshet::postgres {
 namespace {
@@ -22,7 +23,7 @@ bool breaks_session(const Error& error) noexcept {
 
 Result<Position> PostgresDestination::write(const Group& group, Durability durability) {
   FRESHET_TRY(check_open());
-  const bool is_empty = group.runs.empty() && group.phases.empty();
+  const bool is_empty = group.runs.empty() && group.phases.empty() && group.chunks.empty();
   if (epoch_.empty()) return Error{ErrorKind::internal, "no slot was adopted at the destination"};
   if (group.is_complete && !group.runs.empty() && group.upto < position_) {
     return Error{ErrorKind::internal, "a group ends before the position of the destination"};
@@ -97,6 +98,7 @@ Status PostgresDestination::attempt(const Group& group, Effort effort, bool is_p
   FRESHET_TRY(session_->begin_pipeline());
   FRESHET_TRY(send_start(group));
   FRESHET_TRY(writer_->write(group.runs, effort));
+  FRESHET_TRY(send_chunks(group));
   FRESHET_TRY(send_phases(group));
   if (group.is_complete) FRESHET_TRY(send_end(group, is_proof));
   return session_->end_pipeline();
@@ -143,6 +145,23 @@ Status PostgresDestination::send_phases(const Group& group) {
     text_.add(change.name.table);
     text_.add(to_string(change.phase));
     FRESHET_TRY(session_->send(Fixed::record_table, text_.parameters()));
+  }
+  return ok_status();
+}
+
+Status PostgresDestination::send_chunks(const Group& group) {
+  for (const CopiedChunk& chunk : group.chunks) {
+    text_.clear();
+    text_.add(lease_.pipeline);
+    text_.add(chunk.table.schema);
+    text_.add(chunk.table.table);
+    text_.add(copy_line(chunk.bounds.columns));
+    text_.add(copy_line(chunk.bounds.from));
+    text_.add(copy_line(chunk.bounds.to));
+    text_.add(chunk.snapshot);
+    text_.add(to_string(chunk.read_upto));
+    text_.add(std::to_string(chunk.relfilenode));
+    FRESHET_TRY(session_->send(Fixed::record_chunk, text_.parameters()));
   }
   return ok_status();
 }

@@ -1,6 +1,7 @@
 -- True when everything that set_up.sql makes is there.
 SELECT to_regclass('freshet.vector_indexes') IS NOT NULL
    AND to_regclass('freshet.tables') IS NOT NULL
+   AND to_regclass('freshet.chunks') IS NOT NULL
    AND to_regclass('freshet.fence') IS NOT NULL
    AND to_regprocedure('freshet.advance(text,text,bigint,pg_lsn,pg_lsn,bigint)') IS NOT NULL
    AND to_regprocedure('freshet.check_fence(text,bigint)') IS NOT NULL

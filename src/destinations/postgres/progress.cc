@@ -1,5 +1,6 @@
 #include "destinations/postgres/progress.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -9,7 +10,9 @@
 #include "base/try.h"
 #include "destinations/postgres/session.h"
 #include "destinations/postgres/sql.h"
+#include "freshet/arena.h"
 #include "pg/sqlstate.h"
+#include "types/copy_text.h"
 
 namespace freshet::postgres {
 namespace {
@@ -72,7 +75,46 @@ Status load_tables(pg::Connection& connection,
   return ok_status();
 }
 
+Result<std::vector<std::string>> read_copy_line(std::string_view line) {
+  std::vector<std::string> fields;
+  if (line.empty()) return fields;
+  Arena arena;
+  std::vector<Value> values(static_cast<std::size_t>(std::count(line.begin(), line.end(), '\t')) +
+                            1);
+  FRESHET_TRY(split_copy_row(line, values, arena));
+  for (const Value& value : values)
+    fields.emplace_back(value.view());
+  return fields;
+}
+
+Status load_chunks(pg::Connection& connection,
+                   const std::string& pipeline,
+                   DestinationState& state) {
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query(sql::kSqlChunkRecords, std::array{Text{pipeline}}));
+  for (int row = 0; row < rows.rows(); ++row) {
+    CopiedChunk& chunk = state.chunks.emplace_back();
+    chunk.table = {rows.string(row, 0), rows.string(row, 1)};
+    FRESHET_TRY(chunk.bounds.columns, read_copy_line(rows.text(row, 2)));
+    FRESHET_TRY(chunk.bounds.from, read_copy_line(rows.text(row, 3)));
+    FRESHET_TRY(chunk.bounds.to, read_copy_line(rows.text(row, 4)));
+    chunk.snapshot = rows.string(row, 5);
+    chunk.read_upto = rows.lsn(row, 6);
+    chunk.relfilenode = static_cast<std::uint32_t>(rows.unsigned_integer(row, 7));
+  }
+  return ok_status();
+}
+
 }  // namespace
+
+std::string copy_line(const std::vector<std::string>& values) {
+  std::string line;
+  for (const std::string& value : values) {
+    if (&value != &values.front()) line += '\t';
+    append_copy_text(value, line);
+  }
+  return line;
+}
 
 std::string application_name(const std::string& pipeline) {
   return "freshet " + pipeline;
@@ -121,6 +163,7 @@ Result<TakenOver> take_over(pg::Connection& connection, const Lease& lease) {
     auto taken = raise_fence(connection, lease);
     if (taken.ok()) {
       FRESHET_TRY(load_tables(connection, lease.pipeline, taken->state));
+      FRESHET_TRY(load_chunks(connection, lease.pipeline, taken->state));
       return taken;
     }
     if (taken.error().sqlstate() != pg::sqlstate::kLockNotAvailable)

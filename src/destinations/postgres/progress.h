@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "freshet/destination.h"
 #include "pg/connection.h"
@@ -32,6 +33,9 @@ Result<Position> record_slot(pg::Connection& connection,
                              std::uint64_t fence,
                              const SlotIdentity& slot,
                              Position start);
+
+/// A key as freshet.chunks keeps it: its values as a line of COPY text.
+std::string copy_line(const std::vector<std::string>& values);
 
 Status record_phase(pg::Connection& connection,
                     const std::string& pipeline,

@@ -22,10 +22,15 @@ class PostgresRangeWriter final : public RangeWriter {
         schema_(std::move(schema)),
         fence_(pool_->fence()) {}
 
-  Status start() {
+  Status start(const RangeId& range) {
     // Not waiting for the disk is safe: the phase that makes these rows count is recorded by a
     // commit that does wait, and WAL is flushed in order.
     FRESHET_TRY(connection_->execute("BEGIN; SET LOCAL synchronous_commit = off"));
+    if (range.replaced) {
+      FRESHET_TRY(explain(connection_->execute(
+          fmt::format("SET LOCAL enable_seqscan = off; DELETE FROM {} WHERE {}",
+                      quote_identifier(schema_->name), key_condition(*range.replaced)))));
+    }
     std::string columns;
     for (const Column& column : schema_->columns) {
       if (!columns.empty()) columns += ", ";
@@ -133,11 +138,12 @@ void RangePool::close() {
 }
 
 Result<std::unique_ptr<RangeWriter>> open_range(std::shared_ptr<RangePool> pool,
-                                                const SchemaPtr& schema) {
+                                                const SchemaPtr& schema,
+                                                const RangeId& range) {
   FRESHET_TRY(auto connection, pool->take());
   auto writer =
       std::make_unique<PostgresRangeWriter>(std::move(pool), std::move(connection), schema);
-  FRESHET_TRY(writer->start());
+  FRESHET_TRY(writer->start(range));
   return std::unique_ptr<RangeWriter>{std::move(writer)};
 }
 

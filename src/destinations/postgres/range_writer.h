@@ -39,6 +39,7 @@ class RangePool {
 };
 
 Result<std::unique_ptr<RangeWriter>> open_range(std::shared_ptr<RangePool> pool,
-                                                const SchemaPtr& schema);
+                                                const SchemaPtr& schema,
+                                                const RangeId& range);
 
 }  // namespace freshet::postgres

@@ -22,6 +22,8 @@ std::string_view fixed_sql(Fixed statement) {
              "$6::bigint)";
     case Fixed::notify:
       return sql::kSqlNotify;
+    case Fixed::record_chunk:
+      return sql::kSqlRecordChunk;
     case Fixed::record_table:
       return sql::kSqlRecordTable;
     case Fixed::wal_positions:

@@ -17,7 +17,7 @@
 namespace freshet::postgres {
 
 /// Statements without a table.
-enum class Fixed : std::uint8_t { advance, notify, record_table, wal_positions };
+enum class Fixed : std::uint8_t { advance, notify, record_chunk, record_table, wal_positions };
 
 /// Where the destination's WAL stood after a commit.
 struct WalPositions {

@@ -32,6 +32,20 @@ CREATE TABLE IF NOT EXISTS freshet.tables (
   updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (pipeline, schema, "table")
 );
+-- Key ranges that lie here whole while the rest of their table is still being copied. Keys are lines
+-- of COPY text; an empty one is an open end.
+CREATE TABLE IF NOT EXISTS freshet.chunks (
+  pipeline text NOT NULL,
+  schema text NOT NULL,
+  "table" text NOT NULL,
+  key_columns text NOT NULL,
+  from_key text NOT NULL,
+  to_key text NOT NULL,
+  snapshot text NOT NULL,
+  read_upto pg_lsn NOT NULL,
+  relfilenode bigint NOT NULL,
+  PRIMARY KEY (pipeline, schema, "table", from_key)
+);
 -- Vector indexes that are wanted, so that a restart resumes building them.
 CREATE TABLE IF NOT EXISTS freshet.vector_indexes (
   pipeline text NOT NULL,

@@ -297,6 +297,60 @@ TEST_P(DestinationContract, UnfinishedRangeHoldsNothing) {
   expect_rows(*kItems, {{"1", "a", "x"}});
 }
 
+TEST_P(DestinationContract, ARangeReadAgainReplacesWhatWasLeft) {
+  Destination& destination = start(kItems);
+  if (!destination.traits().keeps_chunks) GTEST_SKIP() << "does not keep chunks";
+  ASSERT_TRUE(destination.reset_table(kItems).ok());
+  Batch before(kItems);
+  before.insert({"1", "a", "x"}).insert({"2", "b", nullptr}).insert({"3", "c", "z"});
+  copy(kItems, {.table = kItems->name, .index = 0, .count = 1}, before);
+  Batch again(kItems);
+  again.insert({"2", "new", nullptr});
+  copy(
+      kItems,
+      {.table = kItems->name, .replaced = KeyBounds{.columns = {"id"}, .from = {"2"}, .to = {"3"}}},
+      again);
+  expect_rows(*kItems, {{"1", "a", "x"}, {"2", "new", nullptr}, {"3", "c", "z"}});
+  copy(kItems,
+       {.table = kItems->name, .replaced = KeyBounds{.columns = {"id"}, .from = {"2"}, .to = {}}},
+       again);
+  expect_rows(*kItems, {{"1", "a", "x"}, {"2", "new", nullptr}});
+}
+
+TEST_P(DestinationContract, ChunksAreKeptUntilTheCopyEndsOrBeginsAgain) {
+  Destination* destination = &start(kItems);
+  if (!destination->traits().keeps_chunks) GTEST_SKIP() << "does not keep chunks";
+  ASSERT_TRUE(destination->reset_table(kItems).ok());
+  const std::vector<CopiedChunk> chunks{
+      {.table = kItems->name,
+       .bounds = {.columns = {"id", "b\tc"}, .from = {}, .to = {"4", "x\\"}},
+       .snapshot = "10:12:11",
+       .read_upto = Lsn{0x1800},
+       .relfilenode = 4'000'000'000},
+      {.table = kItems->name,
+       .bounds = {.columns = {"id", "b\tc"}, .from = {"4", "x\\"}, .to = {}},
+       .snapshot = "10:10:",
+       .read_upto = Lsn{0x1900},
+       .relfilenode = 4'000'000'000}};
+  const auto write_group = [&](const Group& group) {
+    const auto written = destination->write(group, Durability::required);
+    ASSERT_TRUE(written.ok()) << written.error().describe();
+  };
+  write_group({.runs = {}, .phases = {}, .chunks = chunks, .upto = {Lsn{0x2000}}});
+  destination = &reopen();
+  EXPECT_EQ(state_.chunks, chunks);
+  expect_position(0x2000);
+  const PhaseChange change{.name = kItems->name, .phase = TablePhase::streaming};
+  write_group({.runs = {}, .phases = {&change, 1}, .upto = {Lsn{0x2100}}});
+  destination = &reopen();
+  EXPECT_TRUE(state_.chunks.empty());
+
+  write_group({.runs = {}, .phases = {}, .chunks = chunks, .upto = {Lsn{0x2200}}});
+  ASSERT_TRUE(destination->reset_table(kItems).ok());
+  reopen();
+  EXPECT_TRUE(state_.chunks.empty());
+}
+
 TEST_P(DestinationContract, PhasesAreRecorded) {
   Destination& destination = start(kItems);
   ASSERT_TRUE(destination.reset_table(kItems).ok());

@@ -1,0 +1,185 @@
+// The lane's part in a copy in chunks: each change goes the way of the key range that its row is
+// in.
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "pipeline/lane.h"
+
+namespace freshet {
+namespace {
+
+bool has_unchanged(RowView row) {
+  return std::any_of(row.begin(), row.end(),
+                     [](const Value& value) { return value.is_unchanged(); });
+}
+
+// The new row of an update as an insert; what was not sent is taken from the whole old row.
+Change as_insert(const Change& change, Arena& arena) {
+  Change insert = change;
+  insert.op = Op::insert;
+  insert.before = {};
+  insert.old_row = OldRow::none;
+  if (change.old_row != OldRow::full || !has_unchanged(change.after)) return insert;
+  const std::span<Value> filled = arena.array<Value>(change.after.size());
+  for (std::size_t i = 0; i < filled.size(); ++i)
+    filled[i] = change.after[i].is_unchanged() ? change.before[i] : change.after[i];
+  insert.after = filled;
+  return insert;
+}
+
+Change as_remove(const Change& change) {
+  Change remove = change;
+  remove.op = Op::remove;
+  remove.after = {};
+  return remove;
+}
+
+}  // namespace
+
+// Nothing where rows cannot be told apart by the key that the copy goes by.
+Result<const Lane::ChunkKeys*> Lane::keys_of(const SchemaPtr& streamed) {
+  const auto known = chunk_keys_.find(streamed);
+  if (known != chunk_keys_.end()) return &known->second;
+  FRESHET_TRY(const ShapePtr shape, around_.resolver.resolve(streamed, current_[streamed->name]));
+  std::vector<std::string> copied_by;
+  {
+    const std::lock_guard lock(around_.router_mutex);
+    copied_by = router_.chunk_columns(streamed->name);
+  }
+  const auto codec = SortKeyCodec::of(*shape->input);
+  const auto places = codec ? codec->places_in(*shape->input) : std::nullopt;
+  if (!places || codec->columns() != copied_by) return nullptr;
+  return &chunk_keys_.insert_or_assign(streamed, ChunkKeys{*codec, *places}).first->second;
+}
+
+Status Lane::route_by_key(Item& item, Xid top_level) {
+  const TableName& table = item.schema->name;
+  FRESHET_TRY(const ChunkKeys* const keys, keys_of(item.schema));
+  if (keys == nullptr) return begin_chunks_again(table, top_level);
+  FRESHET_TRY(const bool has_effect, judge_keys(item, *keys, top_level));
+  if (!has_effect) return ok_status();
+  FRESHET_TRY(const ShapePtr shape, around_.resolver.resolve(item.schema, current_[table]));
+  // Chunks are read with the columns that the table had when its copy began.
+  if (!is_same_shape(*current_[table], *shape->output)) return begin_chunks_again(table, top_level);
+  for (std::size_t start = 0; start < item.changes.size();) {
+    const Fate& fate = fates_[start];
+    if (fate.before != fate.after) {
+      FRESHET_TRY(const bool is_routed, route_move(item.schema, item.changes[start], fate));
+      if (!is_routed) return begin_chunks_again(table, top_level, true);
+      ++start;
+      continue;
+    }
+    std::size_t end = start + 1;
+    while (end < item.changes.size() && fates_[end].before == fate.before &&
+           fates_[end].after == fate.before) {
+      ++end;
+    }
+    FRESHET_TRY(route_fate(item.schema, item.changes.subspan(start, end - start), fate.before));
+    start = end;
+  }
+  return ok_status();
+}
+
+// Sets fates_; false if all are skipped.
+Result<bool> Lane::judge_keys(const Item& item, const ChunkKeys& keys, Xid top_level) {
+  const TableName& table = item.schema->name;
+  fates_.assign(item.changes.size(), Fate{});
+  bool has_effect = false;
+  SortKey key;
+  const std::lock_guard lock(around_.router_mutex);
+  if (!router_.is_chunked(table)) {
+    // Its copy began again while this transaction was being routed.
+    static_cast<void>(router_.judge(table, top_level));
+    return false;
+  }
+  const auto judge = [&](RowView row) -> Result<KeyVerdict> {
+    FRESHET_TRY(keys.codec.encode(row, keys.places, key));
+    return router_.judge_key(table, key, top_level);
+  };
+  for (std::size_t i = 0; i < item.changes.size(); ++i) {
+    const Change& change = item.changes[i];
+    Fate& fate = fates_[i];
+    FRESHET_TRY(fate.after, judge(change.after.empty() ? change.before : change.after));
+    fate.before = fate.after;
+    if (!change.after.empty() && !change.before.empty()) {
+      FRESHET_TRY(fate.before, judge(change.before));
+    }
+    has_effect |= fate.before.verdict != Verdict::skip || fate.after.verdict != Verdict::skip;
+  }
+  return has_effect;
+}
+
+Status Lane::route_fate(const SchemaPtr& schema, std::span<Change> changes, KeyVerdict fate) {
+  if (fate.verdict == Verdict::apply) return apply_rows(schema, changes);
+  if (fate.verdict != Verdict::hold) return ok_status();
+  auto& spool = chunk_spools_[{schema->name, fate.chunk}];
+  if (!spool) spool = std::make_unique<HoldSpool>(around_.spill, hold_bytes_max_);
+  return spool->append(schema, changes);
+}
+
+// An update that takes a row from one range to another is a removal and an insertion, each with a
+// fate of its own. False if the insertion lacks values that were not sent.
+Result<bool> Lane::route_move(const SchemaPtr& schema, const Change& change, const Fate& fate) {
+  const std::span<Change> halves = group_.arena().array<Change>(2);
+  halves[0] = as_remove(change);
+  halves[1] = as_insert(change, group_.arena());
+  if (fate.after.verdict != Verdict::skip && has_unchanged(halves[1].after)) return false;
+  FRESHET_TRY(route_fate(schema, halves.subspan(0, 1), fate.before));
+  FRESHET_TRY(route_fate(schema, halves.subspan(1, 1), fate.after));
+  return true;
+}
+
+// What is copied already does not fit what streams: the table is emptied and its chunks forgotten
+// before the stream's position can move past this transaction.
+Status Lane::begin_chunks_again(const TableName& table, Xid top_level, bool is_kept_whole) {
+  {
+    const std::lock_guard lock(around_.router_mutex);
+    if (!router_.is_chunked(table) || router_.is_seen_by_all_chunks(table, top_level)) {
+      return ok_status();
+    }
+    if (is_kept_whole) {
+      router_.restart_copy_whole(table);
+    } else {
+      router_.restart_copy(table);
+    }
+  }
+  log_info("copying the table again: it changed in a way that its chunks cannot follow",
+           {{"destination", name_}, {"table", to_string(table)}});
+  forget_held(table);
+  // What of it is in the group was meant for the rows that go now.
+  const bool is_between_transactions = !is_in_parts_ && runs_complete_ == group_.runs().size();
+  FRESHET_TRY(is_between_transactions ? flush_complete() : flush_part());
+  return destination_->reset_table(current_.at(table));
+}
+
+Result<bool> Lane::finish_chunk(ChunkId id, CopiedChunk chunk) {
+  bool counts = false;
+  Status done = queue_.call([&]() -> Status {
+    {
+      const std::lock_guard lock(around_.router_mutex);
+      counts = router_.finish_chunk(chunk.table, id, chunk.read_upto);
+    }
+    const auto held = chunk_spools_.find({chunk.table, id});
+    if (counts) {
+      if (held != chunk_spools_.end()) FRESHET_TRY(add_held(*held->second));
+      group_.add_chunk(std::move(chunk));
+      FRESHET_TRY(flush_complete());
+    }
+    if (held != chunk_spools_.end()) chunk_spools_.erase(held);
+    return ok_status();
+  });
+  FRESHET_TRY(std::move(done));
+  return counts;
+}
+
+Status Lane::drop_chunk(const TableName& table, ChunkId id) {
+  return queue_.call([&]() -> Status {
+    const std::lock_guard lock(around_.router_mutex);
+    router_.drop_chunk(table, id);
+    chunk_spools_.erase({table, id});
+    return ok_status();
+  });
+}
+
+}  // namespace freshet

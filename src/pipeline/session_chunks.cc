@@ -1,0 +1,76 @@
+// Which tables a session copies in chunks, and how it goes on with a copy that was interrupted.
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "pipeline/session.h"
+#include "types/sort_key.h"
+
+namespace freshet {
+namespace {
+
+// 256 MiB: what is smaller is read in seconds.
+constexpr std::uint64_t kChunkedPagesMin = 32'768;
+
+}  // namespace
+
+// In chunks where the key allows it, every destination can keep them, and the table is large enough
+// for a kill or a long snapshot to hurt.
+Status Session::choose_copies() {
+  const CopyMode mode = options_.config.source.copy.mode;
+  const bool is_wanted = mode == CopyMode::automatic || mode == CopyMode::chunked;
+  const bool can_be_kept = std::all_of(
+      destinations_.begin(), destinations_.end(),
+      [](const OpenDestination& opened) { return opened.destination->traits().keeps_chunks; });
+  for (auto& [name, plan] : plans_) {
+    const std::vector<source::Heap>& heaps = plan.catalog.heaps;
+    if (!is_wanted || !can_be_kept || plan.catalog.kind != 'r' || heaps.size() != 1) continue;
+    if (mode == CopyMode::automatic && heaps.front().pages < kChunkedPagesMin) continue;
+    FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
+    plan.is_copied_in_chunks = SortKeyCodec::of(*shape->projected).has_value();
+  }
+  return ok_status();
+}
+
+// Takes up the copy in chunks that an earlier run left, if the table is still what it was. Where
+// several destinations want the table they may hold different chunks: all begin anew.
+Status Session::resume_chunks(Lane& lane, const DestinationState& state, const TablePlan& plan) {
+  const TableName& name = plan.config.name;
+  std::vector<const CopiedChunk*> chunks;
+  for (const CopiedChunk& chunk : state.chunks) {
+    if (chunk.table == name) chunks.push_back(&chunk);
+  }
+  if (chunks.empty() || !plan.is_copied_in_chunks || options_.config.destinations.size() > 1) {
+    return ok_status();
+  }
+  FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
+  const auto codec = SortKeyCodec::of(*shape->projected);
+  const std::uint32_t heap = plan.catalog.heaps.front().relfilenode;
+  const auto known = std::find_if(stored_.schemas.begin(), stored_.schemas.end(),
+                                  [&](const TableSchema& schema) { return schema.name == name; });
+  const bool is_same =
+      codec && known != stored_.schemas.end() && is_same_shape(*known, *shape->output) &&
+      std::all_of(chunks.begin(), chunks.end(), [&](const CopiedChunk* chunk) {
+        return chunk->relfilenode == heap && chunk->bounds.columns == codec->columns();
+      });
+  if (!is_same) return ok_status();
+  Router& router = lane.router();
+  router.begin_chunked_copy(name, codec->columns(), heap);
+  for (const CopiedChunk* chunk : chunks) {
+    KeyRange range;
+    if (!chunk->bounds.from.empty()) {
+      FRESHET_TRY(range.from, codec->encode(chunk->bounds.from));
+    }
+    if (!chunk->bounds.to.empty()) {
+      FRESHET_TRY(range.to, codec->encode(chunk->bounds.to));
+    }
+    FRESHET_TRY(Snapshot snapshot, Snapshot::parse(chunk->snapshot));
+    router.resume_chunk(name, std::move(range), std::move(snapshot), chunk->read_upto);
+  }
+  lane.set_current(shape->output);
+  log_info("going on with an interrupted copy",
+           {{"table", to_string(name)}, {"chunks", chunks.size()}});
+  return ok_status();
+}
+
+}  // namespace freshet

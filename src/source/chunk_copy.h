@@ -1,0 +1,44 @@
+// The copy in chunks: ranges of the primary key, each read in a short transaction of its own under
+// a snapshot of its own, so that no snapshot is held for long (design.md §4).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/snapshot.h"
+#include "freshet/destination.h"
+#include "freshet/result.h"
+#include "pg/connection.h"
+#include "source/snapshot_copy.h"
+
+namespace freshet::source {
+
+/// A key of the table about `rows` rows on from the start of `bounds`; empty if there are fewer
+/// within. Costs a look at as many entries of the primary key's index. The server's estimates do
+/// not matter: nothing is promised about how many rows there will be.
+Result<std::vector<std::string>> find_chunk_end(pg::Connection& connection,
+                                                const Heap& heap,
+                                                const KeyBounds& bounds,
+                                                std::uint64_t rows);
+
+struct ChunkRequest {
+  const CopyTable* table = nullptr;  ///< With one heap.
+  KeyBounds bounds;
+  std::string system_identifier;
+};
+
+/// Asked with the snapshot that the chunk would be read under, before it is.
+using SnapshotGate = std::function<bool(const Snapshot&)>;
+
+/// Reads one chunk on a worker's connection: locks the heap, takes a snapshot, asks `gate`, reads,
+/// and has the source flush its WAL, so that what was read outlives a crash of the source. Where
+/// the gate says no, nothing was read and the result is empty: try again soon. Errors as
+/// copy_range().
+Result<std::optional<RangeResult>> copy_chunk(pg::Connection& connection,
+                                              const ChunkRequest& request,
+                                              const SnapshotGate& gate,
+                                              const ChunkSink& sink);
+
+}  // namespace freshet::source

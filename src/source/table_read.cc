@@ -1,0 +1,146 @@
+#include "source/table_read.h"
+
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "pg/sqlstate.h"
+
+namespace freshet::source {
+namespace {
+
+/// Snapshots die with the session that exported them.
+Error import_error(const Error& error) {
+  const bool is_gone =
+      error.sqlstate() == "22023" || error.sqlstate() == pg::sqlstate::kUndefinedObject;
+  if (!is_gone) return error;
+  return Error{ErrorKind::connection, "the exported snapshot is gone: its session has ended"}
+      .sqlstate(error.sqlstate())
+      .with("reason", "snapshot_gone");
+}
+
+std::string lock_sql(const Heap& heap) {
+  return "LOCK TABLE ONLY " + quote_identifier(heap.name) + " IN ACCESS SHARE MODE";
+}
+
+/// A failure to lock means a heap that is gone, unless the connection is to blame.
+Error lock_error(const Error& error, const Heap& heap) {
+  const bool is_gone =
+      error.sqlstate() == pg::sqlstate::kUndefinedTable || error.sqlstate() == "3F000";
+  return is_gone ? rewritten(heap.name) : error;
+}
+
+std::string copy_sql(const CopyTable& table,
+                     const Heap& heap,
+                     const std::string& condition,
+                     CopyFormat format) {
+  std::string columns;
+  for (const Column& column : table.schema->columns) {
+    if (column.is_derived) continue;
+    columns += (columns.empty() ? "" : ", ") + quote_identifier(column.name);
+  }
+  std::string where = condition;
+  if (!table.where.empty()) {
+    where += (where.empty() ? "(" : " AND (") + table.where + "\n)";
+  }
+  // An alias lets `where` name the table although a leaf of another name is read.
+  return "COPY (SELECT " + columns + " FROM ONLY " + quote_identifier(heap.name) + " AS " +
+         quote_identifier(table.schema->name.table) + (where.empty() ? "" : " WHERE " + where) +
+         ") TO STDOUT" + (format == CopyFormat::binary ? " (FORMAT binary)" : "");
+}
+
+/// Hands the COPY's rows to the sink in chunks of whole rows.
+Status pump(pg::Connection& connection, const ChunkSink& sink, RangeResult& result) {
+  std::string chunk;
+  chunk.reserve(kCopyChunkBytes + kCopyChunkBytes / 4);
+  for (;;) {
+    FRESHET_TRY(const auto row, connection.next_copy_chunk());
+    if (!row) break;
+    chunk += *row;
+    if (chunk.size() < kCopyChunkBytes) continue;
+    result.bytes += chunk.size();
+    Status taken = sink(chunk);
+    if (!taken.ok()) {
+      FRESHET_TRY(connection.abort_copy_out());
+      return taken;
+    }
+    chunk.clear();
+  }
+  result.bytes += chunk.size();
+  return chunk.empty() ? Status{} : sink(chunk);
+}
+
+}  // namespace
+
+Status import_snapshot(pg::Connection& connection, const std::string& name) {
+  const Status imported = connection.execute(std::string{kBeginRead} +
+                                             "; SET TRANSACTION SNAPSHOT " + quote_literal(name));
+  return imported.ok() ? Status{} : Status{import_error(imported.error())};
+}
+
+ReadTransaction::~ReadTransaction() {
+  if (is_open_) [[maybe_unused]]
+    const Status ended = connection_.execute("ROLLBACK");
+}
+
+Status ReadTransaction::begin(const std::string& snapshot_name) {
+  is_open_ = true;
+  if (!snapshot_name.empty()) return import_snapshot(connection_, snapshot_name);
+  return connection_.execute(kBeginRead);
+}
+
+Status check_server(pg::Connection& connection, const std::string& system_identifier) {
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query("SELECT pg_is_in_recovery(), system_identifier::text FROM "
+                               "pg_control_system()"));
+  if (rows.boolean(0, 0)) {
+    return Error{ErrorKind::gap, "the source became a standby: a copy there would miss rows"}.fix(
+        "point the source's url at the primary");
+  }
+  if (rows.text(0, 1) == system_identifier) return {};
+  return Error{ErrorKind::gap, "this is another server than the one that is streamed from"}
+      .with("then", system_identifier)
+      .with("now", rows.text(0, 1));
+}
+
+Status lock_heap(pg::Connection& connection, const Heap& heap) {
+  const Status locked = connection.execute(lock_sql(heap));
+  return locked.ok() ? locked : Status{lock_error(locked.error(), heap)};
+}
+
+Status check_heap(pg::Connection& connection, const Heap& heap) {
+  const std::string name = quote_literal(quote_identifier(heap.name)) + "::regclass";
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query("SELECT " + name + "::oid, pg_relation_filenode(" + name + ")"));
+  const bool is_same = rows.unsigned_integer(0, 0) == to_integer(heap.relation) &&
+                       rows.unsigned_integer(0, 1) == heap.relfilenode;
+  return is_same ? Status{} : Status{rewritten(heap.name)};
+}
+
+Error rewritten(const TableName& name) {
+  return Error{ErrorKind::schema, "the table was rewritten, truncated or dropped during its copy"}
+      .with("table", to_string(name))
+      .with("reason", "rewritten");
+}
+
+bool is_rewritten(const Error& error) {
+  return error.kind() == ErrorKind::schema && error.find("reason") == "rewritten";
+}
+
+Result<RangeResult> copy_rows(pg::Connection& connection,
+                              const CopyTable& table,
+                              const Heap& heap,
+                              const std::string& condition,
+                              CopyFormat format,
+                              const ChunkSink& sink) {
+  RangeResult result;
+  const Status started = connection.start_copy_out(copy_sql(table, heap, condition, format));
+  if (!started.ok()) {
+    Error error = started.error();
+    error.add("table", to_string(table.schema->name));
+    return error;
+  }
+  FRESHET_TRY(pump(connection, sink, result));
+  result.rows = connection.copied_rows();
+  return result;
+}
+
+}  // namespace freshet::source

@@ -1,0 +1,61 @@
+// What every reading of a table has in common: a transaction that locks before it takes its
+// snapshot, the proof that the heap is still the one that was planned for, and the COPY itself.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "freshet/result.h"
+#include "pg/connection.h"
+#include "source/catalog.h"
+#include "source/snapshot_copy.h"
+
+namespace freshet::source {
+
+/// Repeatable read: one snapshot for all that follows. What is locked first is seen as it is.
+constexpr std::string_view kBeginRead =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY NOT DEFERRABLE";
+
+/// Begins a transaction under a snapshot that another session exported.
+Status import_snapshot(pg::Connection& connection, const std::string& name);
+
+/// Ends a worker's transaction; a failure to do so means the connection is lost, and it with it.
+class ReadTransaction {
+ public:
+  explicit ReadTransaction(pg::Connection& connection) : connection_(connection) {}
+
+  ReadTransaction(const ReadTransaction&) = delete;
+  ReadTransaction& operator=(const ReadTransaction&) = delete;
+  ~ReadTransaction();
+
+  /// Under an exported snapshot; or, where there is no name, under one that the first query takes.
+  Status begin(const std::string& snapshot_name);
+
+ private:
+  pg::Connection& connection_;
+  bool is_open_ = false;
+};
+
+/// Snapshots tell of transactions on the primary only, and of this server's only.
+Status check_server(pg::Connection& connection, const std::string& system_identifier);
+
+/// Locks the heap (ACCESS SHARE); one that is gone is_rewritten().
+Status lock_heap(pg::Connection& connection, const Heap& heap);
+
+/// Under the lock nobody can rewrite the heap; that it is still the recorded one decides whether
+/// the snapshot's view of it can be trusted. If not, is_rewritten().
+Status check_heap(pg::Connection& connection, const Heap& heap);
+
+/// The error that is_rewritten().
+Error rewritten(const TableName& name);
+
+/// Reads the rows of `heap` that meet `condition` (empty: all) and the table's own, and hands them
+/// to the sink in chunks of whole rows. Sets rows and bytes of the result.
+Result<RangeResult> copy_rows(pg::Connection& connection,
+                              const CopyTable& table,
+                              const Heap& heap,
+                              const std::string& condition,
+                              CopyFormat format,
+                              const ChunkSink& sink);
+
+}  // namespace freshet::source

@@ -1,0 +1,152 @@
+#include "types/sort_key.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/try.h"
+
+namespace freshet {
+namespace {
+
+constexpr std::uint64_t kSignBit = std::uint64_t{1} << 63;
+constexpr std::size_t kIntegerBytes = 8;
+constexpr std::size_t kUuidBytes = 16;
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+
+constexpr bool is_integer(Oid type) {
+  return type == Oid{20} || type == Oid{21} || type == Oid{23};
+}
+
+constexpr bool is_uuid(Oid type) {
+  return type == Oid{2950};
+}
+
+int hex_value(char digit) {
+  const auto found =
+      kHexDigits.find(digit >= 'A' && digit <= 'F' ? static_cast<char>(digit - 'A' + 'a') : digit);
+  return found == std::string_view::npos ? -1 : static_cast<int>(found);
+}
+
+// Two's complement with the sign flipped, most significant byte first.
+bool append_integer(std::string_view text, SortKey& key) {
+  std::int64_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || stop != text.data() + text.size()) return false;
+  const std::uint64_t bits = static_cast<std::uint64_t>(number) ^ kSignBit;
+  for (int shift = 56; shift >= 0; shift -= 8)
+    key.push_back(static_cast<char>(bits >> shift & 0xff));
+  return true;
+}
+
+bool append_uuid(std::string_view text, SortKey& key) {
+  const std::size_t start = key.size();
+  int high = -1;
+  for (const char digit : text) {
+    if (digit == '-') continue;
+    const int value = hex_value(digit);
+    if (value < 0) return false;
+    if (high < 0) {
+      high = value;
+      continue;
+    }
+    key.push_back(static_cast<char>(high * 16 + value));
+    high = -1;
+  }
+  return high < 0 && key.size() - start == kUuidBytes;
+}
+
+std::string integer_text(std::string_view bytes) {
+  std::uint64_t bits = 0;
+  for (const char byte : bytes)
+    bits = bits << 8 | static_cast<unsigned char>(byte);
+  return std::to_string(static_cast<std::int64_t>(bits ^ kSignBit));
+}
+
+std::string uuid_text(std::string_view bytes) {
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text.push_back('-');
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    text.push_back(kHexDigits[byte >> 4]);
+    text.push_back(kHexDigits[byte & 0xf]);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::optional<SortKeyCodec> SortKeyCodec::of(const TableSchema& schema) {
+  std::vector<const Column*> key;
+  for (const Column& column : schema.columns) {
+    if (column.primary_key_place > 0) key.push_back(&column);
+  }
+  std::sort(key.begin(), key.end(), [](const Column* a, const Column* b) {
+    return a->primary_key_place < b->primary_key_place;
+  });
+  const bool is_in_old_tuples =
+      schema.identity == ReplicaIdentity::standard || schema.identity == ReplicaIdentity::full;
+  if (key.empty() || !is_in_old_tuples) return {};
+  SortKeyCodec codec;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    // A gap: one of the key's columns is not among those that are replicated.
+    if (key[i]->primary_key_place != static_cast<std::int16_t>(i + 1)) return {};
+    if (!is_integer(key[i]->type) && !is_uuid(key[i]->type)) return {};
+    codec.columns_.push_back(key[i]->name);
+    codec.forms_.push_back(is_uuid(key[i]->type) ? Form::uuid : Form::integer);
+  }
+  return codec;
+}
+
+std::optional<std::vector<std::uint16_t>> SortKeyCodec::places_in(const TableSchema& schema) const {
+  std::vector<std::uint16_t> places;
+  for (const std::string& column : columns_) {
+    const int place = schema.find(column);
+    if (place < 0) return {};
+    places.push_back(static_cast<std::uint16_t>(place));
+  }
+  return places;
+}
+
+Status SortKeyCodec::append(std::string_view text, std::size_t column, SortKey& key) const {
+  const bool is_read =
+      forms_[column] == Form::uuid ? append_uuid(text, key) : append_integer(text, key);
+  if (is_read) return ok_status();
+  return Error{ErrorKind::data, "a value of the primary key is not of its type"}.with(
+      "column", columns_[column]);
+}
+
+Status SortKeyCodec::encode(RowView row,
+                            std::span<const std::uint16_t> places,
+                            SortKey& key) const {
+  key.clear();
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const Value& value = row[places[i]];
+    // Neither NULL, unchanged nor binary: all of them have another text than a number's.
+    const bool is_text = value.kind == ValueKind::text;
+    FRESHET_TRY(append(is_text ? value.view() : std::string_view{}, i, key));
+  }
+  return ok_status();
+}
+
+Result<SortKey> SortKeyCodec::encode(std::span<const std::string> values) const {
+  SortKey key;
+  if (values.size() != columns_.size()) {
+    return Error{ErrorKind::data, "a key has another number of values than the primary key"};
+  }
+  for (std::size_t i = 0; i < values.size(); ++i)
+    FRESHET_TRY(append(values[i], i, key));
+  return key;
+}
+
+std::vector<std::string> SortKeyCodec::decode(std::string_view key) const {
+  std::vector<std::string> values;
+  for (const Form form : forms_) {
+    const std::size_t size = form == Form::uuid ? kUuidBytes : kIntegerBytes;
+    const std::string_view bytes = key.substr(0, size);
+    values.push_back(form == Form::uuid ? uuid_text(bytes) : integer_text(bytes));
+    key.remove_prefix(size);
+  }
+  return values;
+}
+
+}  // namespace freshet
