@@ -59,6 +59,10 @@ struct TableSchema {
   std::vector<Column> columns;
   /// Increases by one with each change that Freshet saw; starts at 1.
   std::uint64_t version = 1;
+  /// Changes whenever the definition of a column does; empty until the catalogue has been asked.
+  std::string definition;
+  /// The files that hold its rows: "oid:relfilenode" of each heap, separated by spaces.
+  std::string files;
 
   /// Index of the column of that name, or -1.
   int find(std::string_view column) const noexcept;

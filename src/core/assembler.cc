@@ -188,6 +188,8 @@ Result<TransactionPtr> Assembler::on(const pgoutput::StreamPrepare& message) {
   if (block_ != Block::none || found == streamed_.end()) return misplaced("stream prepare");
   TransactionBuilder builder = std::move(found->second);
   streamed_.erase(found);
+  // PostgreSQL 15 takes what a prepared transaction announced as known to everybody from here on.
+  relations_.promote(builder.overlay());
   FRESHET_TRY(hold(std::move(builder), message));
   return kNothing;
 }

@@ -59,6 +59,12 @@ std::uint64_t Rows::affected() const noexcept {
   return number_of<std::uint64_t>(PQcmdTuples(raw()));
 }
 
+OriginOfColumn Rows::origin(int column) const noexcept {
+  return {.attnum = static_cast<std::int16_t>(PQftablecol(raw(), column)),
+          .type = Oid{PQftype(raw(), column)},
+          .typmod = PQfmod(raw(), column)};
+}
+
 std::string_view Rows::column_name(int column) const noexcept {
   const char* name = PQfname(raw(), column);
   return name == nullptr ? std::string_view{} : std::string_view{name};

@@ -1,6 +1,7 @@
 #include "pipeline/lane.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <pthread.h>
 
@@ -105,6 +106,7 @@ Status Lane::consume(const LaneItem& item) {
 
 Status Lane::consume_transaction(const Transaction& transaction) {
   TransactionReader reader = transaction.read();
+  xid_in_hand_ = transaction.info().xid;
   std::map<const TableSchema*, Verdict> verdicts;
   while (true) {
     Piece piece;
@@ -123,18 +125,31 @@ Status Lane::consume_transaction(const Transaction& transaction) {
   return ok_status();
 }
 
-Verdict Lane::verdict_of(const SchemaPtr& schema,
-                         Xid top_level,
-                         std::map<const TableSchema*, Verdict>& verdicts) {
+Result<Verdict> Lane::verdict_of(const SchemaPtr& schema,
+                                 Xid top_level,
+                                 std::map<const TableSchema*, Verdict>& verdicts) {
+  if (std::exchange(are_verdicts_stale_, false)) verdicts.clear();
   const auto known = verdicts.find(schema.get());
   if (known != verdicts.end()) return known->second;
-  Verdict verdict = Verdict::skip;
+  std::optional<Verdict> verdict;
   {
     const std::lock_guard lock(around_.router_mutex);
     if (router_.knows(schema->name)) verdict = router_.judge(schema->name, top_level);
   }
-  verdicts.emplace(schema.get(), verdict);
-  return verdict;
+  if (!verdict) FRESHET_TRY(check_unknown(*schema));
+  return verdicts.emplace(schema.get(), verdict.value_or(Verdict::skip)).first->second;
+}
+
+// A table that is not ours may be one of ours under another name.
+Status Lane::check_unknown(const TableSchema& schema) const {
+  for (const auto& [name, current] : current_) {
+    if (!current || current->relation != schema.relation) continue;
+    return Error{ErrorKind::gap, "a table was renamed; its changes come under another name"}
+        .with("table", to_string(name))
+        .with("now", to_string(schema.name))
+        .fix("give the new name under source.tables; the table is then copied under it");
+  }
+  return ok_status();
 }
 
 Status Lane::route_item(Item& item,
@@ -142,9 +157,12 @@ Status Lane::route_item(Item& item,
                         std::map<const TableSchema*, Verdict>& verdicts) {
   if (item.kind == Item::Kind::message) return ok_status();
   if (item.kind == Item::Kind::truncate) return route_truncate(item, verdicts, top_level);
-  switch (verdict_of(item.schema, top_level, verdicts)) {
-    case Verdict::apply:
-      return apply_rows(item.schema, item.changes);
+  FRESHET_TRY(const Verdict verdict, verdict_of(item.schema, top_level, verdicts));
+  switch (verdict) {
+    case Verdict::apply: {
+      auto applied = apply_rows(item.schema, item.changes);
+      return applied.ok() ? ok_status() : Status{std::move(applied).error()};
+    }
     case Verdict::hold:
       return spool_of(item.schema->name).append(item.schema, item.changes);
     case Verdict::by_key:
@@ -160,10 +178,11 @@ Status Lane::route_truncate(const Item& item,
                             Xid top_level) {
   std::vector<SchemaPtr> tables;
   for (const SchemaPtr& schema : item.truncated) {
-    switch (verdict_of(schema, top_level, verdicts)) {
+    FRESHET_TRY(const Verdict verdict, verdict_of(schema, top_level, verdicts));
+    switch (verdict) {
       case Verdict::apply: {
         FRESHET_TRY(const ShapePtr shape, follow_schema(schema));
-        tables.push_back(shape->output);
+        if (shape) tables.push_back(shape->output);
         break;
       }
       case Verdict::hold:
@@ -181,24 +200,54 @@ Status Lane::route_truncate(const Item& item,
   return ok_status();
 }
 
-Status Lane::apply_rows(const SchemaPtr& streamed, std::span<Change> changes) {
+Result<bool> Lane::apply_rows(const SchemaPtr& streamed, std::span<Change> changes) {
   FRESHET_TRY(const ShapePtr shape, follow_schema(streamed));
+  if (!shape) return false;
   const TablePlan& plan = around_.plans.at(streamed->name);
   if (plan.publication.filters_rows) FRESHET_TRY(filter_rows(*shape, plan, changes));
   group_.add_rows(shape, changes);
-  return ok_status();
+  return true;
 }
 
 // Looks the shape up, and lets the destination's table follow it first where it changed.
 Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
   SchemaPtr& current = current_[streamed->name];
-  FRESHET_TRY(ShapePtr shape, around_.resolver.resolve(streamed, current));
+  FRESHET_TRY(ShapePtr shape, around_.resolver.resolve(streamed, current, xid_in_hand_));
   if (current == shape->output) return shape;
+  const bool is_other = current && current->relation != shape->output->relation;
+  if (is_other || (current && source::was_rewritten(*current, *shape->output))) {
+    FRESHET_TRY(copy_again(streamed->name, is_other ? "it was dropped and made again"
+                                                    : "its rows were rewritten at the source"));
+    return ShapePtr{};
+  }
   if (current && !is_same_shape(*current, *shape->output)) {
-    FRESHET_TRY(evolve(streamed->name, shape->output));
+    Status evolved = evolve(streamed->name, shape->output);
+    if (!evolved.ok() && evolved.error().kind() == ErrorKind::schema) {
+      log_error(LogLevel::warn, "a changed definition cannot be followed", evolved.error());
+      FRESHET_TRY(copy_again(streamed->name, "its definition cannot be followed"));
+      return ShapePtr{};
+    }
+    FRESHET_TRY(std::move(evolved));
   }
   current = shape->output;
   return shape;
+}
+
+// The table is emptied, and that is recorded, before the stream's position can move past the
+// transaction in hand; the copier then finds it pending.
+Status Lane::copy_again(const TableName& table, std::string_view reason) {
+  {
+    const std::lock_guard lock(around_.router_mutex);
+    router_.restart_copy(table);
+  }
+  are_verdicts_stale_ = true;
+  log_info("copying the table again",
+           {{"destination", name_}, {"table", to_string(table)}, {"reason", reason}});
+  forget_held(table);
+  // What of it is in the group was meant for the rows that go now.
+  const bool is_between_transactions = !is_in_parts_ && runs_complete_ == group_.runs().size();
+  FRESHET_TRY(is_between_transactions ? flush_complete() : flush_part());
+  return destination_->reset_table(current_.at(table));
 }
 
 Status Lane::evolve(const TableName& name, const SchemaPtr& to) {

@@ -86,6 +86,8 @@ class Lane {
   Status prepare_copy(const SchemaPtr& output);
   /// All ranges are committed at the destination: catch up, then stream.
   Status finish_copy(const TableName& table, Lsn settled_at);
+  /// Empties the table and has it copied again, unless that is about to happen anyway.
+  Status begin_copy_again(const TableName& table, std::string_view reason);
   /// The copy is void: holds nothing of it any more.
   Status restart_copy(const TableName& table);
   /// The chunk is committed at the destination: applies what waited for it and records it, in one
@@ -133,9 +135,10 @@ class Lane {
   Status route_truncate(const Item& item,
                         std::map<const TableSchema*, Verdict>& verdicts,
                         Xid top_level);
-  Verdict verdict_of(const SchemaPtr& schema,
-                     Xid top_level,
-                     std::map<const TableSchema*, Verdict>& verdicts);
+  Result<Verdict> verdict_of(const SchemaPtr& schema,
+                             Xid top_level,
+                             std::map<const TableSchema*, Verdict>& verdicts);
+  Status check_unknown(const TableSchema& schema) const;
   // Of tables that are copied in chunks (lane_chunks.cc).
   Status route_by_key(Item& item, Xid top_level);
   Result<const ChunkKeys*> keys_of(const SchemaPtr& streamed);
@@ -143,9 +146,12 @@ class Lane {
   Status route_fate(const SchemaPtr& schema, std::span<Change> changes, KeyVerdict fate);
   Result<bool> route_move(const SchemaPtr& schema, const Change& change, const Fate& fate);
   Status begin_chunks_again(const TableName& table, Xid top_level, bool is_kept_whole = false);
-  Status apply_rows(const SchemaPtr& streamed, std::span<Change> changes);
+  /// False if the table's copy began again instead.
+  Result<bool> apply_rows(const SchemaPtr& streamed, std::span<Change> changes);
   Status filter_rows(const Shape& shape, const TablePlan& plan, std::span<Change>& changes);
+  /// Null if the table's copy began again instead.
   Result<ShapePtr> follow_schema(const SchemaPtr& streamed);
+  Status copy_again(const TableName& table, std::string_view reason);
   Status evolve(const TableName& name, const SchemaPtr& to);
   Status flush_complete();
   Status flush_part();
@@ -153,7 +159,7 @@ class Lane {
   void account(const Group& group);
   Status catch_up();
   Status drain(const TableName& table);
-  Status add_held(HoldSpool& spool);
+  Result<bool> add_held(HoldSpool& spool);
   Status settle();
   Status store_progress(bool is_forced);
   void set_durable(Position position);
@@ -181,6 +187,8 @@ class Lane {
   std::map<std::pair<TableName, ChunkId>, std::unique_ptr<HoldSpool>> chunk_spools_;
   std::map<SchemaPtr, ChunkKeys> chunk_keys_;
   std::vector<Fate> fates_;  // of the item in hand
+  Xid xid_in_hand_{0};       // of the transaction that is being routed, or whose held changes are
+  bool are_verdicts_stale_ = false;  // a table's copy began again within the transaction in hand
   Clock::time_point last_empty_write_{};
   Clock::time_point last_write_{};
   Clock::time_point last_store_{};

@@ -41,7 +41,8 @@ Change as_remove(const Change& change) {
 Result<const Lane::ChunkKeys*> Lane::keys_of(const SchemaPtr& streamed) {
   const auto known = chunk_keys_.find(streamed);
   if (known != chunk_keys_.end()) return &known->second;
-  FRESHET_TRY(const ShapePtr shape, around_.resolver.resolve(streamed, current_[streamed->name]));
+  FRESHET_TRY(const ShapePtr shape,
+              around_.resolver.resolve(streamed, current_[streamed->name], xid_in_hand_));
   std::vector<std::string> copied_by;
   {
     const std::lock_guard lock(around_.router_mutex);
@@ -59,7 +60,8 @@ Status Lane::route_by_key(Item& item, Xid top_level) {
   if (keys == nullptr) return begin_chunks_again(table, top_level);
   FRESHET_TRY(const bool has_effect, judge_keys(item, *keys, top_level));
   if (!has_effect) return ok_status();
-  FRESHET_TRY(const ShapePtr shape, around_.resolver.resolve(item.schema, current_[table]));
+  FRESHET_TRY(const ShapePtr shape,
+              around_.resolver.resolve(item.schema, current_[table], xid_in_hand_));
   // Chunks are read with the columns that the table had when its copy began.
   if (!is_same_shape(*current_[table], *shape->output)) return begin_chunks_again(table, top_level);
   for (std::size_t start = 0; start < item.changes.size();) {
@@ -111,7 +113,11 @@ Result<bool> Lane::judge_keys(const Item& item, const ChunkKeys& keys, Xid top_l
 }
 
 Status Lane::route_fate(const SchemaPtr& schema, std::span<Change> changes, KeyVerdict fate) {
-  if (fate.verdict == Verdict::apply) return apply_rows(schema, changes);
+  if (fate.verdict == Verdict::apply) {
+    // Its definition is that of the chunks (route_by_key): there is nothing to follow.
+    auto applied = apply_rows(schema, changes);
+    return applied.ok() ? ok_status() : Status{std::move(applied).error()};
+  }
   if (fate.verdict != Verdict::hold) return ok_status();
   auto& spool = chunk_spools_[{schema->name, fate.chunk}];
   if (!spool) spool = std::make_unique<HoldSpool>(around_.spill, hold_bytes_max_);
@@ -130,27 +136,17 @@ Result<bool> Lane::route_move(const SchemaPtr& schema, const Change& change, con
   return true;
 }
 
-// What is copied already does not fit what streams: the table is emptied and its chunks forgotten
-// before the stream's position can move past this transaction.
+// What is copied already does not fit what streams, unless it is all there.
 Status Lane::begin_chunks_again(const TableName& table, Xid top_level, bool is_kept_whole) {
   {
     const std::lock_guard lock(around_.router_mutex);
     if (!router_.is_chunked(table) || router_.is_seen_by_all_chunks(table, top_level)) {
       return ok_status();
     }
-    if (is_kept_whole) {
-      router_.restart_copy_whole(table);
-    } else {
-      router_.restart_copy(table);
-    }
+    if (is_kept_whole) router_.restart_copy_whole(table);
   }
-  log_info("copying the table again: it changed in a way that its chunks cannot follow",
-           {{"destination", name_}, {"table", to_string(table)}});
-  forget_held(table);
-  // What of it is in the group was meant for the rows that go now.
-  const bool is_between_transactions = !is_in_parts_ && runs_complete_ == group_.runs().size();
-  FRESHET_TRY(is_between_transactions ? flush_complete() : flush_part());
-  return destination_->reset_table(current_.at(table));
+  return copy_again(table, is_kept_whole ? "a row moved between its chunks without a large value"
+                                         : "it changed in a way that its chunks cannot follow");
 }
 
 Result<bool> Lane::finish_chunk(ChunkId id, CopiedChunk chunk) {
@@ -162,7 +158,10 @@ Result<bool> Lane::finish_chunk(ChunkId id, CopiedChunk chunk) {
     }
     const auto held = chunk_spools_.find({chunk.table, id});
     if (counts) {
-      if (held != chunk_spools_.end()) FRESHET_TRY(add_held(*held->second));
+      if (held != chunk_spools_.end()) {
+        FRESHET_TRY(counts, add_held(*held->second));
+        if (!counts) return ok_status();
+      }
       group_.add_chunk(std::move(chunk));
       FRESHET_TRY(flush_complete());
     }

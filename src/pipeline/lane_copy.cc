@@ -47,6 +47,16 @@ Status Lane::finish_copy(const TableName& table, Lsn settled_at) {
   });
 }
 
+Status Lane::begin_copy_again(const TableName& table, std::string_view reason) {
+  return queue_.call([&]() -> Status {
+    {
+      const std::lock_guard lock(around_.router_mutex);
+      if (router_.phase(table) == TablePhase::pending) return ok_status();
+    }
+    return copy_again(table, reason);
+  });
+}
+
 Status Lane::restart_copy(const TableName& table) {
   return queue_.call([&]() -> Status {
     const std::lock_guard lock(around_.router_mutex);
@@ -84,7 +94,8 @@ Status Lane::catch_up() {
 // a reader of the destination sees the table either behind, and said to be so, or in step.
 Status Lane::drain(const TableName& table) {
   FRESHET_TRY(flush_complete());
-  FRESHET_TRY(add_held(spool_of(table)));
+  FRESHET_TRY(const bool is_added, add_held(spool_of(table)));
+  if (!is_added) return ok_status();
   group_.add_phase(table, TablePhase::streaming);
   FRESHET_TRY(flush_complete());
   spools_.erase(table);
@@ -101,8 +112,9 @@ Status Lane::drain(const TableName& table) {
       {.destination = name_, .table = table, .phase = TablePhase::streaming, .reason = {}});
 }
 
-// Adds what the spool holds to the group, whose last part is left for the caller to flush.
-Status Lane::add_held(HoldSpool& spool) {
+// Adds what the spool holds to the group, whose last part is left for the caller to flush. False if
+// the table's copy began again: the spool is gone then.
+Result<bool> Lane::add_held(HoldSpool& spool) {
   while (true) {
     auto piece = std::make_unique<HeldPiece>();
     FRESHET_TRY(const bool has_more, spool.next(*piece));
@@ -110,16 +122,19 @@ Status Lane::add_held(HoldSpool& spool) {
     for (HeldItem& item : piece->items) {
       if (item.is_truncate) {
         FRESHET_TRY(const ShapePtr shape, follow_schema(item.schema));
+        if (!shape) return false;
         group_.add_truncate({shape->output}, false, item.restarts_identity);
       } else {
-        FRESHET_TRY(apply_rows(item.schema, item.changes));
+        xid_in_hand_ = item.changes.front().transaction->xid;
+        FRESHET_TRY(const bool is_applied, apply_rows(item.schema, item.changes));
+        if (!is_applied) return false;
       }
       runs_complete_ = group_.runs().size();
     }
     group_.keep(std::move(piece));
     if (!spool.is_empty()) FRESHET_TRY(flush_complete());
   }
-  return ok_status();
+  return true;
 }
 
 void Lane::count_copied(const TableName& table, std::uint64_t rows, std::uint64_t bytes) {

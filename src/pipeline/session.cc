@@ -26,6 +26,7 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
   const auto start = [&]() -> Status {
     FRESHET_TRY(open_source());
     FRESHET_TRY(load_tables());
+    FRESHET_TRY(look_at_tables());
     FRESHET_TRY(plan_publications());
     FRESHET_TRY(open_destinations());
     FRESHET_TRY(find_or_create_slot(stop));
@@ -111,6 +112,40 @@ Status Session::look_after_source() {
                    "the publication was dropped or renamed; its changes are no longer sent"}
           .with("publication", name);
     }
+  }
+  return look_at_tables();
+}
+
+Status Session::look_at_tables() {
+  std::vector<TableName> names;
+  for (const auto& [name, plan] : plans_)
+    names.push_back(name);
+  auto now = source::look_at_tables(*sql_, names, publication_names());
+  if (!now.ok()) {
+    sql_.reset();
+    return ok_status();
+  }
+  for (std::size_t i = 0; i < watched_.size(); ++i) {
+    const auto news = source::compare(watched_[i], (*now)[i]);
+    if (news) FRESHET_TRY(answer(names[i], *news));
+  }
+  watched_ = std::move(now).value();
+  return ok_status();
+}
+
+Status Session::answer(const TableName& table, const source::TableNews& news) {
+  using Kind = source::TableNews::Kind;
+  switch (news.kind) {
+    case Kind::gone:
+    case Kind::unpublished:
+      return Error{ErrorKind::gap, news.what}.with("table", to_string(table));
+    case Kind::kept_rows:
+      log_warn(news.what + "; the destinations keep them", {{"table", to_string(table)}});
+      return ok_status();
+    case Kind::changed:
+      for (const auto& lane : lanes_)
+        FRESHET_TRY(lane->begin_copy_again(table, news.what));
+      return ok_status();
   }
   return ok_status();
 }

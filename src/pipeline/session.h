@@ -20,6 +20,7 @@
 #include "pipeline/spill_file.h"
 #include "pipeline/transform_set.h"
 #include "source/slot.h"
+#include "source/table_watch.h"
 
 namespace freshet {
 
@@ -77,6 +78,8 @@ class Session {
   Status watch(const std::stop_token& stop, const Until& until);
   Result<bool> has_reached(const Until& until);
   Status look_after_source();
+  Status look_at_tables();
+  Status answer(const TableName& table, const source::TableNews& news);
   void set_urgency(const Until& until);
   bool is_all_streaming() const;
   void stop_threads(bool is_clean);
@@ -92,6 +95,7 @@ class Session {
   source::SystemIdentity system_;
   StoredPipeline stored_;
   TablePlans plans_;
+  std::vector<source::WatchedTable> watched_;  // as last looked at, in the order of plans_
   std::optional<source::PublicationPlan> new_publication_;
   std::vector<OpenDestination> destinations_;
   SlotIdentity slot_;

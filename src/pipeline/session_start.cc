@@ -362,8 +362,15 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
   for (const auto& [name, plan] : plans_) {
     const auto record = std::find_if(state.tables.begin(), state.tables.end(),
                                      [&](const TableRecord& table) { return table.name == name; });
+    const auto schema = std::find_if(stored_.schemas.begin(), stored_.schemas.end(),
+                                     [&](const TableSchema& known) { return known.name == name; });
+    const bool is_known = schema != stored_.schemas.end();
+    // What was done to it while nobody looked: its rows must be read again.
+    const bool is_other = is_known && (schema->relation != plan.catalog.schema.relation ||
+                                       source::was_rewritten(*schema, plan.catalog.schema));
     const bool is_streaming =
-        record != state.tables.end() && record->phase == TablePhase::streaming;
+        !is_other && record != state.tables.end() && record->phase == TablePhase::streaming;
+    if (is_other) log_warn("the table was made anew or rewritten", {{"table", to_string(name)}});
     lane.count_copied(name, 0, 0);
     if (!is_streaming) {
       lane.router().add_pending(name);
@@ -371,9 +378,7 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
       continue;
     }
     lane.router().add_streaming(name);
-    const auto schema = std::find_if(stored_.schemas.begin(), stored_.schemas.end(),
-                                     [&](const TableSchema& known) { return known.name == name; });
-    if (schema != stored_.schemas.end()) {
+    if (is_known) {
       lane.set_current(std::make_shared<const TableSchema>(*schema));
       continue;
     }

@@ -1,11 +1,17 @@
 #include "pipeline/table_plan.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "base/try.h"
+#include "core/snapshot.h"
 
 namespace freshet {
 namespace {
+
+constexpr std::chrono::seconds kVisibilityTimeout{5};
+constexpr std::chrono::milliseconds kVisibilityRetry{2};
 
 // Rows are addressed by their key, which therefore stays; under FULL by all that is there.
 bool is_wanted(const TablePlan& plan, const TableSchema& schema, const Column& column) {
@@ -52,7 +58,8 @@ bool is_same_shape(const TableSchema& a, const TableSchema& b) {
   if (a.name != b.name || a.identity != b.identity) return false;
   return std::equal(a.columns.begin(), a.columns.end(), b.columns.begin(), b.columns.end(),
                     [](const Column& x, const Column& y) {
-                      return x.name == y.name && x.type == y.type && x.typmod == y.typmod &&
+                      return x.name == y.name && x.attnum == y.attnum && x.type == y.type &&
+                             x.typmod == y.typmod && x.primary_key_place == y.primary_key_place &&
                              x.is_identity == y.is_identity && x.is_derived == y.is_derived &&
                              (!x.is_derived || x.type_sql == y.type_sql);
                     });
@@ -71,16 +78,40 @@ Result<pg::Connection*> SchemaResolver::connection() {
   return connection_.get();
 }
 
-Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed, const SchemaPtr& previous) {
+// A transaction is streamed as soon as its commit is flushed, and seen by others a moment later
+// (much later, if it waits for a standby): until then the catalogue does not have its definitions.
+Status SchemaResolver::wait_until_visible(pg::Connection& catalog, Xid xid) {
+  const auto deadline = std::chrono::steady_clock::now() + kVisibilityTimeout;
+  while (true) {
+    FRESHET_TRY(const pg::Rows rows, catalog.query("SELECT pg_catalog.pg_current_snapshot()"));
+    FRESHET_TRY(const Snapshot snapshot, Snapshot::parse(rows.text(0, 0)));
+    if (snapshot.is_visible(xid)) return ok_status();
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return Error{ErrorKind::busy, "a transaction that changed a table has yet to become visible"}
+          .with("xid", static_cast<unsigned long long>(to_integer(xid)));
+    }
+    std::this_thread::sleep_for(kVisibilityRetry);
+  }
+}
+
+Result<SchemaPtr> SchemaResolver::enrich(const SchemaPtr& streamed,
+                                         const SchemaPtr& previous,
+                                         Xid xid) {
+  FRESHET_TRY(pg::Connection* const catalog, connection());
+  FRESHET_TRY(wait_until_visible(*catalog, xid));
+  return source::enrich(*catalog, streamed, previous);
+}
+
+Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
+                                         const SchemaPtr& previous,
+                                         Xid xid) {
   const std::lock_guard lock(mutex_);
   if (const auto known = shapes_.find(streamed); known != shapes_.end()) return known->second;
-  FRESHET_TRY(pg::Connection* const catalog, connection());
-  auto enriched = source::enrich(*catalog, streamed, previous);
+  auto enriched = enrich(streamed, previous, xid);
   if (!enriched.ok() && enriched.error().kind() == ErrorKind::connection) {
     // The source may have been restarted since the last question: ask once more over a new session.
     connection_.reset();
-    FRESHET_TRY(pg::Connection* const again, connection());
-    enriched = source::enrich(*again, streamed, previous);
+    enriched = enrich(streamed, previous, xid);
   }
   FRESHET_TRY(SchemaPtr input, std::move(enriched));
   FRESHET_TRY(ShapePtr shape, make_shape(plans_.at(streamed->name), std::move(input)));

@@ -60,9 +60,10 @@ class SchemaResolver {
   SchemaResolver(pg::ConnectOptions options, const TablePlans& plans);
   ~SchemaResolver();
 
-  /// The shape of a schema that came in the stream. `previous` is what the table looked like
-  /// before.
-  Result<ShapePtr> resolve(const SchemaPtr& streamed, const SchemaPtr& previous);
+  /// The shape of a schema that came in the stream with the transaction `xid`. `previous` is what
+  /// the table looked like before. Fails with `busy` if the catalogue does not show for seconds
+  /// what that transaction did.
+  Result<ShapePtr> resolve(const SchemaPtr& streamed, const SchemaPtr& previous, Xid xid);
   /// Which rows match the table's `where`. Rows have the shape of `shape.input`.
   Result<std::vector<source::Match>> filter(const Shape& shape,
                                             const TablePlan& plan,
@@ -70,6 +71,8 @@ class SchemaResolver {
 
  private:
   Result<pg::Connection*> connection();
+  Result<SchemaPtr> enrich(const SchemaPtr& streamed, const SchemaPtr& previous, Xid xid);
+  static Status wait_until_visible(pg::Connection& catalog, Xid xid);
 
   pg::ConnectOptions options_;
   const TablePlans& plans_;

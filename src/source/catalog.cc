@@ -5,6 +5,7 @@
 #include <charconv>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/try.h"
 #include "source/sql/sql.h"
@@ -50,6 +51,15 @@ Result<std::vector<CatalogColumn>> load_columns(pg::Connection& connection, Oid 
   return columns;
 }
 
+Status load_definition(pg::Connection& connection, TableSchema& schema) {
+  const std::string oid = std::to_string(to_integer(schema.relation));
+  const std::array<Parameter, 1> parameters{oid};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlDefinition, parameters));
+  schema.definition = rows.string(0, 0);
+  schema.files = rows.string(0, 1);
+  return {};
+}
+
 Status load_heaps(pg::Connection& connection, CatalogTable& table) {
   const std::string oid = std::to_string(to_integer(table.schema.relation));
   const std::array<Parameter, 1> parameters{oid};
@@ -76,6 +86,18 @@ Status load_children(pg::Connection& connection, CatalogTable& table) {
     table.inheritance_children.push_back({rows.string(row, 0), rows.string(row, 1)});
   }
   return {};
+}
+
+// "oid:relfilenode" of each heap.
+std::vector<std::pair<std::string_view, std::string_view>> split_files(std::string_view files) {
+  std::vector<std::pair<std::string_view, std::string_view>> found;
+  while (!files.empty()) {
+    const std::string_view entry = files.substr(0, files.find(' '));
+    const std::size_t colon = std::min(entry.find(':'), entry.size() - 1);
+    found.emplace_back(entry.substr(0, colon), entry.substr(colon + 1));
+    files.remove_prefix(std::min(entry.size() + 1, files.size()));
+  }
+  return found;
 }
 
 CatalogTable read_table(const pg::Rows& rows, const TableName& name) {
@@ -158,6 +180,57 @@ const Column* find_previous(const TableSchema& schema,
   return fits(previous.columns[place]) ? &previous.columns[place] : nullptr;
 }
 
+bool is_same_column(const Column& a, const Column& b) {
+  return a.name == b.name && a.type == b.type && a.typmod == b.typmod;
+}
+
+/// For each column of `schema` the one of `known` that it is, if all are there in this order:
+/// columns are announced by attribute number. Empty if not.
+std::vector<const Column*> match_in_order(const TableSchema& schema,
+                                          const std::vector<const Column*>& known) {
+  std::vector<const Column*> found;
+  auto next = known.begin();
+  for (const Column& column : schema.columns) {
+    next = std::find_if(next, known.end(), [&](const Column* candidate) {
+      return is_same_column(*candidate, column);
+    });
+    if (next == known.end()) return {};
+    found.push_back(*next++);
+  }
+  return found;
+}
+
+/// The catalogue may be ahead of the stream. Where the columns announced are those of `previous`,
+/// they are taken for the same ones: another column of an old name would have been announced
+/// differently or not at all. Else, where they are all in the catalogue, they are what it says.
+/// False if neither.
+bool take_known(TableSchema& schema,
+                const TableSchema* previous,
+                const std::vector<CatalogColumn>& columns) {
+  std::vector<const Column*> now;
+  for (const CatalogColumn& column : columns)
+    now.push_back(&column.column);
+  const std::vector<const Column*> present = match_in_order(schema, now);
+  std::vector<const Column*> before;
+  if (previous != nullptr) {
+    for (const Column& column : previous->columns) {
+      if (!column.is_derived && column.attnum > 0) before.push_back(&column);
+    }
+  }
+  const std::vector<const Column*> past = before.size() == schema.columns.size()
+                                              ? match_in_order(schema, before)
+                                              : std::vector<const Column*>{};
+  const bool is_unchanged =
+      !past.empty() && !present.empty() &&
+      std::equal(past.begin(), past.end(), present.begin(),
+                 [](const Column* a, const Column* b) { return a->attnum == b->attnum; });
+  const std::vector<const Column*>& known = past.empty() || is_unchanged ? present : past;
+  if (known.empty()) return false;
+  for (std::size_t place = 0; place < known.size(); ++place)
+    take_over(schema.columns[place], *known[place]);
+  return true;
+}
+
 }  // namespace
 
 Result<CatalogTable> load_table(pg::Connection& connection, const TableName& name) {
@@ -179,6 +252,7 @@ Result<CatalogTable> load_table(pg::Connection& connection, const TableName& nam
   }
   FRESHET_TRY(load_heaps(connection, table));
   FRESHET_TRY(load_children(connection, table));
+  FRESHET_TRY(load_definition(connection, table.schema));
   return table;
 }
 
@@ -216,9 +290,12 @@ Result<SchemaPtr> enrich(pg::Connection& connection,
   auto schema = std::make_shared<TableSchema>(*streamed);
   FRESHET_TRY(const auto columns, load_columns(connection, schema->relation));
   FRESHET_TRY(fill_types(connection, *schema));
+  FRESHET_TRY(load_definition(connection, *schema));
+  for (Column& column : schema->columns)
+    column.is_builtin_type = to_integer(column.type) < 16384;
+  if (take_known(*schema, previous.get(), columns)) return SchemaPtr{std::move(schema)};
   for (std::size_t place = 0; place < schema->columns.size(); ++place) {
     Column& column = schema->columns[place];
-    column.is_builtin_type = to_integer(column.type) < 16384;
     const auto found = std::find_if(
         columns.begin(), columns.end(),
         [&](const CatalogColumn& candidate) { return candidate.column.name == column.name; });
@@ -230,6 +307,22 @@ Result<SchemaPtr> enrich(pg::Connection& connection,
     }
   }
   return SchemaPtr{std::move(schema)};
+}
+
+bool was_rewritten(const TableSchema& before, const TableSchema& now) {
+  const bool is_known = !before.definition.empty() && !now.definition.empty();
+  if (!is_known || before.definition == now.definition) return false;
+  const auto file_of = [](std::string_view files, std::string_view heap) -> std::string_view {
+    for (const auto& [oid, file] : split_files(files)) {
+      if (oid == heap) return file;
+    }
+    return {};
+  };
+  const auto files = split_files(before.files);
+  return std::any_of(files.begin(), files.end(), [&](const auto& entry) {
+    const std::string_view file = file_of(now.files, entry.first);
+    return !file.empty() && file != entry.second;
+  });
 }
 
 std::vector<ColumnRename> find_renames(const TableSchema& from, const TableSchema& to) {

@@ -53,6 +53,11 @@ Result<SchemaPtr> enrich(pg::Connection& connection,
                          const SchemaPtr& streamed,
                          const SchemaPtr& previous);
 
+/// True if `now` has rows that were rewritten under another definition than `before`: values that
+/// the stream never brought (ALTER TYPE, ADD COLUMN with a volatile default). VACUUM FULL alone is
+/// not: it leaves the definition. May be true without need where both happened. Pure.
+bool was_rewritten(const TableSchema& before, const TableSchema& now);
+
 struct ColumnRename {
   std::string from;
   std::string to;

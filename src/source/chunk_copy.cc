@@ -28,15 +28,16 @@ Result<std::vector<std::string>> find_chunk_end(pg::Connection& connection,
                                                 std::uint64_t rows) {
   std::string texts;
   std::string order;
+  // Qualified: ORDER BY would take a bare name for the text that is returned, and sort by that.
   for (const std::string& column : bounds.columns) {
-    const std::string name = quote_identifier(column);
+    const std::string name = "of_table." + quote_identifier(column);
     texts += (texts.empty() ? "" : ", ") + name + "::text";
     order += (order.empty() ? "" : ", ") + name;
   }
   FRESHET_TRY(const pg::Rows found,
               connection.query("SELECT " + texts + " FROM ONLY " + quote_identifier(heap.name) +
-                               " WHERE " + key_condition(bounds) + " ORDER BY " + order +
-                               " OFFSET " + std::to_string(rows) + " LIMIT 1"));
+                               " AS of_table WHERE " + key_condition(bounds) + " ORDER BY " +
+                               order + " OFFSET " + std::to_string(rows) + " LIMIT 1"));
   std::vector<std::string> end;
   for (std::size_t i = 0; found.rows() == 1 && i < bounds.columns.size(); ++i)
     end.push_back(found.string(0, static_cast<int>(i)));
@@ -55,6 +56,7 @@ Result<std::optional<RangeResult>> copy_chunk(pg::Connection& connection,
     FRESHET_TRY(lock_heap(connection, heap));
     FRESHET_TRY(check_server(connection, request.system_identifier));
     FRESHET_TRY(check_heap(connection, heap));
+    FRESHET_TRY(check_columns(connection, *request.table));
     FRESHET_TRY(const pg::Rows rows, connection.query("SELECT pg_catalog.pg_current_snapshot()"));
     FRESHET_TRY(const Snapshot snapshot, Snapshot::parse(rows.text(0, 0)));
     if (!gate(snapshot)) return std::optional<RangeResult>{};

@@ -149,9 +149,9 @@ Result<StreamEvent> ReplicationConnection::receive(const ReceiveOptions& options
     }
     char* buffer = nullptr;
     const int size = PQgetCopyData(raw, &buffer, 1);
+    frame_.reset(buffer);
     if (!connection_->notices().empty()) FRESHET_TRY(check_notices());
     if (size > 0) {
-      frame_.reset(buffer);
       return parse_frame({buffer, static_cast<std::size_t>(size)});
     }
     if (size == -1) return end_of_stream();

@@ -145,6 +145,7 @@ Result<RangeResult> copy_range(pg::Connection& connection,
     FRESHET_TRY(lock_heap(connection, heap));
     FRESHET_TRY(check_server(connection, request.system_identifier));
     FRESHET_TRY(check_heap(connection, heap));
+    FRESHET_TRY(check_columns(connection, *request.table));
     FRESHET_TRY(result, copy_rows(connection, *request.table, heap, page_condition(*request.range),
                                   request.format, sink));
   }

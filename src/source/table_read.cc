@@ -1,5 +1,7 @@
 #include "source/table_read.h"
 
+#include <vector>
+
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "pg/sqlstate.h"
@@ -113,6 +115,28 @@ Status check_heap(pg::Connection& connection, const Heap& heap) {
   const bool is_same = rows.unsigned_integer(0, 0) == to_integer(heap.relation) &&
                        rows.unsigned_integer(0, 1) == heap.relfilenode;
   return is_same ? Status{} : Status{rewritten(heap.name)};
+}
+
+// The transaction's snapshot may be older than what stands now in the catalogue's tables; what the
+// server makes of a query does not depend on it.
+Status check_columns(pg::Connection& connection, const CopyTable& table) {
+  std::string names;
+  std::vector<const Column*> columns;
+  for (const Column& column : table.schema->columns) {
+    if (column.is_derived) continue;
+    names += (names.empty() ? "" : ", ") + quote_identifier(column.name);
+    columns.push_back(&column);
+  }
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query("SELECT " + names + " FROM " + quote_identifier(table.schema->name) +
+                               " LIMIT 0"));
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const pg::OriginOfColumn origin = rows.origin(static_cast<int>(i));
+    const bool is_same = origin.attnum == columns[i]->attnum && origin.type == columns[i]->type &&
+                         origin.typmod == columns[i]->typmod;
+    if (!is_same) return rewritten(table.schema->name);
+  }
+  return {};
 }
 
 Error rewritten(const TableName& name) {

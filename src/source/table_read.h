@@ -46,6 +46,9 @@ Status lock_heap(pg::Connection& connection, const Heap& heap);
 /// the snapshot's view of it can be trusted. If not, is_rewritten().
 Status check_heap(pg::Connection& connection, const Heap& heap);
 
+/// The same for the table's columns: a COPY names them, and names can be exchanged.
+Status check_columns(pg::Connection& connection, const CopyTable& table);
+
 /// The error that is_rewritten().
 Error rewritten(const TableName& name);
 

@@ -78,6 +78,8 @@ TableSchema calls_schema() {
   schema.name = {.schema = "pub\"lic", .table = "ca'lls \U0001F4DE"};
   schema.identity = ReplicaIdentity::index;
   schema.version = 2;
+  schema.definition = "9e107d9d372bb6826bd81d3542a419d6";
+  schema.files = "16384:16390 16391:16400";
   Column id{.name = "id",
             .type = Oid{20},
             .typmod = -1,

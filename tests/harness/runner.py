@@ -276,6 +276,8 @@ class ScenarioRun:
         self.system.wait_streaming()
         position = self.source.barrier()
         self.system.wait_position(position)
+        # What came may have had a table copied again.
+        self.system.wait_streaming()
         if self.oracle:
             if not self.oracle.is_made:
                 self.oracle.start(self.pair.source.port)

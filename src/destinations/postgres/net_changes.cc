@@ -192,7 +192,8 @@ void NetChanges::grow() {
 }
 
 void NetRows::add(const Change& change) {
-  if (!change.before.empty()) remove(change.before, change.lsn);
+  // A row of a table without columns is empty too.
+  if (change.old_row != OldRow::none) remove(change.before, change.lsn);
   if (change.op == Op::remove) return;
   const RowView row = fill_unchanged(change, {}, merged_);
   std::uint64_t hash = 0;

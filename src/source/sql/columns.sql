@@ -20,9 +20,13 @@ SELECT a.attname, a.attnum, a.atttypid, a.atttypmod, format_type(a.atttypid, a.a
          CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END,
          CASE WHEN c.relkind = 'p' THEN
            (SELECT (leaf.attmissingval::text::text[])[1]
-            FROM pg_partition_tree(c.oid) tree
+            FROM (WITH RECURSIVE member AS (
+                    SELECT c.oid AS relid
+                    UNION ALL
+                    SELECT i.inhrelid FROM member JOIN pg_inherits i ON i.inhparent = member.relid)
+                  SELECT relid FROM member) tree
             JOIN pg_attribute leaf ON leaf.attrelid = tree.relid AND leaf.attname = a.attname
-            WHERE tree.isleaf AND leaf.atthasmissing AND NOT leaf.attisdropped
+            WHERE leaf.atthasmissing AND NOT leaf.attisdropped
             LIMIT 1) END)
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid

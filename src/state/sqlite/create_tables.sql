@@ -50,6 +50,8 @@ CREATE TABLE table_schema (
   relation INTEGER NOT NULL,
   identity TEXT NOT NULL,
   version INTEGER NOT NULL,
+  definition TEXT NOT NULL,
+  files TEXT NOT NULL,
   PRIMARY KEY (pipeline, schema_name, table_name)
 ) STRICT, WITHOUT ROWID;
 

@@ -188,6 +188,8 @@ Status load_schemas(Database& database, const std::string& pipeline, StoredPipel
     }
     schema.identity = ReplicaIdentity{identity.front()};
     schema.version = static_cast<std::uint64_t>(rows.integer(4));
+    schema.definition = rows.text(5);
+    schema.files = rows.text(6);
     FRESHET_TRY(load_columns(database, pipeline, schema));
     into.schemas.push_back(std::move(schema));
   }
@@ -223,7 +225,8 @@ Status store_schema(Database& database, const std::string& pipeline, const Table
   const char identity = static_cast<char>(schema.identity);
   store.bind(pipeline).bind(schema.name.schema).bind(schema.name.table);
   store.bind(std::int64_t{to_integer(schema.relation)}).bind(std::string_view(&identity, 1));
-  FRESHET_TRY(store.bind(static_cast<std::int64_t>(schema.version)).run());
+  store.bind(static_cast<std::int64_t>(schema.version));
+  FRESHET_TRY(store.bind(schema.definition).bind(schema.files).run());
   std::int64_t place = 0;
   for (const Column& column : schema.columns) {
     FRESHET_TRY(store_column(database, pipeline, schema.name, place++, column));
