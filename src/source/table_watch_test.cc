@@ -1,0 +1,104 @@
+#include "source/table_watch.h"
+
+#include <gtest/gtest.h>
+
+#include "source/catalog.h"
+
+namespace freshet::source {
+namespace {
+
+using Kind = TableNews::Kind;
+
+WatchedTable plain_table() {
+  return {.relation = Oid{500},
+          .is_published = true,
+          .definition = "d1",
+          .columns = "id:23:-1 v:23:-1",
+          .numbers = "1 2",
+          .heaps = {{500, {.relfilenode = 900}}}};
+}
+
+WatchedTable partitioned_table() {
+  WatchedTable table = plain_table();
+  table.heaps = {{501, {.relfilenode = 901}}, {502, {.relfilenode = 902}}};
+  return table;
+}
+
+std::optional<Kind> news(const WatchedTable& before, const WatchedTable& now) {
+  const auto found = compare(before, now);
+  return found ? std::optional(found->kind) : std::nullopt;
+}
+
+TEST(TableWatch, NothingNew) {
+  EXPECT_EQ(news(plain_table(), plain_table()), std::nullopt);
+}
+
+TEST(TableWatch, VacuumFullAndAddColumnAreNoNewsByThemselves) {
+  WatchedTable vacuumed = plain_table();
+  vacuumed.heaps[500].relfilenode = 950;
+  EXPECT_EQ(news(plain_table(), vacuumed), std::nullopt);
+  WatchedTable wider = plain_table();
+  wider.definition = "d2";
+  wider.columns += " n:23:-1";
+  wider.numbers += " 3";
+  EXPECT_EQ(news(plain_table(), wider), std::nullopt);
+}
+
+TEST(TableWatch, RewrittenRowsMustBeCopiedAgain) {
+  WatchedTable rewritten = plain_table();
+  rewritten.definition = "d2";
+  rewritten.heaps[500].relfilenode = 950;
+  EXPECT_EQ(news(plain_table(), rewritten), Kind::changed);
+}
+
+TEST(TableWatch, SameNamesWithOtherNumbersAreOtherColumns) {
+  WatchedTable again = plain_table();
+  again.definition = "d2";
+  again.numbers = "1 3";
+  EXPECT_EQ(news(plain_table(), again), Kind::changed);
+}
+
+TEST(TableWatch, TablesThatGo) {
+  EXPECT_EQ(news(plain_table(), WatchedTable{}), Kind::gone);
+  WatchedTable unpublished = plain_table();
+  unpublished.is_published = false;
+  EXPECT_EQ(news(plain_table(), unpublished), Kind::unpublished);
+  EXPECT_EQ(news(unpublished, plain_table()), std::nullopt) << "ours is made after the first look";
+  WatchedTable made_again = plain_table();
+  made_again.relation = Oid{600};
+  EXPECT_EQ(news(plain_table(), made_again), Kind::changed);
+}
+
+TEST(TableWatch, PartitionsThatComeAndGo) {
+  WatchedTable empty = partitioned_table();
+  empty.heaps[503] = {.relfilenode = 903};
+  EXPECT_EQ(news(partitioned_table(), empty), std::nullopt) << "made as a partition, it was empty";
+  WatchedTable attached = partitioned_table();
+  attached.heaps[503] = {.relfilenode = 903, .was_attached = true};
+  EXPECT_EQ(news(partitioned_table(), attached), Kind::changed);
+  WatchedTable fewer = partitioned_table();
+  fewer.heaps.erase(502);
+  EXPECT_EQ(news(partitioned_table(), fewer), Kind::kept_rows);
+  WatchedTable truncated = partitioned_table();
+  truncated.heaps[502] = {.relfilenode = 950, .is_unanalysed = true};
+  EXPECT_EQ(news(partitioned_table(), truncated), Kind::changed);
+}
+
+TEST(WasRewritten, OnlyWhereFilesAndDefinitionChanged) {
+  TableSchema before;
+  before.definition = "d1";
+  before.files = "500:900 501:901";
+  TableSchema now = before;
+  now.files = "500:950 501:901";
+  EXPECT_FALSE(was_rewritten(before, now)) << "vacuumed";
+  now.definition = "d2";
+  EXPECT_TRUE(was_rewritten(before, now));
+  now.files = "500:900 501:901 502:902";
+  EXPECT_FALSE(was_rewritten(before, now)) << "a partition more";
+  now.files = "500:950";
+  before.definition.clear();
+  EXPECT_FALSE(was_rewritten(before, now)) << "never looked at";
+}
+
+}  // namespace
+}  // namespace freshet::source
