@@ -3,9 +3,10 @@
 -- definition.sql, the columns by name and type, their numbers, and for each heap
 -- "oid:relfilenode:" followed by `a` if it became a partition after it was made, and `t` if it has no
 -- statistics, as after TRUNCATE.
+WITH published AS MATERIALIZED (  -- once, not for each table
+  SELECT DISTINCT schemaname, tablename FROM pg_publication_tables WHERE pubname = ANY ($3::text[]))
 SELECT c.oid,
-       EXISTS (SELECT FROM pg_publication_tables p
-               WHERE p.pubname = ANY ($3::text[]) AND p.schemaname = w.schema AND p.tablename = w.name),
+       published.tablename IS NOT NULL,
        (SELECT md5(string_agg(attnum || ':' || xmin::text, ' ' ORDER BY attnum))
         FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0),
        (SELECT string_agg(quote_ident(attname) || ':' || atttypid || ':' || atttypmod, ' '
@@ -31,4 +32,5 @@ SELECT c.oid,
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w(schema, name, place)
 LEFT JOIN pg_namespace n ON n.nspname = w.schema
 LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name AND c.relkind IN ('r', 'p')
+LEFT JOIN published ON published.schemaname = w.schema AND published.tablename = w.name
 ORDER BY w.place
