@@ -318,8 +318,8 @@ Status Copier::copy(std::vector<Job>& jobs,
                  std::max(task.range->heap.pages, task.range->first_page)) -
              task.range->first_page;
     };
-    std::stable_sort(tasks_.begin(), tasks_.end(),
-                     [&](const Task& a, const Task& b) { return pages(a) < pages(b); });
+    std::sort(tasks_.begin(), tasks_.end(),
+              [&](const Task& a, const Task& b) { return pages(a) < pages(b); });
   }
   const std::size_t threads = std::min<std::size_t>(options_.connections, tasks_.size());
   {
