@@ -59,10 +59,8 @@ std::uint64_t Rows::affected() const noexcept {
   return number_of<std::uint64_t>(PQcmdTuples(raw()));
 }
 
-OriginOfColumn Rows::origin(int column) const noexcept {
-  return {.attnum = static_cast<std::int16_t>(PQftablecol(raw(), column)),
-          .type = Oid{PQftype(raw(), column)},
-          .typmod = PQfmod(raw(), column)};
+std::int16_t Rows::attnum(int column) const noexcept {
+  return static_cast<std::int16_t>(PQftablecol(raw(), column));
 }
 
 std::string_view Rows::column_name(int column) const noexcept {

@@ -19,13 +19,6 @@ struct ResultDeleter {
 
 using ResultPtr = std::unique_ptr<pg_result, ResultDeleter>;
 
-/// The table's column behind a column of a result.
-struct OriginOfColumn {
-  std::int16_t attnum = 0;  ///< 0 if it is no mere column of a table.
-  Oid type{0};
-  std::int32_t typmod = -1;
-};
-
 /// Values are in text form. Views live as long as the Rows.
 class Rows {
  public:
@@ -53,7 +46,8 @@ class Rows {
   /// Rows that the statement inserted, updated, deleted, copied or returned.
   std::uint64_t affected() const noexcept;
   std::string_view column_name(int column) const noexcept;
-  OriginOfColumn origin(int column) const noexcept;
+  /// Number of the table's column behind it; 0 if it is no mere column of a table.
+  std::int16_t attnum(int column) const noexcept;
 
   pg_result* raw() const noexcept { return result_.get(); }
 

@@ -86,8 +86,11 @@ class Lane {
   Status prepare_copy(const SchemaPtr& output);
   /// All ranges are committed at the destination: catch up, then stream.
   Status finish_copy(const TableName& table, Lsn settled_at);
-  /// Empties the table and has it copied again, unless that is about to happen anyway.
-  Status begin_copy_again(const TableName& table, std::string_view reason);
+  /// Empties the table and has it copied again, unless that is about to happen anyway, or the lane
+  /// follows this `definition` already (empty: whatever it follows).
+  Status begin_copy_again(const TableName& table,
+                          std::string_view reason,
+                          std::string_view definition);
   /// The copy is void: holds nothing of it any more.
   Status restart_copy(const TableName& table);
   /// The chunk is committed at the destination: applies what waited for it and records it, in one

@@ -47,8 +47,12 @@ Status Lane::finish_copy(const TableName& table, Lsn settled_at) {
   });
 }
 
-Status Lane::begin_copy_again(const TableName& table, std::string_view reason) {
+Status Lane::begin_copy_again(const TableName& table,
+                              std::string_view reason,
+                              std::string_view definition) {
   return queue_.call([&]() -> Status {
+    const SchemaPtr& current = current_[table];
+    if (!current || (!definition.empty() && current->definition == definition)) return ok_status();
     {
       const std::lock_guard lock(around_.router_mutex);
       if (router_.phase(table) == TablePhase::pending) return ok_status();

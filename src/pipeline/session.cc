@@ -127,13 +127,18 @@ Status Session::look_at_tables() {
   }
   for (std::size_t i = 0; i < watched_.size(); ++i) {
     const auto news = source::compare(watched_[i], (*now)[i]);
-    if (news) FRESHET_TRY(answer(names[i], *news));
+    if (!news) continue;
+    const std::string& definition = (*now)[i].definition;
+    const bool is_redefined = definition != watched_[i].definition;
+    FRESHET_TRY(answer(names[i], *news, is_redefined ? definition : std::string{}));
   }
   watched_ = std::move(now).value();
   return ok_status();
 }
 
-Status Session::answer(const TableName& table, const source::TableNews& news) {
+Status Session::answer(const TableName& table,
+                       const source::TableNews& news,
+                       std::string_view new_definition) {
   using Kind = source::TableNews::Kind;
   switch (news.kind) {
     case Kind::gone:
@@ -144,7 +149,7 @@ Status Session::answer(const TableName& table, const source::TableNews& news) {
       return ok_status();
     case Kind::changed:
       for (const auto& lane : lanes_)
-        FRESHET_TRY(lane->begin_copy_again(table, news.what));
+        FRESHET_TRY(lane->begin_copy_again(table, news.what, new_definition));
       return ok_status();
   }
   return ok_status();

@@ -79,7 +79,9 @@ class Session {
   Result<bool> has_reached(const Until& until);
   Status look_after_source();
   Status look_at_tables();
-  Status answer(const TableName& table, const source::TableNews& news);
+  Status answer(const TableName& table,
+                const source::TableNews& news,
+                std::string_view new_definition);
   void set_urgency(const Until& until);
   bool is_all_streaming() const;
   void stop_threads(bool is_clean);

@@ -226,6 +226,10 @@ bool take_known(TableSchema& schema,
                  [](const Column* a, const Column* b) { return a->attnum == b->attnum; });
   const std::vector<const Column*>& known = past.empty() || is_unchanged ? present : past;
   if (known.empty()) return false;
+  if (&known == &past) {
+    schema.definition = previous->definition;
+    schema.files = previous->files;
+  }
   for (std::size_t place = 0; place < known.size(); ++place)
     take_over(schema.columns[place], *known[place]);
   return true;

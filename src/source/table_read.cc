@@ -131,10 +131,9 @@ Status check_columns(pg::Connection& connection, const CopyTable& table) {
               connection.query("SELECT " + names + " FROM " + quote_identifier(table.schema->name) +
                                " LIMIT 0"));
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    const pg::OriginOfColumn origin = rows.origin(static_cast<int>(i));
-    const bool is_same = origin.attnum == columns[i]->attnum && origin.type == columns[i]->type &&
-                         origin.typmod == columns[i]->typmod;
-    if (!is_same) return rewritten(table.schema->name);
+    if (rows.attnum(static_cast<int>(i)) != columns[i]->attnum) {
+      return rewritten(table.schema->name);
+    }
   }
   return {};
 }
