@@ -24,7 +24,7 @@ enum class CopyMode : std::uint8_t {
   automatic,  ///< Chunks for a large table whose primary key allows it; else a snapshot.
   chunked,    ///< Ranges of the primary key, each under a snapshot of its own.
   snapshot,   ///< The whole table under one snapshot.
-  none,  ///< Start from the slot's consistent point without copying.
+  none,       ///< Start from the slot's consistent point without copying.
 };
 
 struct CopyConfig {

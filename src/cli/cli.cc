@@ -10,10 +10,10 @@
 
 #include "base/error_policy.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #include "cli/command.h"
 #include "cli/process_secrets.h"
 #include "cli/report.h"
-#include "base/nearest.h"
 
 #if __has_include("cli/demo/demo.h")
 #include "cli/demo/demo.h"

@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "config/key.h"
 #include "base/nearest.h"
+#include "config/key.h"
 #include "config/scalar.h"
 
 namespace freshet {
