@@ -90,15 +90,7 @@ def system(pair, source, log_root):
     )
     yield system
     source.stop_writing()
-    system.close()
-    slot = [system.slot]
-    idle = "SELECT NOT active FROM pg_replication_slots WHERE slot_name = %s"
-    wait_until(lambda: source.database.value(idle, slot) is not False, "idle slot")
-    source.database.query(
-        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", slot
-    )
-    system.target.close()
-    drop_database(pair.destination, target)
+    system.retire()
 
 
 def chunks_of(system) -> dict[str, str]:

@@ -5,13 +5,13 @@ import signal
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 from harness.engine import find_binary
 from harness.waiting import wait_until
 from servers import free_port
 from servers.binaries import deps_dir, find_postgres
+from servers.processes import children_of, is_alive
 
 SMALL = ["--plain", "--seconds", "2", "--rate", "200", "--history", "400"]
 
@@ -46,18 +46,6 @@ def run_demo(directory, *arguments: str, binary=None) -> subprocess.CompletedPro
         timeout=300,
         check=False,
     )
-
-
-def children_of(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [int(word) for word in found.split()]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return False
 
 
 def test_ends_equal_below_a_directory_that_only_its_owner_enters(scratch):
@@ -107,4 +95,4 @@ def test_ctrl_c_stops_the_servers(scratch):
         if demo.poll() is None:
             demo.kill()
     assert "error" not in errors, errors
-    assert not [pid for pid in servers if is_running(pid)]
+    assert not [pid for pid in servers if is_alive(pid)]

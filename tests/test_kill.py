@@ -43,7 +43,7 @@ class Arena:
     def new_pipeline(self) -> None:
         """Begins anew at an empty destination, so that there is a copy to be killed."""
         if self.system:
-            self.retire_pipeline()
+            self.system.retire()
         self.rounds += 1
         target = f"{self.name}_{self.rounds}"
         create_database(self.pair.destination, target)
@@ -54,21 +54,6 @@ class Arena:
             tables=TABLES,
             options=self.options,
         )
-
-    def retire_pipeline(self) -> None:
-        self.system.close()
-        self.source.query(
-            "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
-            " WHERE slot_name = %s AND active",
-            [self.system.slot],
-        )
-        drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
-        idle = "SELECT NOT active FROM pg_replication_slots WHERE slot_name = %s"
-        wait_until(lambda: self.source.value(idle, [self.system.slot]) is not False, "idle slot")
-        self.source.query(f"{drop} WHERE slot_name = %s", [self.system.slot])
-        self.source.query(f'DROP PUBLICATION IF EXISTS "{self.system.slot}"')
-        self.system.target.close()
-        drop_database(self.pair.destination, self.system.target.name)
 
     def kill_at_random(self, number: int, wanted: int, seconds_max: float, hangs: bool) -> str:
         """Kills at a random moment, perhaps while commits hang; returns where that fell."""
@@ -130,7 +115,7 @@ class Arena:
 
     def close(self) -> None:
         if self.system:
-            self.retire_pipeline()
+            self.system.retire()
         self.source.close()
         drop_database(self.pair.source, self.name)
 

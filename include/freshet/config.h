@@ -27,6 +27,12 @@ enum class CopyMode : std::uint8_t {
   none,       ///< Start from the slot's consistent point without copying.
 };
 
+/// What to do where rows or changes were missed.
+enum class OnGap : std::uint8_t {
+  stop,    ///< End with an error.
+  resync,  ///< Copy the tables concerned again.
+};
+
 struct CopyConfig {
   CopyMode mode = CopyMode::automatic;
   std::uint32_t connections = 4;  ///< Parallel COPY connections at the source, 1..64.
@@ -40,6 +46,7 @@ struct SourceConfig {
   bool is_two_phase = false;
   bool publishes_via_root = true;  ///< publish_via_partition_root of a publication we create.
   std::string origin = "any";      ///< "any" or "none" (16+).
+  OnGap on_gap = OnGap::stop;
   CopyConfig copy;
   std::vector<TableConfig> tables;  ///< Empty: all tables of the named publications.
   std::size_t memory_bytes_max = std::size_t{64}

@@ -43,14 +43,6 @@ struct TableRecord {
   TablePhase phase = TablePhase::pending;
 };
 
-/// The bounds of a range of keys, as values of the key's columns in PostgreSQL's text form.
-struct KeyBounds {
-  std::vector<std::string> columns;
-  std::vector<std::string> from;  ///< Inclusive; empty: from the first key.
-  std::vector<std::string> to;    ///< Exclusive; empty: to the last key.
-  friend bool operator==(const KeyBounds&, const KeyBounds&) = default;
-};
-
 /// A key range that lies whole at the destination while the rest of its table is still being
 /// copied, and how it was read: what a resumed copy needs to go on from it.
 struct CopiedChunk {

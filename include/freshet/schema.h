@@ -59,7 +59,8 @@ struct TableSchema {
   std::vector<Column> columns;
   /// Increases by one with each change that Freshet saw; starts at 1.
   std::uint64_t version = 1;
-  /// Changes whenever the definition of a column does; empty until the catalogue has been asked.
+  /// Changes whenever the definition of a column or the primary key does; empty until the catalogue
+  /// has been asked.
   std::string definition;
   /// The files that hold its rows: "oid:relfilenode" of each heap, separated by spaces.
   std::string files;
@@ -68,6 +69,14 @@ struct TableSchema {
   int find(std::string_view column) const noexcept;
   /// True if rows can be addressed by a key, i.e. identity is standard or index with key columns.
   bool has_key() const noexcept;
+};
+
+/// The bounds of a range of keys, as values of the key's columns in PostgreSQL's text form.
+struct KeyBounds {
+  std::vector<std::string> columns;
+  std::vector<std::string> from;  ///< Inclusive; empty: from the first key.
+  std::vector<std::string> to;    ///< Exclusive; empty: to the last key.
+  friend bool operator==(const KeyBounds&, const KeyBounds&) = default;
 };
 
 using SchemaPtr = std::shared_ptr<const TableSchema>;

@@ -4,7 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include "freshet/destination.h"
 #include "freshet/schema.h"
 
 namespace freshet {

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::array<std::string_view, 2> kOrigins{"any", "none"};
 constexpr std::array<std::string_view, 4> kCopyModes{"auto", "chunked", "snapshot", "none"};
+constexpr std::array<std::string_view, 2> kGapAnswers{"stop", "resync"};
 constexpr std::array<std::string_view, 2> kEmbedderTypes{"static", "http"};
 constexpr std::array<std::string_view, 4> kMaskMethods{"hash", "redact", "null", "last4"};
 
@@ -72,6 +73,18 @@ constexpr KeyDefinition kDefinitions[] = {
      .choices = kOrigins,
      .store = [](Target& to,
                  const Value& value) { to.config.source.origin = kOrigins[value.number]; }},
+    {.path = "source.on_gap",
+     .type = KeyType::choice,
+     .help =
+         "What to do where changes of a table were missed or cannot be streamed: its publication "
+         "was altered, a partition came or went with its rows, it was unlogged for a while. "
+         "`stop` ends with exit code 4; `resync` copies the tables concerned again.",
+     .default_text = "stop",
+     .choices = kGapAnswers,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.source.on_gap = static_cast<OnGap>(value.number);
+         }},
     {.path = "source.copy", .type = KeyType::mapping, .help = "The initial copy."},
     {.path = "source.copy.mode",
      .type = KeyType::choice,

@@ -40,6 +40,10 @@ void Router::add_pending(const TableName& table) {
   routes_[table] = Route{.phase = TablePhase::pending};
 }
 
+void Router::add_set_aside(const TableName& table, TablePhase phase) {
+  routes_[table] = Route{.phase = phase};
+}
+
 Verdict Router::judge(const TableName& table, Xid top_level) {
   Route& route = get(table);
   if (route.chunks) return Verdict::by_key;
@@ -216,8 +220,11 @@ TablePhase Router::phase(const TableName& table) const {
 }
 
 bool Router::is_all_streaming() const {
-  return std::all_of(routes_.begin(), routes_.end(),
-                     [](const auto& entry) { return entry.second.phase == TablePhase::streaming; });
+  return std::all_of(routes_.begin(), routes_.end(), [](const auto& entry) {
+    const TablePhase phase = entry.second.phase;
+    return phase == TablePhase::streaming || phase == TablePhase::paused ||
+           phase == TablePhase::errored;
+  });
 }
 
 std::vector<TableName> Router::tables_in(TablePhase phase) const {

@@ -39,6 +39,9 @@ class Router {
   /// A table to be copied: its changes are skipped until begin_copy.
   void add_pending(const TableName& table);
 
+  /// A table whose changes are all skipped; `phase` is `paused` or `errored`.
+  void add_set_aside(const TableName& table, TablePhase phase);
+
   bool knows(const TableName& table) const { return routes_.contains(table); }
 
   /// What to do with the changes to `table` of a committed transaction. Call it once for each table
@@ -105,6 +108,7 @@ class Router {
   /// after the slot's, and not yet passed by the stream. A reconnect makes its copy void.
   bool is_unsettled(const TableName& table, Position position) const;
   TablePhase phase(const TableName& table) const;
+  /// But for those set aside.
   bool is_all_streaming() const;
   std::vector<TableName> tables_in(TablePhase phase) const;
 

@@ -30,7 +30,7 @@ Result<Snapshot> Snapshot::parse(std::string_view text) {
   if (std::count(text.begin(), text.end(), ':') != 2) return malformed();
   const auto xmin = take_number(text, ':');
   const auto xmax = xmin ? take_number(text, ':') : std::nullopt;
-  if (!xmin || !xmax || *xmin > *xmax) return malformed();
+  if (!xmin || !xmax) return malformed();
   snapshot.xmin_ = FullXid{*xmin};
   snapshot.xmax_ = FullXid{*xmax};
   while (!text.empty()) {

@@ -21,7 +21,9 @@ constexpr std::uint64_t to_integer(FullXid xid) noexcept {
 /// What `pg_current_snapshot()` gave on a primary. A value.
 class Snapshot {
  public:
-  /// Reads `xmin:xmax:xip,xip,...`. Malformed text is an error of kind `protocol`.
+  /// Reads `xmin:xmax:xip,xip,...`. Malformed text is an error of kind `protocol`. In a snapshot
+  /// that a slot's creation exported xmin may be the greater one: what lies between was rolled back
+  /// (snapbuild.c moves xmax at commits only).
   static Result<Snapshot> parse(std::string_view text);
 
   /// True if the snapshot sees what the *top-level* transaction `xid` did, given that it committed.

@@ -40,8 +40,16 @@ TEST(Snapshot, NothingLiesBeforeTheFirstEpoch) {
   EXPECT_FALSE(snapshot.is_visible(Xid{0xFFFF'FF00}));
 }
 
+TEST(Snapshot, ASlotsSnapshotMayEndBeforeItsBeginning) {
+  const Snapshot snapshot = snapshot_of("795:793:");
+  EXPECT_TRUE(snapshot.is_visible(Xid{792}));
+  EXPECT_TRUE(snapshot.is_visible(Xid{794}));
+  EXPECT_FALSE(snapshot.is_visible(Xid{795}));
+  EXPECT_EQ(snapshot.to_string(), "795:793:");
+}
+
 TEST(Snapshot, RefusesMalformedText) {
-  for (const std::string_view text : {"", "1", "1:2", "a:2:", "1:b:", "5:4:", "1:4:9", "1:4:0",
+  for (const std::string_view text : {"", "1", "1:2", "a:2:", "1:b:", "5:4:4", "1:4:9", "1:4:0",
                                       "1:4:x", "1:4:2:3", "-1:4:", " 1:4:"}) {
     EXPECT_FALSE(Snapshot::parse(text).ok()) << text;
   }

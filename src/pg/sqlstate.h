@@ -6,6 +6,7 @@
 namespace freshet::pg::sqlstate {
 
 constexpr std::string_view kFeatureNotSupported = "0A000";
+constexpr std::string_view kNotNullViolation = "23502";
 constexpr std::string_view kUniqueViolation = "23505";
 constexpr std::string_view kInvalidTransactionState = "25000";
 constexpr std::string_view kReadOnlyTransaction = "25006";

@@ -25,11 +25,6 @@ constexpr std::chrono::milliseconds kLook{200};
 constexpr std::chrono::milliseconds kSnapshotRetry{20};
 constexpr std::chrono::milliseconds kErrorPause{500};
 
-// The table is not what it was when its copy began.
-bool is_changed_definition(const Error& error) {
-  return source::is_rewritten(error) || error.sqlstate() == "42703" || error.sqlstate() == "42P01";
-}
-
 }  // namespace
 
 // One chunk on its way, begun in the routers of all lanes that want it.
@@ -106,13 +101,15 @@ bool ChunkRound::survives(const Error& error,
                           std::unique_ptr<pg::Connection>& connection) {
   if (is_stopping_) return false;
   if (is_void(work)) return true;
-  if (is_changed_definition(error)) {
+  if (source::is_changed_table(error)) {
     make_void(work, error);
     return true;
   }
   connection.reset();
   if (error.kind() == ErrorKind::cancelled || retry_of(error) == Retry::never) {
-    failure_.report(error);
+    Error named = error;
+    if (named.find("table").empty()) named.add("table", to_string(work.of.name));
+    failure_.report(std::move(named));
     const std::lock_guard lock(mutex_);
     has_failed_ = true;
     return false;
@@ -218,14 +215,13 @@ Status ChunkRound::feed(pg::Connection& connection, const Task& task, Attempt& a
       [&](const Snapshot& snapshot) { return begin(task, snapshot, attempt); },
       [&](std::string_view lines) { return attempt.feed->take(lines); });
   // What a destination refuses ends the session, which opens it again.
-  const bool is_destinations =
-      !attempt.opened.ok() || (attempt.feed && attempt.feed->has_failed() && !is_stopping_);
   if (!attempt.opened.ok()) {
     failure_.report(attempt.opened.error());
     return attempt.opened;
   }
   if (!read.ok()) {
-    if (is_destinations) failure_.report(read.error());
+    const bool is_destinations = attempt.feed && attempt.feed->has_failed();
+    if (is_destinations && !is_stopping_) failure_.report(read.error());
     return std::move(read).error();
   }
   if (!*read) return ok_status();

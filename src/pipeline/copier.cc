@@ -20,17 +20,17 @@ constexpr std::chrono::milliseconds kSnapshotRetry{20};
 constexpr std::chrono::milliseconds kRoundRetry{500};
 constexpr std::chrono::milliseconds kIdleWait{200};
 
-// The table is not what it was when the copy began: its definition, not its rows, is at fault.
-bool is_changed_definition(const Error& error) {
-  return source::is_rewritten(error) || error.sqlstate() == "42703" || error.sqlstate() == "42P01";
-}
-
 // A named publication may have a row filter of its own: the copy must not bring more than the
 // stream.
 std::string copied_rows(const TablePlan& plan) {
   if (plan.publication.row_filter.empty()) return plan.config.where;
   if (plan.config.where.empty()) return plan.publication.row_filter;
   return "(" + plan.config.where + ") AND (" + plan.publication.row_filter + ")";
+}
+
+Error naming(Error error, const TableName& table) {
+  if (error.find("table").empty()) error.add("table", to_string(table));
+  return error;
 }
 
 }  // namespace
@@ -166,14 +166,15 @@ Status Copier::run_chunk_round() {
     FRESHET_TRY(plans_.at(job.name).catalog, source::load_table(*connection, job.name));
     FRESHET_TRY(begin_chunked(job));
   }
+  std::erase_if(jobs, [](const Job& job) { return !job.codec; });
+  if (jobs.empty()) return ok_status();
   FRESHET_TRY(pass_barrier(*connection));
   for (Job& job : jobs) {
-    const auto codec = SortKeyCodec::of(*job.shape->projected);
     round.add({.name = job.name,
                .table = std::move(job.table),
                .shape = job.shape,
                .lanes = std::move(job.lanes),
-               .codec = *codec});
+               .codec = *std::move(job.codec)});
   }
   set_activity("copying");
   Status status = round.run();
@@ -181,33 +182,37 @@ Status Copier::run_chunk_round() {
   return status;
 }
 
-// Goes on with the chunks that the destination has, or begins anew with an empty table.
+// Goes on with the chunks that the destination has, or begins anew with an empty table. Leaves the
+// job without a codec where the key, changed since, allows no chunks: the table is copied whole.
 Status Copier::begin_chunked(Job& job) {
-  const TablePlan& plan = plans_.at(job.name);
-  FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
-  const auto codec = SortKeyCodec::of(*shape->projected);
-  if (!codec || plan.catalog.heaps.size() != 1) {
-    return Error{ErrorKind::schema, "the table's primary key changed during its copy"}.with(
-        "table", to_string(job.name));
+  FRESHET_TRY(set_up(job));
+  job.codec = SortKeyCodec::of(*job.shape->projected);
+  if (!job.codec || job.table.heaps.size() != 1) {
+    job.codec.reset();
+    plans_.at(job.name).is_copied_in_chunks = false;
+    for (Lane* lane : job.lanes)
+      FRESHET_TRY(lane->restart_copy(job.name));
+    return ok_status();
   }
-  const std::uint32_t heap = plan.catalog.heaps.front().relfilenode;
+  const std::vector<std::string>& columns = job.codec->columns();
+  const std::uint32_t heap = job.table.heaps.front().relfilenode;
   bool is_resumed = true;
   {
     const std::lock_guard lock(router_mutex_);
     for (Lane* lane : job.lanes) {
       const Router& router = lane->router();
       is_resumed = is_resumed && router.is_chunked(job.name) &&
-                   router.chunk_heap(job.name) == heap &&
-                   router.chunk_columns(job.name) == codec->columns();
+                   router.chunk_heap(job.name) == heap && router.chunk_columns(job.name) == columns;
     }
   }
-  if (is_resumed) return set_up(job);
-  for (Lane* lane : job.lanes)
+  if (is_resumed) return ok_status();
+  for (Lane* lane : job.lanes) {
     FRESHET_TRY(lane->restart_copy(job.name));
-  FRESHET_TRY(prepare(job));
+    FRESHET_TRY(lane->prepare_copy(job.shape->output));
+  }
   const std::lock_guard lock(router_mutex_);
   for (Lane* lane : job.lanes)
-    lane->router().begin_chunked_copy(job.name, codec->columns(), heap);
+    lane->router().begin_chunked_copy(job.name, columns, heap);
   return ok_status();
 }
 
@@ -372,10 +377,10 @@ void Copier::work(const source::SnapshotCoordinator& snapshot) {
     if (status.ok()) status = copy_task(*connection, *task, snapshot.snapshot_name());
     if (status.ok()) continue;
     void_job(*task->job, status.error());
-    if (is_changed_definition(status.error())) continue;
+    if (source::is_changed_table(status.error())) continue;
     connection.reset();
     if (retry_of(status.error()) == Retry::never && status.error().kind() != ErrorKind::cancelled) {
-      failure_.report(std::move(status).error());
+      failure_.report(naming(std::move(status).error(), task->job->name));
       return;
     }
   }

@@ -59,6 +59,7 @@ class Copier {
     source::CopyTable table;
     ShapePtr shape;
     std::vector<Lane*> lanes;
+    std::optional<SortKeyCodec> codec;  // of a table that is copied in chunks
     std::vector<source::CopyRange> ranges;
     std::size_t ranges_left = 0;
     Lsn read_upto = kNoLsn;

@@ -50,7 +50,9 @@ void Lane::start() {
   thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), ("lane " + name_).substr(0, 15).c_str());
     if (Status status = run(); !status.ok()) {
-      around_.failure.report(std::move(status).error());
+      Error error = std::move(status).error();
+      error.add("destination", name_);
+      around_.failure.report(std::move(error));
       queue_.close();
     }
     around_.reader_wake.notify();

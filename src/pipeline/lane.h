@@ -114,6 +114,7 @@ class Lane {
 
   /// Where the primary key is in rows of one streamed schema.
   struct ChunkKeys {
+    ShapePtr shape;
     SortKeyCodec codec;
     std::vector<std::uint16_t> places;
   };

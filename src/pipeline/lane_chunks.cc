@@ -51,7 +51,7 @@ Result<const Lane::ChunkKeys*> Lane::keys_of(const SchemaPtr& streamed) {
   const auto codec = SortKeyCodec::of(*shape->input);
   const auto places = codec ? codec->places_in(*shape->input) : std::nullopt;
   if (!places || codec->columns() != copied_by) return nullptr;
-  return &chunk_keys_.insert_or_assign(streamed, ChunkKeys{*codec, *places}).first->second;
+  return &chunk_keys_.insert_or_assign(streamed, ChunkKeys{shape, *codec, *places}).first->second;
 }
 
 Status Lane::route_by_key(Item& item, Xid top_level) {
@@ -60,10 +60,9 @@ Status Lane::route_by_key(Item& item, Xid top_level) {
   if (keys == nullptr) return begin_chunks_again(table, top_level);
   FRESHET_TRY(const bool has_effect, judge_keys(item, *keys, top_level));
   if (!has_effect) return ok_status();
-  FRESHET_TRY(const ShapePtr shape,
-              around_.resolver.resolve(item.schema, current_[table], xid_in_hand_));
   // Chunks are read with the columns that the table had when its copy began.
-  if (!is_same_shape(*current_[table], *shape->output)) return begin_chunks_again(table, top_level);
+  if (!is_same_shape(*current_[table], *keys->shape->output))
+    return begin_chunks_again(table, top_level);
   for (std::size_t start = 0; start < item.changes.size();) {
     const Fate& fate = fates_[start];
     if (fate.before != fate.after) {

@@ -108,11 +108,13 @@ class SupervisedPipeline final : public Pipeline {
                                                      .state = *state_,
                                                      .lease = lease,
                                                      .transforms = *transforms_,
+                                                     .set_aside = set_aside_,
                                                      .spill_directory = spill_directory});
       swap_session(std::move(session));
       Status status = session_->run(stop, until);
       if (session_->has_streamed()) backoff.reset();
       has_streamed = has_streamed || session_->has_streamed();
+      if (status.ok() && session_->wants_restart() && !stop.stop_requested()) continue;
       if (status.ok() || stop.stop_requested()) return status;
       if (!is_worth_retrying(status.error(), has_streamed, Clock::now() - started)) return status;
       const auto wait = backoff.next(random());
@@ -140,6 +142,7 @@ class SupervisedPipeline final : public Pipeline {
 
   PipelineConfig config_;
   std::unique_ptr<StateStore> state_;
+  SetAsideTables set_aside_;
   mutable std::mutex mutex_;  // guards the two pointers below against stats()
   std::unique_ptr<TransformSet> transforms_;
   std::unique_ptr<Session> session_;

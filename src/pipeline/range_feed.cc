@@ -21,9 +21,18 @@ Status RangeFeed::add(Lane& lane, const RangeId& range) {
   Writer writer{.lane = &lane, .turn = {}, .writer = nullptr, .is_raw = false};
   if (!traits.copies_concurrently) writer.turn = std::unique_lock(lane.copy_mutex());
   writer.is_raw = traits.takes_raw_copy && shape_->transforms.empty();
-  FRESHET_TRY(writer.writer, lane.destination().begin_range(shape_->output, range));
+  auto opened = lane.destination().begin_range(shape_->output, range);
+  if (!opened.ok()) return refused(lane, std::move(opened).error());
+  writer.writer = std::move(opened).value();
   writers_.push_back(std::move(writer));
   return ok_status();
+}
+
+// The error of a destination, which knows neither its own name nor, always, the table.
+Error RangeFeed::refused(const Lane& lane, Error error) const {
+  if (error.find("table").empty()) error.add("table", to_string(table_));
+  error.add("destination", lane.name());
+  return error;
 }
 
 Status RangeFeed::parse(std::string_view lines) {
@@ -49,15 +58,20 @@ Status RangeFeed::write(std::string_view lines) {
       std::any_of(writers_.begin(), writers_.end(), [](const Writer& w) { return !w.is_raw; });
   if (needs_rows) FRESHET_TRY(parse(lines));
   for (Writer& writer : writers_) {
-    FRESHET_TRY(writer.is_raw ? writer.writer->raw_rows(lines) : writer.writer->rows(rows_));
+    Status status = writer.is_raw ? writer.writer->raw_rows(lines) : writer.writer->rows(rows_);
+    if (!status.ok()) return refused(*writer.lane, std::move(status).error());
   }
   return ok_status();
 }
 
 Status RangeFeed::take(std::string_view lines) {
   Status status = write(lines);
-  has_failed_ = has_failed_ || !status.ok();
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    has_failed_ = true;
+    Error error = std::move(status).error();
+    if (error.find("table").empty()) error.add("table", to_string(table_));
+    return error;
+  }
   const auto rows = static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
   for (Writer& writer : writers_)
     writer.lane->count_copied(table_, rows, lines.size());
@@ -69,7 +83,7 @@ Status RangeFeed::finish() {
     Status status = writer.writer->finish();
     if (!status.ok()) {
       has_failed_ = true;
-      return status;
+      return refused(*writer.lane, std::move(status).error());
     }
   }
   return ok_status();

@@ -43,6 +43,7 @@ class RangeFeed {
   Status add(Lane& lane, const RangeId& range);
   Status parse(std::string_view lines);
   Status write(std::string_view lines);
+  Error refused(const Lane& lane, Error error) const;
 
   ShapePtr shape_;
   TableName table_;

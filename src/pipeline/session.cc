@@ -42,6 +42,13 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
   if (stop.stop_requested()) options_.transforms.cancel();
   stop_threads(status.ok());
   if (status.ok()) status = failure_.status();
+  if (!status.ok() && !stop.stop_requested()) {
+    FRESHET_TRY(const bool is_set_aside, set_aside_culprit(status.error()));
+    if (is_set_aside) {
+      wants_restart_ = true;
+      return ok_status();
+    }
+  }
   const bool is_cancelled = !status.ok() && status.error().kind() == ErrorKind::cancelled;
   return is_cancelled && stop.stop_requested() ? ok_status() : status;
 }
@@ -52,7 +59,7 @@ Status Session::watch(const std::stop_token& stop, const Until& until) {
     FRESHET_TRY(failure_.status());
     set_urgency(until);
     FRESHET_TRY(const bool is_done, has_reached(until));
-    if (is_done) return ok_status();
+    if (is_done) return check_all_arrived();
     const auto now = Clock::now();
     if (now - last_renewal_ >= kRenewInterval) {
       FRESHET_TRY(options_.state.renew(options_.lease));
@@ -60,6 +67,7 @@ Status Session::watch(const std::stop_token& stop, const Until& until) {
     }
     if (now - last_look_ >= kLookInterval) {
       FRESHET_TRY(look_after_source());
+      if (wants_restart_) return ok_status();
       last_look_ = now;
     }
   }
@@ -93,66 +101,11 @@ Result<bool> Session::has_reached(const Until& until) {
                      [&](const auto& lane) { return has_passed(lane->durable(), target); });
 }
 
-// A publication that is gone is a mere warning to some servers, and a slot can be dropped or moved
-// while we read from another: look now and then whether all is what it was.
-Status Session::look_after_source() {
-  if (!sql_) {
-    auto opened = pg::Connection::open(connect_options("control"));
-    if (!opened.ok()) return ok_status();  // The reader sees to a source that is away.
-    sql_ = std::move(opened).value();
-  }
-  for (const std::string& name : publication_names()) {
-    const auto exists = source::has_publication(*sql_, name);
-    if (!exists.ok()) {
-      sql_.reset();
-      return ok_status();
-    }
-    if (!*exists) {
-      return Error{ErrorKind::gap,
-                   "the publication was dropped or renamed; its changes are no longer sent"}
-          .with("publication", name);
-    }
-  }
-  return look_at_tables();
-}
-
-Status Session::look_at_tables() {
-  std::vector<TableName> names;
-  for (const auto& [name, plan] : plans_)
-    names.push_back(name);
-  auto now = source::look_at_tables(*sql_, names, publication_names());
-  if (!now.ok()) {
-    sql_.reset();
-    return ok_status();
-  }
-  for (std::size_t i = 0; i < watched_.size(); ++i) {
-    const auto news = source::compare(watched_[i], (*now)[i]);
-    if (!news) continue;
-    const std::string& definition = (*now)[i].definition;
-    const bool is_redefined = definition != watched_[i].definition;
-    FRESHET_TRY(answer(names[i], *news, is_redefined ? definition : std::string{}));
-  }
-  watched_ = std::move(now).value();
-  return ok_status();
-}
-
-Status Session::answer(const TableName& table,
-                       const source::TableNews& news,
-                       std::string_view new_definition) {
-  using Kind = source::TableNews::Kind;
-  switch (news.kind) {
-    case Kind::gone:
-    case Kind::unpublished:
-      return Error{ErrorKind::gap, news.what}.with("table", to_string(table));
-    case Kind::kept_rows:
-      log_warn(news.what + "; the destinations keep them", {{"table", to_string(table)}});
-      return ok_status();
-    case Kind::changed:
-      for (const auto& lane : lanes_)
-        FRESHET_TRY(lane->begin_copy_again(table, news.what, new_definition));
-      return ok_status();
-  }
-  return ok_status();
+// A sync that went as far as it could, but left tables out, is no success.
+Status Session::check_all_arrived() const {
+  if (options_.set_aside.empty()) return ok_status();
+  return Error{ErrorKind::data,
+               "a table was left out: " + options_.set_aside.begin()->second.reason};
 }
 
 void Session::stop_threads(bool is_clean) {

@@ -17,6 +17,7 @@
 #include "pipeline/lane.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/reader.h"
+#include "pipeline/set_aside.h"
 #include "pipeline/spill_file.h"
 #include "pipeline/transform_set.h"
 #include "source/slot.h"
@@ -32,6 +33,7 @@ class Session {
     StateStore& state;
     const Lease& lease;
     TransformSet& transforms;
+    SetAsideTables& set_aside;  ///< Outlives the session.
     std::string spill_directory;
   };
 
@@ -40,6 +42,9 @@ class Session {
 
   Status run(const std::stop_token& stop, const Until& until);
   void add_stats(PipelineStats& stats) const;
+
+  /// True if run() ended well in order to begin again: with other tables.
+  bool wants_restart() const { return wants_restart_; }
 
   /// True once changes were being streamed: what fails afterwards is worth trying again.
   bool has_streamed() const { return has_streamed_.load(std::memory_order_acquire); }
@@ -58,7 +63,9 @@ class Session {
   Status check_source_settings();
   Status check_free_slot();
   Status load_tables();
+  Result<std::vector<TableConfig>> list_tables();
   Status check_table(const source::CatalogTable& table) const;
+  Status admit(const source::CatalogTable& table);
   Status plan_publications();
   Status open_destinations();
   Status check_destination_tables();
@@ -69,7 +76,9 @@ class Session {
   Status make_new_slot(const std::stop_token& stop);
   Status adopt(OpenDestination& opened, Position start);
   Status make_lanes();
+  const TableSchema* stored_schema(const TableName& table) const;
   Status set_routes(Lane& lane, const DestinationState& state);
+  Status record_left_out(Lane& lane, const DestinationState& state);
   Status choose_copies();
   Status resume_chunks(Lane& lane, const DestinationState& state, const TablePlan& plan);
   Status start_threads();
@@ -77,11 +86,24 @@ class Session {
   // Running (session.cc).
   Status watch(const std::stop_token& stop, const Until& until);
   Result<bool> has_reached(const Until& until);
+  Status check_all_arrived() const;
+
+  // What happens at the source without the stream telling (session_watch.cc).
   Status look_after_source();
+  Status look_at_publications();
   Status look_at_tables();
+  Status look_for_new_tables();
   Status answer(const TableName& table,
                 const source::TableNews& news,
                 std::string_view new_definition);
+  Status resync(const TableName& table, const std::string& reason, std::string_view definition);
+  void take_up_again(const TableName& table);
+
+  // Tables that must not stop the others (session_set_aside.cc).
+  bool has_run_before() const;
+  std::optional<TableName> table_of(const Error& error) const;
+  Status set_aside(const TableName& table, const Error& error);
+  Result<bool> set_aside_culprit(const Error& error);
   void set_urgency(const Until& until);
   bool is_all_streaming() const;
   void stop_threads(bool is_clean);
@@ -119,6 +141,7 @@ class Session {
   Clock::time_point last_look_{};
   Clock::time_point last_renewal_{};
   std::atomic<bool> has_streamed_{false};
+  bool wants_restart_ = false;
   mutable std::mutex activity_mutex_;
   std::string activity_;  // guarded by activity_mutex_
 };

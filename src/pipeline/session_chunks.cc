@@ -46,10 +46,9 @@ Status Session::resume_chunks(Lane& lane, const DestinationState& state, const T
   FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
   const auto codec = SortKeyCodec::of(*shape->projected);
   const std::uint32_t heap = plan.catalog.heaps.front().relfilenode;
-  const auto known = std::find_if(stored_.schemas.begin(), stored_.schemas.end(),
-                                  [&](const TableSchema& schema) { return schema.name == name; });
+  const TableSchema* const known = stored_schema(name);
   const bool is_same =
-      codec && known != stored_.schemas.end() && is_same_shape(*known, *shape->output) &&
+      codec && known != nullptr && is_same_shape(*known, *shape->output) &&
       std::all_of(chunks.begin(), chunks.end(), [&](const CopiedChunk* chunk) {
         return chunk->relfilenode == heap && chunk->bounds.columns == codec->columns();
       });

@@ -25,6 +25,15 @@ Error bad_table(const TableName& name, std::string what) {
   return Error{ErrorKind::setting, std::move(what)}.with("table", to_string(name));
 }
 
+// What does not fit is for somebody to set right before anything is begun.
+Error as_setting(Error error) {
+  if (error.kind() != ErrorKind::schema) return error;
+  Error setting{ErrorKind::setting, error.message()};
+  for (const auto& [key, value] : error.context())
+    setting.add(key, value);
+  return std::move(setting).sqlstate(error.sqlstate()).fix(error.fix());
+}
+
 // A column list without the key's columns keeps them: rows could not be addressed without.
 void warn_of_kept_columns(const TablePlan& plan) {
   const std::vector<std::string>& listed = plan.config.columns;
@@ -70,8 +79,7 @@ Status Session::check_source_settings() {
 
 // Asked before anything is created; the slot's creation has the last word.
 Status Session::check_free_slot() {
-  const bool is_new = !stored_.slot || stored_.slot->consistent_point == kNoLsn;
-  if (!is_new) return ok_status();
+  if (has_run_before()) return ok_status();
   FRESHET_TRY(const pg::Rows rows,
               sql_->query("SELECT count(*), current_setting('max_replication_slots')::int "
                           "FROM pg_catalog.pg_replication_slots"));
@@ -83,29 +91,43 @@ Status Session::check_free_slot() {
           "active), or raise max_replication_slots and restart the server");
 }
 
-Status Session::load_tables() {
-  const PipelineConfig& config = options_.config;
-  std::vector<TableConfig> tables = config.source.tables;
-  if (tables.empty()) {
-    if (config.source.publications.empty()) {
-      return Error{ErrorKind::config, "no tables to stream"}.fix(
-          "list them under source.tables, or name a publication");
-    }
-    FRESHET_TRY(const std::vector<TableName> names,
-                source::list_published_tables(*sql_, config.source.publications));
-    for (const TableName& name : names)
-      tables.push_back({.name = name, .columns = {}, .where = {}});
+Result<std::vector<TableConfig>> Session::list_tables() {
+  const SourceConfig& source = options_.config.source;
+  if (!source.tables.empty()) return source.tables;
+  if (source.publications.empty()) {
+    return Error{ErrorKind::config, "no tables to stream"}.fix(
+        "list them under source.tables, or name a publication");
   }
+  FRESHET_TRY(const std::vector<TableName> names,
+              source::list_published_tables(*sql_, source.publications));
+  std::vector<TableConfig> tables;
+  for (const TableName& name : names)
+    tables.push_back({.name = name, .columns = {}, .where = {}});
+  return tables;
+}
+
+Status Session::load_tables() {
+  FRESHET_TRY(std::vector<TableConfig> tables, list_tables());
   for (TableConfig& table : tables) {
     TablePlan plan;
     FRESHET_TRY(plan.catalog, source::load_table(*sql_, table.name));
-    FRESHET_TRY(check_table(plan.catalog));
+    FRESHET_TRY(admit(plan.catalog));
     plan.transforms = options_.transforms.of(table.name);
     plan.config = std::move(table);
     const TableName name = plan.config.name;
     plans_.emplace(name, std::move(plan));
   }
   return ok_status();
+}
+
+// Once there is a pipeline that others depend on, a table that may not be read is set aside.
+Status Session::admit(const source::CatalogTable& table) {
+  Status checked = check_table(table);
+  if (checked.ok() || checked.error().kind() != ErrorKind::permission || !has_run_before())
+    return checked;
+  const std::string& first = options_.config.destinations.front().name;
+  if (options_.set_aside.contains({first, table.schema.name})) return ok_status();
+  return set_aside(table.schema.name, checked.error());
 }
 
 Status Session::check_table(const source::CatalogTable& table) const {
@@ -141,19 +163,22 @@ Status Session::plan_publications() {
   const std::vector<std::string> names = publication_names();
   const bool is_ours = options_.config.source.publications.empty();
   FRESHET_TRY(const bool exists, source::has_publication(*sql_, names.front()));
+  const source::PublicationRequest request{
+      .name = names.front(),
+      .tables = tables,
+      .publishes_via_root = options_.config.source.publishes_via_root};
   std::vector<source::TablePublication> left_to_us;
   if (!exists && is_ours) {
-    if (stored_.slot && stored_.slot->consistent_point != kNoLsn) {
+    if (has_run_before()) {
       return Error{ErrorKind::gap, "the publication was dropped while changes were being streamed"}
           .with("publication", names.front());
     }
-    FRESHET_TRY(new_publication_,
-                source::plan_publication(
-                    *sql_, {.name = names.front(),
-                            .tables = tables,
-                            .publishes_via_root = options_.config.source.publishes_via_root}));
+    FRESHET_TRY(new_publication_, source::plan_publication(*sql_, request));
     left_to_us = new_publication_->tables;
   } else {
+    if (stored_.publication == names.front()) {
+      FRESHET_TRY(source::update_publication(*sql_, request));
+    }
     FRESHET_TRY(const source::PublicationCheck check,
                 source::check_publications(*sql_, names, tables));
     for (const std::string& warning : check.warnings)
@@ -198,12 +223,13 @@ Status Session::open_destinations() {
 // Of a pipeline that is new. One that ran before may find a definition here that its stream has yet
 // to bring.
 Status Session::check_destination_tables() {
-  if (stored_.slot && stored_.slot->consistent_point != kNoLsn) return ok_status();
+  if (has_run_before()) return ok_status();
   for (const auto& [name, plan] : plans_) {
     FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
     for (OpenDestination& opened : destinations_) {
       Status status = opened.destination->check_table(shape->output);
-      if (!status.ok()) return std::move(status).error().with("destination", opened.name);
+      if (!status.ok())
+        return as_setting(std::move(status).error().with("destination", opened.name));
     }
   }
   return ok_status();
@@ -215,7 +241,7 @@ std::optional<SlotIdentity> Session::known_slot() const {
     if (opened.state.slot && opened.state.slot->consistent_point != kNoLsn)
       return opened.state.slot;
   }
-  if (stored_.slot && stored_.slot->consistent_point != kNoLsn) return stored_.slot;
+  if (has_run_before()) return stored_.slot;
   return {};
 }
 
@@ -358,16 +384,27 @@ Status Session::make_lanes() {
   return ok_status();
 }
 
+// What the table looked like when an earlier run last followed it; null if none did.
+const TableSchema* Session::stored_schema(const TableName& table) const {
+  const auto found = std::find_if(stored_.schemas.begin(), stored_.schemas.end(),
+                                  [&](const TableSchema& known) { return known.name == table; });
+  return found == stored_.schemas.end() ? nullptr : &*found;
+}
+
 Status Session::set_routes(Lane& lane, const DestinationState& state) {
   for (const auto& [name, plan] : plans_) {
     const auto record = std::find_if(state.tables.begin(), state.tables.end(),
                                      [&](const TableRecord& table) { return table.name == name; });
-    const auto schema = std::find_if(stored_.schemas.begin(), stored_.schemas.end(),
-                                     [&](const TableSchema& known) { return known.name == name; });
-    const bool is_known = schema != stored_.schemas.end();
+    if (options_.set_aside.contains({lane.name(), name})) {
+      lane.count_copied(name, 0, 0);
+      lane.router().add_set_aside(name, TablePhase::errored);
+      continue;
+    }
+    const TableSchema* const schema = stored_schema(name);
     // What was done to it while nobody looked: its rows must be read again.
-    const bool is_other = is_known && (schema->relation != plan.catalog.schema.relation ||
-                                       source::was_rewritten(*schema, plan.catalog.schema));
+    const bool is_other =
+        schema != nullptr && (schema->relation != plan.catalog.schema.relation ||
+                              source::was_rewritten(*schema, plan.catalog.schema));
     const bool is_streaming =
         !is_other && record != state.tables.end() && record->phase == TablePhase::streaming;
     if (is_other) log_warn("the table was made anew or rewritten", {{"table", to_string(name)}});
@@ -378,14 +415,36 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
       continue;
     }
     lane.router().add_streaming(name);
-    if (is_known) {
+    if (schema != nullptr) {
       lane.set_current(std::make_shared<const TableSchema>(*schema));
       continue;
     }
     FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
     lane.set_current(shape->output);
   }
-  return ok_status();
+  return record_left_out(lane, state);
+}
+
+// The destination must know which tables it does not follow before a change of theirs is skipped:
+// those set aside, and those that left the pipeline, should they come back one day.
+Status Session::record_left_out(Lane& lane, const DestinationState& state) {
+  std::vector<PhaseChange> phases;
+  for (const TableName& table : lane.router().tables_in(TablePhase::errored))
+    phases.push_back({table, TablePhase::errored});
+  for (const TableRecord& record : state.tables) {
+    if (plans_.contains(record.name) || record.phase == TablePhase::paused) continue;
+    log_warn("a table is not in the pipeline any more; the destination keeps what it has of it",
+             {{"destination", lane.name()}, {"table", to_string(record.name)}});
+    phases.push_back({record.name, TablePhase::paused});
+    FRESHET_TRY(options_.state.store_table(options_.lease, {.destination = lane.name(),
+                                                            .table = record.name,
+                                                            .phase = TablePhase::paused,
+                                                            .reason = "not in the pipeline"}));
+  }
+  if (phases.empty()) return ok_status();
+  auto written = lane.destination().write(
+      Group{.runs = {}, .phases = phases, .upto = *state.position}, Durability::required);
+  return written.ok() ? ok_status() : Status{std::move(written).error()};
 }
 
 Status Session::start_threads() {

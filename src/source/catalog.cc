@@ -56,14 +56,19 @@ Status load_definition(pg::Connection& connection, TableSchema& schema) {
   const std::array<Parameter, 1> parameters{oid};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlDefinition, parameters));
   schema.definition = rows.string(0, 0);
-  schema.files = rows.string(0, 1);
   return {};
 }
 
-Status load_heaps(pg::Connection& connection, CatalogTable& table) {
-  const std::string oid = std::to_string(to_integer(table.schema.relation));
+struct HeapList {
+  std::vector<Heap> heaps;
+  double rows_estimated = 0;
+};
+
+Result<HeapList> load_heaps(pg::Connection& connection, Oid relation) {
+  const std::string oid = std::to_string(to_integer(relation));
   const std::array<Parameter, 1> parameters{oid};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlHeaps, parameters));
+  HeapList table;
   for (int row = 0; row < rows.rows(); ++row) {
     table.heaps.push_back({.relation = oid_of(rows, row, 0),
                            .name = {rows.string(row, 1), rows.string(row, 2)},
@@ -75,7 +80,18 @@ Status load_heaps(pg::Connection& connection, CatalogTable& table) {
     std::from_chars(estimate.data(), estimate.data() + estimate.size(), tuples);
     table.rows_estimated += tuples;
   }
-  return {};
+  return table;
+}
+
+// "oid:relfilenode" of each heap.
+std::string files_of(const std::vector<Heap>& heaps) {
+  std::string files;
+  for (const Heap& heap : heaps) {
+    if (heap.relfilenode == 0) continue;
+    files += (files.empty() ? "" : " ") + std::to_string(to_integer(heap.relation)) + ":" +
+             std::to_string(heap.relfilenode);
+  }
+  return files;
 }
 
 Status load_children(pg::Connection& connection, CatalogTable& table) {
@@ -88,7 +104,7 @@ Status load_children(pg::Connection& connection, CatalogTable& table) {
   return {};
 }
 
-// "oid:relfilenode" of each heap.
+// The reverse of files_of().
 std::vector<std::pair<std::string_view, std::string_view>> split_files(std::string_view files) {
   std::vector<std::pair<std::string_view, std::string_view>> found;
   while (!files.empty()) {
@@ -148,6 +164,36 @@ void take_over(Column& column, const Column& known) {
   if (column.type != known.type) return;
   column.is_byte_comparable = known.is_byte_comparable;
   if (column.type_sql.empty()) column.type_sql = known.type_sql;
+}
+
+// Of a definition: the oid of the primary key, as definition.sql writes it.
+std::string_view primary_key_of(std::string_view definition) {
+  return definition.substr(std::min(definition.find(' '), definition.size()));
+}
+
+/// The primary key as of the stream, which the catalogue may be ahead of. Under the standard
+/// identity the stream flags its columns. Else only the catalogue tells, and is believed where the
+/// key is the one known before: rows that come before another was made may break it.
+void settle_primary_key(TableSchema& schema, const TableSchema* previous) {
+  constexpr std::string_view kUnknownKey = " ?";
+  if (schema.identity == ReplicaIdentity::standard) {
+    const bool is_current = std::all_of(
+        schema.columns.begin(), schema.columns.end(),
+        [](const Column& column) { return column.is_identity == (column.primary_key_place > 0); });
+    if (is_current) return;
+    std::int16_t place = 0;
+    for (Column& column : schema.columns) {
+      if (column.is_identity) ++place;
+      column.primary_key_place = column.is_identity ? place : std::int16_t{0};
+    }
+  } else {
+    if (previous == nullptr || previous->definition.empty()) return;
+    if (primary_key_of(schema.definition) == primary_key_of(previous->definition)) return;
+    for (Column& column : schema.columns)
+      column.primary_key_place = 0;
+  }
+  schema.definition.resize(schema.definition.size() - primary_key_of(schema.definition).size());
+  schema.definition += kUnknownKey;
 }
 
 bool is_renamed_since(const std::vector<CatalogColumn>& columns,
@@ -254,7 +300,10 @@ Result<CatalogTable> load_table(pg::Connection& connection, const TableName& nam
       table.schema.columns.push_back(std::move(column.column));
     }
   }
-  FRESHET_TRY(load_heaps(connection, table));
+  FRESHET_TRY(HeapList heaps, load_heaps(connection, table.schema.relation));
+  table.rows_estimated = heaps.rows_estimated;
+  table.heaps = std::move(heaps.heaps);
+  table.schema.files = files_of(table.heaps);
   FRESHET_TRY(load_children(connection, table));
   FRESHET_TRY(load_definition(connection, table.schema));
   return table;
@@ -295,9 +344,14 @@ Result<SchemaPtr> enrich(pg::Connection& connection,
   FRESHET_TRY(const auto columns, load_columns(connection, schema->relation));
   FRESHET_TRY(fill_types(connection, *schema));
   FRESHET_TRY(load_definition(connection, *schema));
+  FRESHET_TRY(const HeapList heaps, load_heaps(connection, schema->relation));
+  schema->files = files_of(heaps.heaps);
   for (Column& column : schema->columns)
     column.is_builtin_type = to_integer(column.type) < 16384;
-  if (take_known(*schema, previous.get(), columns)) return SchemaPtr{std::move(schema)};
+  if (take_known(*schema, previous.get(), columns)) {
+    settle_primary_key(*schema, previous.get());
+    return SchemaPtr{std::move(schema)};
+  }
   for (std::size_t place = 0; place < schema->columns.size(); ++place) {
     Column& column = schema->columns[place];
     const auto found = std::find_if(
@@ -310,6 +364,7 @@ Result<SchemaPtr> enrich(pg::Connection& connection,
       if (known != nullptr) take_over(column, *known);
     }
   }
+  settle_primary_key(*schema, previous.get());
   return SchemaPtr{std::move(schema)};
 }
 

@@ -16,6 +16,7 @@ namespace freshet::source {
 namespace {
 
 constexpr int kColumnListsSince = 150'000;
+constexpr int kGeneratedColumnsSince = 180'000;
 using Parameter = std::optional<std::string_view>;
 
 /// One table's part of CREATE PUBLICATION, and what stays with us.
@@ -48,16 +49,39 @@ Status check_publishable(const CatalogTable& table) {
   return {};
 }
 
-Result<std::vector<TableName>> missing_identity(pg::Connection& connection,
-                                                const CatalogTable& table) {
+Result<std::vector<TableName>> list_members(pg::Connection& connection,
+                                            std::string_view sql,
+                                            const CatalogTable& table) {
   const std::string oid = std::to_string(to_integer(table.schema.relation));
   const std::array<Parameter, 1> parameters{oid};
-  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlMissingIdentity, parameters));
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql, parameters));
   std::vector<TableName> names;
   for (int row = 0; row < rows.rows(); ++row) {
     names.push_back({rows.string(row, 0), rows.string(row, 1)});
   }
   return names;
+}
+
+Result<std::vector<TableName>> missing_identity(pg::Connection& connection,
+                                                const CatalogTable& table) {
+  return list_members(connection, sql::kSqlMissingIdentity, table);
+}
+
+/// Since 18 the server refuses updates and deletes of those, unless the publication has the
+/// generated columns as well.
+Result<std::vector<TableName>> generated_identity(pg::Connection& connection,
+                                                  const CatalogTable& table) {
+  if (connection.server_version() < kGeneratedColumnsSince) return std::vector<TableName>{};
+  return list_members(connection, sql::kSqlGeneratedIdentity, table);
+}
+
+Error has_generated_identity(const TableName& name) {
+  return Error{ErrorKind::setting,
+               "the replica identity has a generated column: once published, every UPDATE and "
+               "DELETE of the table would fail at the source"}
+      .with("table", to_string(name))
+      .fix("ALTER TABLE " + quote_identifier(name) +
+           " REPLICA IDENTITY DEFAULT (or USING INDEX one without it)");
 }
 
 Error lacks_identity(const TableName& name) {
@@ -90,6 +114,8 @@ Result<PlannedTable> plan_table(pg::Connection& connection,
   FRESHET_TRY([[maybe_unused]] const TableSchema selected, select_columns(table, config.columns));
   FRESHET_TRY(const auto without, missing_identity(connection, table));
   if (!without.empty() && !request.allows_missing_identity) return lacks_identity(without.front());
+  FRESHET_TRY(const auto generated, generated_identity(connection, table));
+  if (!generated.empty()) return has_generated_identity(generated.front());
 
   PlannedTable planned;
   planned.sql = only(table);
@@ -264,6 +290,14 @@ void add_warnings(const pg::Rows& rows, std::vector<std::string>& warnings) {
   }
 }
 
+Status execute_as_owner(pg::Connection& connection, const std::string& sql) {
+  Status done = connection.execute(sql);
+  if (done.ok() || done.error().sqlstate() != pg::sqlstate::kInsufficientPrivilege) return done;
+  return Error{ErrorKind::permission, done.error().message()}
+      .sqlstate(done.error().sqlstate())
+      .fix("let a role that owns the tables and may create in the database run: " + sql);
+}
+
 }  // namespace
 
 Result<PublicationPlan> plan_publication(pg::Connection& connection,
@@ -272,26 +306,45 @@ Result<PublicationPlan> plan_publication(pg::Connection& connection,
     return Error{ErrorKind::config, "no table is named for the publication to be created"}.fix(
         "name tables under source.tables, or an existing publication");
   }
-  PublicationPlan plan{.name = request.name, .sql = {}, .tables = {}};
+  PublicationPlan plan{.name = request.name, .sql = {}, .tables_sql = {}, .tables = {}};
   for (const TableConfig& config : request.tables) {
     FRESHET_TRY(PlannedTable table, plan_table(connection, request, config));
-    plan.sql += (plan.sql.empty() ? "" : ", ") + table.sql;
+    plan.tables_sql += (plan.tables_sql.empty() ? "" : ", ") + table.sql;
     plan.tables.push_back(std::move(table.publication));
   }
-  plan.sql = "CREATE PUBLICATION " + quote_identifier(request.name) + " FOR TABLE " + plan.sql +
+  plan.sql = "CREATE PUBLICATION " + quote_identifier(request.name) + " FOR TABLE " +
+             plan.tables_sql +
              " WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = " +
              (request.publishes_via_root ? "true)" : "false)");
   return plan;
 }
 
 Status create_publication(pg::Connection& connection, const PublicationPlan& plan) {
-  Status created = connection.execute(plan.sql);
-  if (created.ok() || created.error().sqlstate() != pg::sqlstate::kInsufficientPrivilege) {
-    return created;
+  return execute_as_owner(connection, plan.sql);
+}
+
+Status update_publication(pg::Connection& connection, const PublicationRequest& request) {
+  const std::array<Parameter, 1> parameters{request.name};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlPublicationMembers, parameters));
+  std::set<TableName> surplus;
+  for (int row = 0; row < rows.rows(); ++row)
+    surplus.insert({rows.string(row, 0), rows.string(row, 1)});
+  std::vector<TableConfig> missing;
+  for (const TableConfig& table : request.tables) {
+    if (surplus.erase(table.name) == 0) missing.push_back(table);
   }
-  return Error{ErrorKind::permission, created.error().message()}
-      .sqlstate(created.error().sqlstate())
-      .fix("let a role that owns the tables and may create in the database run: " + plan.sql);
+  const std::string alter = "ALTER PUBLICATION " + quote_identifier(request.name);
+  if (!missing.empty()) {
+    PublicationRequest addition = request;
+    addition.tables = missing;
+    FRESHET_TRY(const PublicationPlan plan, plan_publication(connection, addition));
+    FRESHET_TRY(execute_as_owner(connection, alter + " ADD TABLE " + plan.tables_sql));
+  }
+  for (const TableName& table : surplus) {
+    FRESHET_TRY(
+        execute_as_owner(connection, alter + " DROP TABLE ONLY " + quote_identifier(table)));
+  }
+  return {};
 }
 
 Status drop_publication(pg::Connection& connection, const std::string& name) {

@@ -33,7 +33,8 @@ struct PublicationRequest {
 
 struct PublicationPlan {
   std::string name;
-  std::string sql;  ///< CREATE PUBLICATION ...
+  std::string sql;         ///< CREATE PUBLICATION ...
+  std::string tables_sql;  ///< The list in it.
   std::vector<TablePublication> tables;
 };
 
@@ -42,6 +43,9 @@ struct PublicationPlan {
 Result<PublicationPlan> plan_publication(pg::Connection& connection,
                                          const PublicationRequest& request);
 Status create_publication(pg::Connection& connection, const PublicationPlan& plan);
+/// Brings a publication that we made in step with the tables wanted: adds those it lacks, as
+/// plan_publication would, and takes out those no longer wanted. What it has of the others stays.
+Status update_publication(pg::Connection& connection, const PublicationRequest& request);
 /// One that is missing is no error.
 Status drop_publication(pg::Connection& connection, const std::string& name);
 Result<bool> has_publication(pg::Connection& connection, const std::string& name);

@@ -117,7 +117,10 @@ Result<RangeResult> copy_range(pg::Connection& connection,
                                const RangeRequest& request,
                                const ChunkSink& sink);
 
-/// True if `error` says that the table must be copied anew.
+/// True if `error` says that the table's rows were rewritten, so that it must be copied anew.
 bool is_rewritten(const Error& error);
+/// True if the table is not what it was when its copy was planned: is_rewritten(), or columns or
+/// the table itself are gone.
+bool is_changed_table(const Error& error);
 
 }  // namespace freshet::source

@@ -148,6 +148,11 @@ bool is_rewritten(const Error& error) {
   return error.kind() == ErrorKind::schema && error.find("reason") == "rewritten";
 }
 
+bool is_changed_table(const Error& error) {
+  return is_rewritten(error) || error.sqlstate() == pg::sqlstate::kUndefinedColumn ||
+         error.sqlstate() == pg::sqlstate::kUndefinedTable;
+}
+
 Result<RangeResult> copy_rows(pg::Connection& connection,
                               const CopyTable& table,
                               const Heap& heap,

@@ -34,25 +34,78 @@ std::map<std::uint32_t, WatchedHeap> read_heaps(std::string_view text) {
     heap.relfilenode = number_of(cut(entry, ':'));
     heap.was_attached = entry.find('a') != std::string_view::npos;
     heap.is_unanalysed = entry.find('t') != std::string_view::npos;
+    heap.is_unlogged = entry.find('u') != std::string_view::npos;
   }
   return heaps;
 }
 
-// A heap of another file than before: rewritten, or emptied.
-std::optional<std::string> changed_heaps(const WatchedTable& before, const WatchedTable& now) {
-  const bool is_partitioned = !now.heaps.contains(to_integer(now.relation));
+std::map<std::uint32_t, std::string> read_labels(std::string_view text) {
+  std::map<std::uint32_t, std::string> labels;
+  while (!text.empty()) {
+    std::string_view entry = cut(text, '\n');
+    const std::uint32_t oid = number_of(cut(entry, ':'));
+    labels[oid] = entry;
+  }
+  return labels;
+}
+
+bool is_partitioned(const WatchedTable& table) {
+  return !table.heaps.contains(to_integer(table.relation));
+}
+
+// A heap that came, that is of another file than before, or that is not logged.
+std::optional<TableNews> compare_heap(const WatchedTable& before,
+                                      const WatchedTable& now,
+                                      const WatchedHeap& then,
+                                      const WatchedHeap& heap) {
+  using Kind = TableNews::Kind;
+  if (then.relfilenode == heap.relfilenode) return {};
+  if (now.definition != before.definition) {
+    return TableNews{Kind::redefined, "its rows were rewritten"};
+  }
+  // A table's own TRUNCATE is streamed; a partition's is not where its root stands for it.
+  if (heap.is_unanalysed) {
+    if (is_partitioned(now)) return TableNews{Kind::missed, "a partition of it was truncated"};
+    return {};
+  }
+  // The server lets nobody make a table unlogged that is published by name.
+  if (now.is_published_by_name || is_partitioned(now)) return {};
+  return TableNews{Kind::suspect,
+                   "the table was rewritten: by VACUUM FULL or CLUSTER nothing is "
+                   "lost; if it was unlogged for a moment, copy it again"};
+}
+
+std::optional<TableNews> compare_heaps(const WatchedTable& before, const WatchedTable& now) {
+  using Kind = TableNews::Kind;
+  std::optional<TableNews> suspicion;
   for (const auto& [oid, heap] : now.heaps) {
     const auto then = before.heaps.find(oid);
     if (then == before.heaps.end()) {
-      if (heap.was_attached) return "a table became a partition of it";
+      if (heap.was_attached) return TableNews{Kind::missed, "a table became a partition of it"};
       continue;
     }
-    if (then->second.relfilenode == heap.relfilenode) continue;
-    if (now.definition != before.definition) return "its rows were rewritten";
-    // A table's own TRUNCATE is streamed; a partition's is not where its root stands for it.
-    if (is_partitioned && heap.is_unanalysed) return "a partition of it was truncated";
+    auto news = compare_heap(before, now, then->second, heap);
+    if (news && news->kind != Kind::suspect) return news;
+    if (news) suspicion = std::move(news);
   }
-  return {};
+  for (const auto& [oid, heap] : before.heaps) {
+    if (!now.heaps.contains(oid)) {
+      return TableNews{Kind::kept_rows, "a partition was dropped or detached with its rows"};
+    }
+  }
+  return suspicion;
+}
+
+bool is_unlogged(const WatchedTable& table) {
+  return std::any_of(table.heaps.begin(), table.heaps.end(),
+                     [](const auto& entry) { return entry.second.is_unlogged; });
+}
+
+bool is_label_renamed(const WatchedTable& before, const WatchedTable& now) {
+  return std::any_of(now.labels.begin(), now.labels.end(), [&](const auto& entry) {
+    const auto then = before.labels.find(entry.first);
+    return then != before.labels.end() && then->second != entry.second;
+  });
 }
 
 }  // namespace
@@ -76,11 +129,14 @@ Result<std::vector<WatchedTable>> look_at_tables(pg::Connection& connection,
     WatchedTable& table = watched.emplace_back();
     if (rows.is_null(row, 0)) continue;
     table.relation = Oid{static_cast<std::uint32_t>(rows.unsigned_integer(row, 0))};
-    table.is_published = rows.boolean(row, 1);
-    table.definition = rows.string(row, 2);
-    table.columns = rows.string(row, 3);
-    table.numbers = rows.string(row, 4);
-    if (!rows.is_null(row, 5)) table.heaps = read_heaps(rows.text(row, 5));
+    if (!rows.is_null(row, 1)) table.published = rows.string(row, 1);
+    table.is_published_by_name = rows.boolean(row, 2);
+    table.can_select = rows.boolean(row, 3);
+    table.definition = rows.string(row, 4);
+    table.columns = rows.string(row, 5);
+    table.numbers = rows.string(row, 6);
+    if (!rows.is_null(row, 7)) table.labels = read_labels(rows.text(row, 7));
+    if (!rows.is_null(row, 8)) table.heaps = read_heaps(rows.text(row, 8));
   }
   return watched;
 }
@@ -88,22 +144,26 @@ Result<std::vector<WatchedTable>> look_at_tables(pg::Connection& connection,
 std::optional<TableNews> compare(const WatchedTable& before, const WatchedTable& now) {
   using Kind = TableNews::Kind;
   if (now.relation == Oid{0}) return TableNews{Kind::gone, "the table was dropped or renamed"};
-  if (before.is_published && !now.is_published) {
+  // Before the next: no publication has an unlogged table.
+  if (is_unlogged(before) != is_unlogged(now)) {
+    return TableNews{Kind::missed, "it is or was unlogged, and nothing of it was sent meanwhile"};
+  }
+  if (!before.published.empty() && now.published.empty()) {
     return TableNews{Kind::unpublished, "the table is not in the publication any more"};
   }
   if (now.relation != before.relation) {
-    return TableNews{Kind::changed, "the table was dropped and made again"};
+    return TableNews{Kind::redefined, "the table was dropped and made again"};
+  }
+  if (!before.published.empty() && now.published != before.published) {
+    return TableNews{Kind::republished, "its publication was altered"};
   }
   if (now.columns == before.columns && now.numbers != before.numbers) {
-    return TableNews{Kind::changed, "a column was dropped and made again"};
+    return TableNews{Kind::redefined, "a column was dropped and made again"};
   }
-  if (auto what = changed_heaps(before, now)) return TableNews{Kind::changed, *std::move(what)};
-  for (const auto& [oid, heap] : before.heaps) {
-    if (!now.heaps.contains(oid)) {
-      return TableNews{Kind::kept_rows, "a partition was dropped or detached with its rows"};
-    }
+  if (is_label_renamed(before, now)) {
+    return TableNews{Kind::redefined, "a label of an enum was renamed"};
   }
-  return {};
+  return compare_heaps(before, now);
 }
 
 }  // namespace freshet::source

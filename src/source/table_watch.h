@@ -21,16 +21,20 @@ struct WatchedHeap {
   std::uint32_t relfilenode = 0;
   bool was_attached = false;   ///< Became a partition after it was made, so perhaps with rows.
   bool is_unanalysed = false;  ///< As a TRUNCATE leaves it.
+  bool is_unlogged = false;    ///< Nothing of it is in the WAL.
   friend bool operator==(const WatchedHeap&, const WatchedHeap&) = default;
 };
 
 struct WatchedTable {
-  Oid relation{0};  ///< 0: there is no table of that name.
-  bool is_published = false;
-  std::string definition;                      ///< Changes with the definition of any column.
-  std::string columns;                         ///< Their names and types in order.
-  std::string numbers;                         ///< Their attribute numbers.
-  std::map<std::uint32_t, WatchedHeap> heaps;  ///< By oid.
+  Oid relation{0};                    ///< 0: there is no table of that name.
+  std::string published;              ///< Changes with what is published of it; empty: nothing is.
+  bool is_published_by_name = false;  ///< Not by a publication of all tables, or of a schema.
+  bool can_select = false;            ///< Our role may read it.
+  std::string definition;             ///< Changes with the definition of any column.
+  std::string columns;                ///< Their names and types in order.
+  std::string numbers;                ///< Their attribute numbers.
+  std::map<std::uint32_t, std::string> labels;  ///< Of the columns' enums, by oid.
+  std::map<std::uint32_t, WatchedHeap> heaps;   ///< By oid.
 };
 
 /// In the order of `tables`.
@@ -43,8 +47,11 @@ struct TableNews {
   enum class Kind : std::uint8_t {
     gone,         ///< Dropped, renamed or moved: nothing more is sent under its name.
     unpublished,  ///< No publication has it any more.
-    changed,      ///< Rows came, went or got other values unsent: it must be copied again.
-    kept_rows,    ///< A partition with its rows went; the destination still has them.
+    republished,  ///< A publication was altered: more or less of it is sent from now on.
+    missed,       ///< Rows came, went or changed that were never sent, and never will be.
+    redefined,    ///< Its rows were rewritten under another definition.
+    kept_rows,    ///< A partition with its rows went; the destinations still have them.
+    suspect,      ///< Its file was written anew, perhaps without a loss.
   };
   Kind kind;
   std::string what;  ///< For people.

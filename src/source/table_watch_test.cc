@@ -11,10 +11,13 @@ using Kind = TableNews::Kind;
 
 WatchedTable plain_table() {
   return {.relation = Oid{500},
-          .is_published = true,
+          .published = "p1",
+          .is_published_by_name = true,
+          .can_select = true,
           .definition = "d1",
           .columns = "id:23:-1 v:23:-1",
           .numbers = "1 2",
+          .labels = {},
           .heaps = {{500, {.relfilenode = 900}}}};
 }
 
@@ -48,25 +51,55 @@ TEST(TableWatch, RewrittenRowsMustBeCopiedAgain) {
   WatchedTable rewritten = plain_table();
   rewritten.definition = "d2";
   rewritten.heaps[500].relfilenode = 950;
-  EXPECT_EQ(news(plain_table(), rewritten), Kind::changed);
+  EXPECT_EQ(news(plain_table(), rewritten), Kind::redefined);
 }
 
 TEST(TableWatch, SameNamesWithOtherNumbersAreOtherColumns) {
   WatchedTable again = plain_table();
   again.definition = "d2";
   again.numbers = "1 3";
-  EXPECT_EQ(news(plain_table(), again), Kind::changed);
+  EXPECT_EQ(news(plain_table(), again), Kind::redefined);
 }
 
 TEST(TableWatch, TablesThatGo) {
   EXPECT_EQ(news(plain_table(), WatchedTable{}), Kind::gone);
   WatchedTable unpublished = plain_table();
-  unpublished.is_published = false;
+  unpublished.published.clear();
   EXPECT_EQ(news(plain_table(), unpublished), Kind::unpublished);
   EXPECT_EQ(news(unpublished, plain_table()), std::nullopt) << "ours is made after the first look";
   WatchedTable made_again = plain_table();
   made_again.relation = Oid{600};
-  EXPECT_EQ(news(plain_table(), made_again), Kind::changed);
+  EXPECT_EQ(news(plain_table(), made_again), Kind::redefined);
+}
+
+TEST(TableWatch, APublicationThatWasAltered) {
+  WatchedTable fewer = plain_table();
+  fewer.published = "p2";
+  EXPECT_EQ(news(plain_table(), fewer), Kind::republished);
+}
+
+TEST(TableWatch, UnloggedTablesAreNotSent) {
+  WatchedTable unlogged = plain_table();
+  unlogged.heaps[500] = {.relfilenode = 950, .is_unlogged = true};
+  EXPECT_EQ(news(plain_table(), unlogged), Kind::missed);
+  WatchedTable logged = plain_table();
+  logged.heaps[500].relfilenode = 951;
+  EXPECT_EQ(news(unlogged, logged), Kind::missed);
+  logged.is_published_by_name = false;
+  EXPECT_EQ(news(plain_table(), logged), Kind::suspect);
+  logged.heaps[500].is_unanalysed = true;
+  EXPECT_EQ(news(plain_table(), logged), std::nullopt) << "truncated, which is streamed";
+}
+
+TEST(TableWatch, LabelsThatAreRenamedOrAdded) {
+  WatchedTable before = plain_table();
+  before.labels = {{700, "sad"}, {701, "happy"}};
+  WatchedTable more = before;
+  more.labels[702] = "angry";
+  EXPECT_EQ(news(before, more), std::nullopt);
+  WatchedTable renamed = before;
+  renamed.labels[700] = "unhappy";
+  EXPECT_EQ(news(before, renamed), Kind::redefined);
 }
 
 TEST(TableWatch, PartitionsThatComeAndGo) {
@@ -75,13 +108,13 @@ TEST(TableWatch, PartitionsThatComeAndGo) {
   EXPECT_EQ(news(partitioned_table(), empty), std::nullopt) << "made as a partition, it was empty";
   WatchedTable attached = partitioned_table();
   attached.heaps[503] = {.relfilenode = 903, .was_attached = true};
-  EXPECT_EQ(news(partitioned_table(), attached), Kind::changed);
+  EXPECT_EQ(news(partitioned_table(), attached), Kind::missed);
   WatchedTable fewer = partitioned_table();
   fewer.heaps.erase(502);
   EXPECT_EQ(news(partitioned_table(), fewer), Kind::kept_rows);
   WatchedTable truncated = partitioned_table();
   truncated.heaps[502] = {.relfilenode = 950, .is_unanalysed = true};
-  EXPECT_EQ(news(partitioned_table(), truncated), Kind::changed);
+  EXPECT_EQ(news(partitioned_table(), truncated), Kind::missed);
 }
 
 TEST(WasRewritten, OnlyWhereFilesAndDefinitionChanged) {

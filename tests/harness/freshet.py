@@ -8,7 +8,7 @@ import psycopg
 
 from harness.database import Database
 from harness.engine import EngineProcess, to_yaml
-from harness.environment import CANARY, url_of
+from harness.environment import CANARY, drop_database, url_of
 from harness.lsn import format_lsn, parse_lsn
 from harness.scenario import Table
 from harness.waiting import wait_until
@@ -88,6 +88,10 @@ class FreshetSystem:
             _set(config, path, value)
         return config
 
+    def change_tables(self, tables: list[Table]) -> None:
+        """For the next start."""
+        self._tables = tables
+
     def start(self, source_port: int = 0, destination_port: int = 0) -> None:
         self.kill()
         ports = (source_port or self.source.server.port, destination_port or self.target.server.port)
@@ -156,6 +160,22 @@ class FreshetSystem:
 
     def close(self) -> None:
         self.kill()
+
+    def retire(self) -> None:
+        """Ends the engine and removes what it left at the source, and the destination database."""
+        self.close()
+        self.source.query(
+            "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+            " WHERE slot_name = %s AND active",
+            [self.slot],
+        )
+        drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+        idle = "SELECT NOT active FROM pg_replication_slots WHERE slot_name = %s"
+        wait_until(lambda: self.source.value(idle, [self.slot]) is not False, "idle slot")
+        self.source.query(f"{drop} WHERE slot_name = %s", [self.slot])
+        self.source.query(f'DROP PUBLICATION IF EXISTS "{self.slot}"')
+        self.target.close()
+        drop_database(self.target.server, self.target.name)
 
     def log_text(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -15,6 +15,7 @@ import psycopg
 from servers.accounts import make_server_dir, server_account
 from servers.binaries import find_client, find_postgres
 from servers.ports import free_port
+from servers.processes import children_of, is_alive
 from servers.template import SUPERUSER, copy_template
 
 START_SECONDS_MAX = 60
@@ -127,7 +128,7 @@ class Postgres:
         """Kills the server and all its processes with SIGKILL; `start()` then recovers."""
         if self._process is None:
             return
-        children = _children(self._process.pid)
+        children = children_of(self._process.pid)
         self._process.kill()
         self._process.wait()
         for pid in children:
@@ -135,7 +136,7 @@ class Postgres:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        _wait_until(lambda: not any(_is_alive(pid) for pid in children), STOP_SECONDS_MAX)
+        _wait_until(lambda: not any(is_alive(pid) for pid in children), STOP_SECONDS_MAX)
         self._process = None
 
     def close(self) -> None:
@@ -263,19 +264,6 @@ def _wait_until(condition, seconds: float) -> bool:
             return False
         time.sleep(0.01)
     return True
-
-
-def _children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(word) for word in text.split()]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def _close_weakly(reference: "weakref.ref[Postgres]") -> None:

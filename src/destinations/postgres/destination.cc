@@ -4,15 +4,19 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+
 #include "base/log.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/postgres/config.h"
 #include "destinations/postgres/evolve.h"
+#include "destinations/postgres/names.h"
 #include "destinations/postgres/progress.h"
 #include "destinations/postgres/schema.h"
 #include "destinations/postgres/sql.h"
 #include "destinations/postgres/vector_type.h"
+#include "pg/sqlstate.h"
 
 namespace freshet::postgres {
 namespace {
@@ -67,6 +71,7 @@ Traits PostgresDestination::traits() const {
 }
 
 Result<DestinationState> PostgresDestination::open(const Lease& lease) {
+  probe_.reset();
   writer_.reset();
   session_.reset();
   targets_.clear();
@@ -157,14 +162,14 @@ Status PostgresDestination::in_transaction(Work&& work) {
 }
 
 Status PostgresDestination::check_table(const SchemaPtr& schema) {
-  std::unique_ptr<pg::Connection> probe;  // before open(), when nothing of ours need be there
-  if (!session_) {
-    FRESHET_TRY(probe, pg::Connection::open({.url = config_.url,
-                                             .application_name = "freshet check",
-                                             .interrupter = nullptr}));
+  if (!session_ && !probe_) {
+    FRESHET_TRY(auto probe, pg::Connection::open({.url = config_.url,
+                                                  .application_name = "freshet check",
+                                                  .interrupter = nullptr}));
     FRESHET_TRY(check_set_up(*probe));
+    probe_ = std::move(probe);
   }
-  pg::Connection& connection = probe ? *probe : session_->connection();
+  pg::Connection& connection = session_ ? session_->connection() : *probe_;
   const auto check = [&]() -> Status {
     FRESHET_TRY(const auto found, find_table(connection, schema->name));
     if (!found) return check_types(connection, *schema);
@@ -175,7 +180,10 @@ Status PostgresDestination::check_table(const SchemaPtr& schema) {
   // Rolled back: whether pgvector can be created is only known by creating it.
   FRESHET_TRY(connection.execute("BEGIN"));
   Status checked = check();
-  if (!connection.execute("ROLLBACK").ok() && !probe) is_broken_ = true;
+  if (!connection.execute("ROLLBACK").ok()) {
+    probe_.reset();
+    is_broken_ = true;
+  }
   return checked;
 }
 
@@ -279,6 +287,28 @@ Status PostgresDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
   return evolved;
 }
 
+Result<bool> PostgresDestination::relax(const Group& group, const Error& error) {
+  if (error.sqlstate() != pg::sqlstate::kNotNullViolation) return false;
+  const TableName table{std::string{error.find("schema")}, std::string{error.find("table")}};
+  for (const Run& run : group.runs) {
+    if (!run.schema || run.schema->name != table) continue;
+    const int place = run.schema->find(error.find("column"));
+    if (place < 0) return false;
+    const Column& column = run.schema->columns[static_cast<std::size_t>(place)];
+    const bool is_key = run.schema->has_key() && column.is_identity;
+    if (is_key || column.primary_key_place > 0) continue;
+    log_warn("NULL is allowed at the destination now, as the source has one",
+             {{"table", to_string(table)}, {"column", column.name}});
+    FRESHET_TRY(in_transaction([&] {
+      return session_->connection().execute(
+          fmt::format("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", quote_identifier(table),
+                      quote_identifier(column.name)));
+    }));
+    return true;
+  }
+  return false;
+}
+
 Status PostgresDestination::close(std::chrono::steady_clock::time_point /*deadline*/) {
   // Nothing here waits: running statements are broken off, and what was not committed goes with
   // its connection.
@@ -289,6 +319,7 @@ Status PostgresDestination::close(std::chrono::steady_clock::time_point /*deadli
     if (pool_) pool_->close();
     pool_.reset();
   }
+  probe_.reset();
   writer_.reset();
   session_.reset();
   targets_.clear();

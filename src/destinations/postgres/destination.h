@@ -56,15 +56,20 @@ class PostgresDestination final : public Destination {
   Status send_start(const Group& group);
   Status send_end(const Group& group, bool is_proof);
   Status send_advance(Position to, SourceTime committed_at);
+  void begin_record(const TableName& table);
   Status send_chunks(const Group& group);
   Status send_phases(const Group& group);
   Status send_notify(Position upto);
   /// Undoes a failed attempt; the transaction as it was before it.
   Status undo();
+  /// Takes NOT NULL off the column that refused a NULL, if the source may have one there. False: it
+  /// may not.
+  Result<bool> relax(const Group& group, const Error& error);
   Position settle(const Group& group, bool is_proof);
 
   const DestinationConfig config_;
   Lease lease_;
+  std::unique_ptr<pg::Connection> probe_;  // before open(), when nothing of ours need be there
   std::unique_ptr<Session> session_;
   std::unique_ptr<GroupWriter> writer_;
   std::unique_ptr<IndexBuilder> builder_;

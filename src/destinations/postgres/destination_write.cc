@@ -71,7 +71,8 @@ Status PostgresDestination::load_targets(const Group& group) {
 }
 
 Status PostgresDestination::apply(const Group& group, bool is_proof) {
-  for (Effort effort : {Effort::copied, Effort::as_sets, Effort::ordered}) {
+  Effort effort = Effort::copied;
+  while (true) {
     Status tried = attempt(group, effort, is_proof);
     if (tried.ok()) return tried;
     if (breaks_session(tried.error())) {
@@ -83,6 +84,8 @@ Status PostgresDestination::apply(const Group& group, bool is_proof) {
       is_broken_ = true;
       return is_last ? tried : undone;
     }
+    FRESHET_TRY(const bool is_relaxed, relax(group, tried.error()));
+    if (is_relaxed) continue;
     if (is_last) {
       // The parts applied before cannot be brought again by this group's retry.
       is_broken_ = is_in_part_;
@@ -90,8 +93,8 @@ Status PostgresDestination::apply(const Group& group, bool is_proof) {
     }
     log_debug("a group is applied again in a stricter order",
               {{"destination", config_.name}, {"sqlstate", tried.error().sqlstate()}});
+    effort = effort == Effort::copied ? Effort::as_sets : Effort::ordered;
   }
-  return ok_status();
 }
 
 Status PostgresDestination::attempt(const Group& group, Effort effort, bool is_proof) {
@@ -137,12 +140,17 @@ Status PostgresDestination::send_advance(Position to, SourceTime committed_at) {
   return session_->send(Fixed::advance, text_.parameters());
 }
 
+// The parameters that every record of a table starts with.
+void PostgresDestination::begin_record(const TableName& table) {
+  text_.clear();
+  text_.add(lease_.pipeline);
+  text_.add(table.schema);
+  text_.add(table.table);
+}
+
 Status PostgresDestination::send_phases(const Group& group) {
   for (const PhaseChange& change : group.phases) {
-    text_.clear();
-    text_.add(lease_.pipeline);
-    text_.add(change.name.schema);
-    text_.add(change.name.table);
+    begin_record(change.name);
     text_.add(to_string(change.phase));
     FRESHET_TRY(session_->send(Fixed::record_table, text_.parameters()));
   }
@@ -151,10 +159,7 @@ Status PostgresDestination::send_phases(const Group& group) {
 
 Status PostgresDestination::send_chunks(const Group& group) {
   for (const CopiedChunk& chunk : group.chunks) {
-    text_.clear();
-    text_.add(lease_.pipeline);
-    text_.add(chunk.table.schema);
-    text_.add(chunk.table.table);
+    begin_record(chunk.table);
     text_.add(copy_line(chunk.bounds.columns));
     text_.add(copy_line(chunk.bounds.from));
     text_.add(copy_line(chunk.bounds.to));

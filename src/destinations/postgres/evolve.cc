@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "destinations/postgres/names.h"
 #include "destinations/postgres/schema.h"
 
 namespace freshet::postgres {
@@ -38,7 +39,7 @@ class Evolution {
   Status run() {
     FRESHET_TRY(load());
     FRESHET_TRY(types_, column_types(connection_, to_));
-    FRESHET_TRY(release_key());
+    FRESHET_TRY(release_keys());
     FRESHET_TRY(drop_columns());
     FRESHET_TRY(rename_columns());
     FRESHET_TRY(load());
@@ -65,8 +66,17 @@ class Evolution {
     return connection_.execute(fmt::format("ALTER TABLE {} {}", table_, action));
   }
 
-  /// A primary key that the source gave up must not refuse the rows that come now.
-  Status release_key() {
+  /// Keys that the source gave up must not refuse the rows that come now.
+  Status release_keys() {
+    FRESHET_TRY(release_primary_key());
+    const std::vector<std::string> key = key_names(from_);
+    if (key.empty() || key == key_names(to_)) return ok_status();
+    return connection_.execute(
+        "DROP INDEX IF EXISTS " +
+        quote_identifier(TableName{to_.name.schema, key_index_name(to_.name, key)}));
+  }
+
+  Status release_primary_key() {
     if (primary_key(from_).empty() || primary_key(from_) == primary_key(to_)) return ok_status();
     const UniqueKey* old_key = found_.find_key(primary_key(from_));
     if (old_key == nullptr || !old_key->is_primary) return ok_status();
@@ -173,12 +183,9 @@ class Evolution {
       FRESHET_TRY(alter(fmt::format("ADD PRIMARY KEY ({})", quote_list(primary))));
       FRESHET_TRY(load());
     }
-    std::vector<std::string> key;
-    for (const std::uint16_t column : key_columns(to_))
-      key.push_back(to_.columns[column].name);
+    const std::vector<std::string> key = key_names(to_);
     if (key.empty() || found_.find_key(key) != nullptr) return ok_status();
-    return connection_.execute(
-        fmt::format("CREATE UNIQUE INDEX ON {} ({})", table_, quote_list(key)));
+    return create_key_index(connection_, to_.name, key);
   }
 
   pg::Connection& connection_;

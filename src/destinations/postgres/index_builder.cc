@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "destinations/postgres/names.h"
 #include "destinations/postgres/sql.h"
 #include "destinations/postgres/vector_type.h"
 
@@ -20,7 +21,6 @@ namespace {
 using Text = std::optional<std::string_view>;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kNameBytesMax = 63;
 constexpr std::chrono::milliseconds kPauseAfterGivingWay{500};
 constexpr std::chrono::seconds kPauseAfterFailure{5};
 constexpr int kFailuresMax = 10;
@@ -40,17 +40,6 @@ Result<bool> stands(pg::Connection& connection,
 }
 
 }  // namespace
-
-std::string vector_index_name(const TableName& table, const std::string& column) {
-  std::string name = fmt::format("{}_{}_hnsw", table.table, column);
-  if (name.size() <= kNameBytesMax) return name;
-  const std::string end = fmt::format("_{:08x}_hnsw", std::hash<std::string>{}(name) & 0xFFFFFFFFU);
-  std::size_t keep = kNameBytesMax - end.size();
-  // Not in the middle of a UTF-8 character.
-  while (keep > 0 && (static_cast<unsigned char>(name[keep]) & 0xC0U) == 0x80U)
-    --keep;
-  return name.substr(0, keep) + end;
-}
 
 IndexBuilder::IndexBuilder(std::string url, std::string application_name)
     : url_(std::move(url)),

@@ -18,9 +18,6 @@
 
 namespace freshet::postgres {
 
-/// The name of the HNSW index of a column; at most 63 bytes.
-std::string vector_index_name(const TableName& table, const std::string& column);
-
 /// Owns one thread while jobs are there or may come. Thread-safe.
 class IndexBuilder {
  public:

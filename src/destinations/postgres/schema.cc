@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "destinations/postgres/names.h"
 #include "destinations/postgres/sql.h"
 #include "destinations/postgres/vector_type.h"
 
@@ -218,6 +219,13 @@ std::vector<std::uint16_t> key_columns(const TableSchema& schema) {
   return key;
 }
 
+std::vector<std::string> key_names(const TableSchema& schema) {
+  std::vector<std::string> names;
+  for (const std::uint16_t column : key_columns(schema))
+    names.push_back(schema.columns[column].name);
+  return names;
+}
+
 std::vector<std::string> primary_key(const TableSchema& schema) {
   std::vector<const Column*> parts;
   for (const Column& column : schema.columns) {
@@ -243,6 +251,14 @@ std::string quote_list(std::span<const std::string> names) {
   return list;
 }
 
+Status create_key_index(pg::Connection& connection,
+                        const TableName& table,
+                        std::span<const std::string> key) {
+  return connection.execute(fmt::format("CREATE UNIQUE INDEX {} ON {} ({})",
+                                        quote_identifier(key_index_name(table, key)),
+                                        quote_identifier(table), quote_list(key)));
+}
+
 Status create_table(pg::Connection& connection, const TableSchema& schema) {
   FRESHET_TRY(const std::vector<std::string> types, column_types(connection, schema));
   std::string columns;
@@ -257,15 +273,13 @@ Status create_table(pg::Connection& connection, const TableSchema& schema) {
   const std::string table = quote_identifier(schema.name);
   FRESHET_TRY(connection.execute(fmt::format("CREATE TABLE {} (\n  {}\n)", table, columns)));
 
-  std::vector<std::string> key;
-  for (const std::uint16_t column : key_columns(schema))
-    key.push_back(schema.columns[column].name);
+  const std::vector<std::string> key = key_names(schema);
   std::vector<std::string> sorted_primary = primary;
   std::vector<std::string> sorted_key = key;
   std::sort(sorted_primary.begin(), sorted_primary.end());
   std::sort(sorted_key.begin(), sorted_key.end());
   if (key.empty() || sorted_key == sorted_primary) return ok_status();
-  return connection.execute(fmt::format("CREATE UNIQUE INDEX ON {} ({})", table, quote_list(key)));
+  return create_key_index(connection, schema.name, key);
 }
 
 Status check_table(pg::Connection& connection, const TableSchema& schema, const FoundTable& found) {
@@ -280,9 +294,7 @@ Status check_table(pg::Connection& connection, const TableSchema& schema, const 
     FRESHET_TRY(check_column(schema, schema.columns[i], types[i], found));
   }
   FRESHET_TRY(check_extra_columns(schema, found));
-  std::vector<std::string> key;
-  for (const std::uint16_t column : key_columns(schema))
-    key.push_back(schema.columns[column].name);
+  const std::vector<std::string> key = key_names(schema);
   if (key.empty() || found.find_key(key) != nullptr) return ok_status();
   return misfit(schema, "the table at the destination has no unique index over the source's key")
       .with("key", quote_list(key))

@@ -65,8 +65,16 @@ bool is_assignable(std::string_view source_type, std::string_view here);
 /// Empty: none.
 std::vector<std::uint16_t> key_columns(const TableSchema& schema);
 
+/// The same by name.
+std::vector<std::string> key_names(const TableSchema& schema);
+
 /// The columns of the primary key in its order; empty if there is none or not all are here.
 std::vector<std::string> primary_key(const TableSchema& schema);
+
+/// Makes a unique index over `key`, named as key_index_name says.
+Status create_key_index(pg::Connection& connection,
+                        const TableName& table,
+                        std::span<const std::string> key);
 
 /// Creates table and key. In the caller's transaction.
 Status create_table(pg::Connection& connection, const TableSchema& schema);

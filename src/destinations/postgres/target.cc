@@ -20,9 +20,7 @@ Addressing addressing_of(const TableSchema& schema, const Target& target) {
 Status load_key(const TableSchema& schema, const FoundTable& found, Target& target) {
   target.key = key_columns(schema);
   if (target.key.empty()) return ok_status();
-  std::vector<std::string> names;
-  for (const std::uint16_t column : target.key)
-    names.push_back(schema.columns[column].name);
+  const std::vector<std::string> names = key_names(schema);
   const UniqueKey* unique = found.find_key(names);
   if (unique == nullptr) {
     return Error{ErrorKind::schema, "the destination's table has no unique index over the key"}

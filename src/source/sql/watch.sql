@@ -1,19 +1,35 @@
 -- What can change about tables (schemas $1, names $2) without the stream telling; publications $3.
--- By place: relation (null: there is none), whether it is published, its definition as in
--- definition.sql, the columns by name and type, their numbers, and for each heap
--- "oid:relfilenode:" followed by `a` if it became a partition after it was made, and `t` if it has no
--- statistics, as after TRUNCATE.
+-- By place: relation (null: there is none); how it is published (null: it is not) and whether by name;
+-- whether we may read it; its definition as in definition.sql; the columns by name and type, their
+-- numbers, and the labels of their enums as "oid:label" and a line's end each; for each heap
+-- "oid:relfilenode:" followed by `a` if it became a partition after it was made, `t` if it has no
+-- statistics, as after TRUNCATE, and `u` if it is unlogged.
 WITH published AS MATERIALIZED (  -- once, not for each table
   SELECT DISTINCT schemaname, tablename FROM pg_publication_tables WHERE pubname = ANY ($3::text[]))
 SELECT c.oid,
-       published.tablename IS NOT NULL,
-       (SELECT md5(string_agg(attnum || ':' || xmin::text, ' ' ORDER BY attnum))
-        FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0),
+       CASE WHEN published.tablename IS NOT NULL THEN
+         (SELECT md5(string_agg(concat_ws(' ', p.pubname, p.pubinsert, p.pubupdate, p.pubdelete,
+                                          p.pubtruncate, p.pubviaroot, to_jsonb(r) ->> 'prattrs',
+                                          to_jsonb(r) ->> 'prqual'), ' ' ORDER BY p.pubname))
+          FROM pg_publication p
+          LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid
+          WHERE p.pubname = ANY ($3::text[])) END,
+       EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+               WHERE r.prrelid = c.oid AND p.pubname = ANY ($3::text[])),
+       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
+       (SELECT coalesce(md5(string_agg(attnum || ':' || xmin::text, ' ' ORDER BY attnum)), '-')
+        FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0)
+         || ' ' || coalesce((SELECT oid FROM pg_constraint WHERE conrelid = c.oid AND contype = 'p'), 0),
        (SELECT string_agg(quote_ident(attname) || ':' || atttypid || ':' || atttypmod, ' '
                           ORDER BY attnum)
         FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
        (SELECT string_agg(attnum::text, ' ' ORDER BY attnum)
         FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
+       (SELECT string_agg(DISTINCT e.oid || ':' || e.enumlabel || E'\n', '')
+        FROM pg_attribute a
+        JOIN pg_type t ON t.oid = a.atttypid
+        JOIN pg_enum e ON e.enumtypid IN (t.oid, t.typelem, t.typbasetype)
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND t.oid >= 16384),
        (WITH RECURSIVE member AS (
           SELECT c.oid AS relid, false AS is_attached
           UNION ALL
@@ -25,7 +41,8 @@ SELECT c.oid,
           JOIN pg_inherits i ON i.inhparent = member.relid)
         SELECT string_agg(heap.oid || ':' || pg_relation_filenode(heap.oid) || ':'
                             || CASE WHEN is_attached THEN 'a' ELSE '' END
-                            || CASE WHEN heap.reltuples < 0 THEN 't' ELSE '' END,
+                            || CASE WHEN heap.reltuples < 0 THEN 't' ELSE '' END
+                            || CASE WHEN heap.relpersistence <> 'p' THEN 'u' ELSE '' END,
                           ' ' ORDER BY heap.oid)
         FROM member JOIN pg_class heap ON heap.oid = member.relid
         WHERE pg_relation_filenode(heap.oid) IS NOT NULL)

@@ -1,0 +1,68 @@
+// One table that cannot be replicated must not stop the others: it is set aside, and a new session
+// goes on without it.
+#include <algorithm>
+#include <set>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "pipeline/session.h"
+
+namespace freshet {
+
+bool Session::has_run_before() const {
+  return stored_.slot && stored_.slot->consistent_point != kNoLsn;
+}
+
+// The server names schema and table apart.
+std::optional<TableName> Session::table_of(const Error& error) const {
+  const std::string_view schema = error.find("schema");
+  const std::string_view table = error.find("table");
+  for (const auto& [name, plan] : plans_) {
+    if (to_string(name) == table || (name.schema == schema && name.table == table)) return name;
+  }
+  return {};
+}
+
+// At the destination that the error names, or at all.
+Status Session::set_aside(const TableName& table, const Error& error) {
+  const std::string_view where = error.find("destination");
+  for (const DestinationConfig& destination : options_.config.destinations) {
+    if (!where.empty() && destination.name != where) continue;
+    options_.set_aside.insert_or_assign(
+        {destination.name, table},
+        SetAside{.reason = error.describe(),
+                 .may_not_select = where.empty() && error.kind() == ErrorKind::permission});
+    FRESHET_TRY(options_.state.store_table(options_.lease, {.destination = destination.name,
+                                                            .table = table,
+                                                            .phase = TablePhase::errored,
+                                                            .reason = error.describe()}));
+  }
+  log_error(LogLevel::error, "a table was set aside; the others go on", error);
+  return ok_status();
+}
+
+// False if the error is not one table's, or nothing would be left to do.
+Result<bool> Session::set_aside_culprit(const Error& error) {
+  const bool is_tables = error.kind() == ErrorKind::data || error.kind() == ErrorKind::schema ||
+                         error.kind() == ErrorKind::permission;
+  const std::optional<TableName> table = is_tables ? table_of(error) : std::nullopt;
+  if (!table) return false;
+  std::set<TableName> left_out{*table};
+  for (const auto& [where, entry] : options_.set_aside)
+    left_out.insert(where.second);
+  if (left_out.size() >= plans_.size()) return false;
+  FRESHET_TRY(set_aside(*table, error));
+  return true;
+}
+
+// The role may read it (again).
+void Session::take_up_again(const TableName& table) {
+  const auto released = std::erase_if(options_.set_aside, [&](const auto& entry) {
+    return entry.first.second == table && entry.second.may_not_select;
+  });
+  if (released == 0) return;
+  log_info("the table can be read again", {{"table", to_string(table)}});
+  wants_restart_ = true;
+}
+
+}  // namespace freshet

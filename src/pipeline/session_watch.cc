@@ -1,0 +1,118 @@
+// What happens at the source without the stream telling of it: looked for now and then.
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "pipeline/session.h"
+
+namespace freshet {
+
+// A source that is away is the reader's business: nothing is concluded from that here.
+Status Session::look_after_source() {
+  if (!sql_) {
+    auto opened = pg::Connection::open(connect_options("control"));
+    if (!opened.ok()) return ok_status();
+    sql_ = std::move(opened).value();
+  }
+  FRESHET_TRY(look_at_publications());
+  if (sql_) FRESHET_TRY(look_at_tables());
+  if (sql_ && !wants_restart_) FRESHET_TRY(look_for_new_tables());
+  return ok_status();
+}
+
+// A publication that is gone is a mere warning to some servers.
+Status Session::look_at_publications() {
+  for (const std::string& name : publication_names()) {
+    const auto exists = source::has_publication(*sql_, name);
+    if (!exists.ok()) {
+      sql_.reset();
+      return ok_status();
+    }
+    if (*exists) continue;
+    return Error{ErrorKind::gap,
+                 "the publication was dropped or renamed; its changes are no longer sent"}
+        .with("publication", name);
+  }
+  return ok_status();
+}
+
+Status Session::look_at_tables() {
+  std::vector<TableName> names;
+  for (const auto& [name, plan] : plans_)
+    names.push_back(name);
+  auto looked = source::look_at_tables(*sql_, names, publication_names());
+  if (!looked.ok()) {
+    sql_.reset();
+    return ok_status();
+  }
+  const std::vector<source::WatchedTable> before = std::move(watched_);
+  watched_ = std::move(looked).value();
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const source::WatchedTable& now = watched_[i];
+    if (now.can_select) take_up_again(names[i]);
+    const auto news = source::compare(before[i], now);
+    if (!news) continue;
+    const bool is_redefined = now.definition != before[i].definition;
+    FRESHET_TRY(answer(names[i], *news, is_redefined ? now.definition : std::string{}));
+  }
+  return ok_status();
+}
+
+// Where the publications decide, not a list of tables.
+Status Session::look_for_new_tables() {
+  if (!options_.config.source.tables.empty()) return ok_status();
+  const auto published = source::list_published_tables(*sql_, publication_names());
+  if (!published.ok()) {
+    sql_.reset();
+    return ok_status();
+  }
+  for (const TableName& name : *published) {
+    if (plans_.contains(name)) continue;
+    log_info("a table was added to the publication", {{"table", to_string(name)}});
+    wants_restart_ = true;
+  }
+  return ok_status();
+}
+
+Status Session::answer(const TableName& table,
+                       const source::TableNews& news,
+                       std::string_view new_definition) {
+  using Kind = source::TableNews::Kind;
+  const bool is_to_resync = options_.config.source.on_gap == OnGap::resync;
+  switch (news.kind) {
+    case Kind::gone:
+    case Kind::unpublished:
+      return Error{ErrorKind::gap, news.what}.with("table", to_string(table));
+    case Kind::republished:
+    case Kind::missed:
+      if (!is_to_resync) {
+        return Error{ErrorKind::gap, news.what + "; rows or changes of it were not sent"}
+            .with("table", to_string(table))
+            .fix("source.on_gap: resync copies the table again");
+      }
+      FRESHET_TRY(resync(table, news.what, new_definition));
+      // What is published of it is looked up when a session begins.
+      wants_restart_ = wants_restart_ || news.kind == Kind::republished;
+      return ok_status();
+    case Kind::redefined:
+      return resync(table, news.what, new_definition);
+    case Kind::kept_rows:
+      if (is_to_resync) return resync(table, news.what, new_definition);
+      log_warn(news.what + "; the destinations keep them", {{"table", to_string(table)}});
+      return ok_status();
+    case Kind::suspect:
+      log_warn(news.what, {{"table", to_string(table)}});
+      return ok_status();
+  }
+  return ok_status();
+}
+
+Status Session::resync(const TableName& table,
+                       const std::string& reason,
+                       std::string_view definition) {
+  for (const auto& lane : lanes_)
+    FRESHET_TRY(lane->begin_copy_again(table, reason, definition));
+  return ok_status();
+}
+
+}  // namespace freshet

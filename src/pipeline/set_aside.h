@@ -1,0 +1,21 @@
+// Tables that something is wrong with: left out, so that the others go on.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "freshet/schema.h"
+
+namespace freshet {
+
+struct SetAside {
+  std::string reason;           ///< For people.
+  bool may_not_select = false;  ///< Our role may not read it: taken up again once it may.
+};
+
+/// By destination and table. Kept for as long as the process runs: who starts it again wants the
+/// tables tried again. Used by the thread that runs the pipeline alone.
+using SetAsideTables = std::map<std::pair<std::string, TableName>, SetAside>;
+
+}  // namespace freshet

@@ -1,0 +1,21 @@
+-- Of table $1 (its oid) and its leaves, those whose replica identity has a generated column.
+SELECT n.nspname, l.relname
+FROM pg_class c
+CROSS JOIN LATERAL (
+  SELECT c.oid AS relid
+  UNION
+  SELECT tree.relid::oid FROM pg_partition_tree(c.oid) tree WHERE tree.isleaf
+) member
+JOIN pg_class l ON l.oid = member.relid
+JOIN pg_namespace n ON n.oid = l.relnamespace
+WHERE c.oid = $1::oid
+  AND l.relkind = 'r'
+  AND EXISTS (
+    SELECT FROM pg_attribute a
+    WHERE a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> ''
+      AND (l.relreplident = 'f'
+           OR EXISTS (SELECT FROM pg_index i
+                      WHERE i.indrelid = l.oid AND a.attnum = ANY (i.indkey::int2[])
+                        AND CASE l.relreplident WHEN 'd' THEN i.indisprimary
+                                                WHEN 'i' THEN i.indisreplident ELSE false END)))
+ORDER BY 1, 2

@@ -1,0 +1,76 @@
+"""A pipeline goes on after its file was changed: tables that were added come, others go."""
+
+import pytest
+from conftest import chosen_versions
+from harness.database import Database
+from harness.environment import CANARY, create_database, drop_database, new_name
+from harness.freshet import FreshetSystem
+from harness.scenario import Table
+from harness.sessions import Session
+from harness.waiting import wait_until
+
+
+def pytest_generate_tests(metafunc):
+    versions = chosen_versions(metafunc.config)
+    metafunc.parametrize("version", versions, ids=[f"pg{v}" for v in versions])
+
+
+@pytest.fixture
+def system(version, pairs, engine_directory):
+    pair, name = pairs.get(version), new_name("change")
+    for server in (pair.source, pair.destination):
+        create_database(server, name)
+    source, target = Database(pair.source, name), Database(pair.destination, name)
+    system = FreshetSystem(source, target, engine_directory, tables=[Table("public", "t")])
+    yield system
+    system.retire()
+    source.close()
+    drop_database(pair.source, name)
+
+
+def rows(system, table: str) -> list:
+    return system.target.query(f"SELECT id FROM {table} ORDER BY id")
+
+
+def published(system) -> list:
+    names = system.source.query(
+        "SELECT tablename FROM pg_publication_tables WHERE pubname = %s ORDER BY 1", [system.slot]
+    )
+    return [name for (name,) in names]
+
+
+def test_a_table_added_to_the_file_is_copied_and_followed(system):
+    writer = Session("main", system.source.server.port, "app", CANARY, system.source.name)
+    writer.run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY);")
+    writer.run("INSERT INTO t VALUES (1); INSERT INTO u VALUES (1);")
+    system.start()
+    system.wait_streaming()
+    assert system.stop() == 0
+
+    writer.run("INSERT INTO t VALUES (2); INSERT INTO u VALUES (2);")
+    system.change_tables([Table("public", "t"), Table("public", "u")])
+    system.start()
+    system.wait_streaming()
+    writer.run("INSERT INTO t VALUES (3); INSERT INTO u VALUES (3);")
+    system.wait_position(system.source.barrier())
+    assert rows(system, "t") == rows(system, "u") == [(1,), (2,), (3,)]
+    assert published(system) == ["t", "u"]
+    assert system.stop() == 0
+
+    # One that was taken out is left alone, here as there.
+    system.change_tables([Table("public", "u")])
+    system.start()
+    wait_until(lambda: published(system) == ["u"], "the publication follows")
+    writer.run("INSERT INTO t VALUES (4); INSERT INTO u VALUES (4);")
+    system.wait_position(system.source.barrier())
+    assert rows(system, "t") == [(1,), (2,), (3,)]
+    assert rows(system, "u") == [(1,), (2,), (3,), (4,)]
+    assert system.stop() == 0
+
+    # What it missed meanwhile is there when it comes back.
+    system.change_tables([Table("public", "t"), Table("public", "u")])
+    system.start()
+    system.wait_streaming()
+    system.wait_position(system.source.barrier())
+    assert rows(system, "t") == rows(system, "u") == [(1,), (2,), (3,), (4,)]
+    writer.close()
