@@ -55,6 +55,8 @@ class StateStore {
   virtual Status store_slot(const Lease& lease, const SlotIdentity& slot) = 0;
   virtual Status store_publication(const Lease& lease, const std::string& created) = 0;
   virtual Status store_position(const Lease& lease, const DestinationProgress& progress) = 0;
+  /// `copying` and `streaming`, and schemas, are durable no later than the next thing stored that
+  /// is neither: without them a copy begins again.
   virtual Status store_table(const Lease& lease, const TableState& table) = 0;
   virtual Status store_schema(const Lease& lease, const TableSchema& schema) = 0;
   /// Forgets the pipeline altogether, its lease included.

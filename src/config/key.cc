@@ -68,7 +68,7 @@ constexpr KeyDefinition kDefinitions[] = {
      .store = [](Target& to, const Value& value) { to.config.source.is_streaming = value.flag; }},
     {.path = "source.origin",
      .type = KeyType::choice,
-     .help = "`none` leaves out what itself arrived by replication (PostgreSQL 16 and later).",
+     .help = "`none` leaves out what itself arrived by replication.",
      .default_text = "any",
      .choices = kOrigins,
      .store = [](Target& to,

@@ -38,7 +38,7 @@ source:
   publish_via_partition_root: true      # partitions appear as their root table
   two_phase: false                      # decode prepared transactions at PREPARE
   streaming: true                       # receive large transactions while they run
-  origin: any                           # none: leave out what arrived by replication itself (16+)
+  origin: any                           # none: leave out what arrived by replication itself
   memory: 64MiB                         # for open transactions; the rest goes to disk
   copy:
     mode: auto                          # auto, chunked, snapshot or none

@@ -28,6 +28,9 @@ std::string copied_rows(const TablePlan& plan) {
   return "(" + plan.config.where + ") AND (" + plan.publication.row_filter + ")";
 }
 
+// A snapshot of ours locks its tables at once: more would not fit into the server's lock table.
+constexpr std::size_t kTablesPerSnapshotMax = 500;
+
 Error naming(Error error, const TableName& table) {
   if (error.find("table").empty()) error.add("table", to_string(table));
   return error;
@@ -91,19 +94,12 @@ Status Copier::run_round(std::unique_ptr<source::SnapshotCoordinator> slot_snaps
     voided_.clear();
   }
   std::vector<Job> jobs = plan_jobs(is_slots ? TablePhase::copying : TablePhase::pending);
+  if (!is_slots && jobs.size() > kTablesPerSnapshotMax) jobs.resize(kTablesPerSnapshotMax);
   if (jobs.empty()) return ok_status();
   if (is_slots) {
-    FRESHET_TRY(pg::Connection* const connection, catalog());
-    for (Job& job : jobs) {
+    for (Job& job : jobs)
       FRESHET_TRY(prepare(job));
-      // Columns that came between the look at the catalogue and the snapshot would be missing.
-      FRESHET_TRY(const bool is_same, is_unchanged(*connection, job));
-      if (!is_same)
-        void_job(job, Error{ErrorKind::schema, "the table changed before its copy began"});
-      const Status heaps = slot_snapshot->check_heaps(job.table);
-      if (!heaps.ok() && source::is_rewritten(heaps.error())) void_job(job, heaps.error());
-      if (!heaps.ok() && !source::is_rewritten(heaps.error())) return heaps;
-    }
+    FRESHET_TRY(void_changed(jobs, *slot_snapshot));
   } else {
     FRESHET_TRY(slot_snapshot, take_snapshot(jobs));
   }
@@ -162,10 +158,9 @@ Status Copier::run_chunk_round() {
                     .connections = options_.connections},
                    router_mutex_, failure_, is_stopping_);
   FRESHET_TRY(pg::Connection* const connection, catalog());
-  for (Job& job : jobs) {
-    FRESHET_TRY(plans_.at(job.name).catalog, source::load_table(*connection, job.name));
+  FRESHET_TRY(look_up(*connection, jobs));
+  for (Job& job : jobs)
     FRESHET_TRY(begin_chunked(job));
-  }
   std::erase_if(jobs, [](const Job& job) { return !job.codec; });
   if (jobs.empty()) return ok_status();
   FRESHET_TRY(pass_barrier(*connection));
@@ -251,9 +246,51 @@ Status Copier::pass_barrier(pg::Connection& connection) {
   return passed.ok() ? ok_status() : Status{std::move(passed).error()};
 }
 
-Result<bool> Copier::is_unchanged(pg::Connection& connection, const Job& job) const {
-  FRESHET_TRY(const source::CatalogTable now, source::load_table(connection, job.name));
-  return now.schema.columns == plans_.at(job.name).catalog.schema.columns;
+std::vector<TableName> Copier::names_of(std::span<const Job> jobs) {
+  std::vector<TableName> names;
+  for (const Job& job : jobs)
+    names.push_back(job.name);
+  return names;
+}
+
+// Makes the catalogue's entries of the plans new.
+Status Copier::look_up(pg::Connection& connection, std::span<const Job> jobs) {
+  FRESHET_TRY(auto tables, source::load_tables(connection, names_of(jobs)));
+  for (source::CatalogTable& table : tables) {
+    const TableName name = table.schema.name;
+    plans_.at(name).catalog = std::move(table);
+  }
+  return ok_status();
+}
+
+// For each job: columns that came between the look at the catalogue and the snapshot would be
+// missing.
+Result<std::vector<bool>> Copier::are_unchanged(pg::Connection& connection,
+                                                std::span<const Job> jobs) const {
+  FRESHET_TRY(const auto now, source::load_tables(connection, names_of(jobs)));
+  std::vector<bool> unchanged;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    unchanged.push_back(now[i].schema.columns == plans_.at(jobs[i].name).catalog.schema.columns);
+  }
+  return unchanged;
+}
+
+// What is not as it was when the slot was made cannot be copied under the slot's snapshot.
+Status Copier::void_changed(std::span<Job> jobs, source::SnapshotCoordinator& slot_snapshot) {
+  FRESHET_TRY(pg::Connection* const connection, catalog());
+  FRESHET_TRY(const std::vector<bool> unchanged, are_unchanged(*connection, jobs));
+  std::vector<source::CopyTable> tables;
+  for (const Job& job : jobs)
+    tables.push_back(job.table);
+  FRESHET_TRY(const std::vector<Status> heaps, slot_snapshot.check_heaps(tables));
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (!unchanged[i])
+      void_job(jobs[i], Error{ErrorKind::schema, "the table changed before its copy began"});
+    if (heaps[i].ok()) continue;
+    if (!source::is_rewritten(heaps[i].error())) return heaps[i];
+    void_job(jobs[i], heaps[i].error());
+  }
+  return ok_status();
 }
 
 // Barrier, locks, snapshot; and again until the snapshot sees all that the stream has brought.
@@ -263,10 +300,9 @@ Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::
   bool is_prepared = false;
   while (true) {
     if (!is_prepared) {
-      for (Job& job : jobs) {
-        FRESHET_TRY(plans_.at(job.name).catalog, source::load_table(*connection, job.name));
+      FRESHET_TRY(look_up(*connection, jobs));
+      for (Job& job : jobs)
         FRESHET_TRY(prepare(job));
-      }
       is_prepared = true;
     }
     std::vector<source::CopyTable> tables;
@@ -274,11 +310,10 @@ Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::
       tables.push_back(job.table);
     FRESHET_TRY(auto snapshot, source::SnapshotCoordinator::take(
                                    options_.connect, options_.system_identifier, tables));
-    for (std::size_t i = 0; i < jobs.size(); ++i) {
+    for (std::size_t i = 0; i < jobs.size(); ++i)
       jobs[i].table = std::move(tables[i]);
-      FRESHET_TRY(const bool is_same, is_unchanged(*connection, jobs[i]));
-      is_prepared = is_prepared && is_same;
-    }
+    FRESHET_TRY(const std::vector<bool> unchanged, are_unchanged(*connection, jobs));
+    is_prepared = std::all_of(unchanged.begin(), unchanged.end(), [](bool is) { return is; });
     if (is_prepared) {
       FRESHET_TRY(const bool has_begun, try_begin(jobs, *snapshot));
       if (has_begun) return snapshot;

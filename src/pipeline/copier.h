@@ -83,7 +83,10 @@ class Copier {
   bool goes_in_chunks(const Lane& lane, const TableName& table) const;
   Status set_up(Job& job);
   Status prepare(Job& job);
-  Result<bool> is_unchanged(pg::Connection& catalog, const Job& job) const;
+  static std::vector<TableName> names_of(std::span<const Job> jobs);
+  Status look_up(pg::Connection& catalog, std::span<const Job> jobs);
+  Result<std::vector<bool>> are_unchanged(pg::Connection& catalog, std::span<const Job> jobs) const;
+  Status void_changed(std::span<Job> jobs, source::SnapshotCoordinator& slot_snapshot);
   Result<std::unique_ptr<source::SnapshotCoordinator>> take_snapshot(std::vector<Job>& jobs);
   Result<bool> try_begin(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot);
   Status copy(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot, bool is_slots);

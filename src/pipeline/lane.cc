@@ -249,6 +249,9 @@ Status Lane::copy_again(const TableName& table, std::string_view reason) {
   // What of it is in the group was meant for the rows that go now.
   const bool is_between_transactions = !is_in_parts_ && runs_complete_ == group_.runs().size();
   FRESHET_TRY(is_between_transactions ? flush_complete() : flush_part());
+  FRESHET_TRY(around_.state.store_table(
+      around_.lease,
+      {.destination = name_, .table = table, .phase = TablePhase::pending, .reason = {}}));
   return destination_->reset_table(current_.at(table));
 }
 

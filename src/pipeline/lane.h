@@ -162,7 +162,8 @@ class Lane {
   Status write(bool is_complete, Durability durability);
   void account(const Group& group);
   Status catch_up();
-  Status drain(const TableName& table);
+  Status drain(std::span<const TableName> tables);
+  Status set_streaming(std::span<const TableName> tables);
   Result<bool> add_held(HoldSpool& spool);
   Status settle();
   Status store_progress(bool is_forced);

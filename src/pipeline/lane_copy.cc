@@ -89,31 +89,46 @@ Status Lane::catch_up() {
       if (router_.may_catch_up(table, position_)) ready.push_back(std::move(table));
     }
   }
-  for (const TableName& table : ready)
-    FRESHET_TRY(drain(table));
-  return ok_status();
+  return ready.empty() ? ok_status() : drain(ready);
 }
 
-// Applies what the table's spool holds. The last of it and the new phase share one commit, so that
-// a reader of the destination sees the table either behind, and said to be so, or in step.
-Status Lane::drain(const TableName& table) {
+// Applies what the tables' spools hold. The last of each and its new phase share one commit, so
+// that a reader of the destination sees the table either behind, and said to be so, or in step.
+Status Lane::drain(std::span<const TableName> tables) {
   FRESHET_TRY(flush_complete());
-  FRESHET_TRY(const bool is_added, add_held(spool_of(table)));
-  if (!is_added) return ok_status();
-  group_.add_phase(table, TablePhase::streaming);
-  FRESHET_TRY(flush_complete());
-  spools_.erase(table);
-  {
-    const std::lock_guard lock(around_.router_mutex);
-    router_.set_streaming(table);
+  std::vector<TableName> drained;
+  for (const TableName& table : tables) {
+    const auto spool = spools_.find(table);
+    if (spool != spools_.end()) {
+      FRESHET_TRY(const bool is_added, add_held(*spool->second));
+      if (!is_added) continue;
+    }
+    group_.add_phase(table, TablePhase::streaming);
+    drained.push_back(table);
+    if (group_.byte_size() < traits_.group_bytes_max / 2) continue;
+    FRESHET_TRY(set_streaming(drained));
+    drained.clear();
   }
-  log_info(
-      "table is streaming",
-      {{"destination", name_}, {"table", to_string(table)}, {"lsn", to_string(position_.end)}});
+  return set_streaming(drained);
+}
+
+Status Lane::set_streaming(std::span<const TableName> tables) {
+  FRESHET_TRY(flush_complete());
+  for (const TableName& table : tables) {
+    spools_.erase(table);
+    {
+      const std::lock_guard lock(around_.router_mutex);
+      router_.set_streaming(table);
+    }
+    log_info(
+        "table is streaming",
+        {{"destination", name_}, {"table", to_string(table)}, {"lsn", to_string(position_.end)}});
+    FRESHET_TRY(around_.state.store_table(
+        around_.lease,
+        {.destination = name_, .table = table, .phase = TablePhase::streaming, .reason = {}}));
+  }
   around_.failure.notify();
-  return around_.state.store_table(
-      around_.lease,
-      {.destination = name_, .table = table, .phase = TablePhase::streaming, .reason = {}});
+  return ok_status();
 }
 
 // Adds what the spool holds to the group, whose last part is left for the caller to flush. False if

@@ -130,8 +130,15 @@ Status Reader::take(const source::WalData& data) {
   published_ = end;
   received_.store(to_integer(end.end), std::memory_order_release);
   changes_.fetch_add(transaction->change_count(), std::memory_order_relaxed);
-  for (const auto& lane : lanes_)
-    lane->push(transaction);
+  // Servers before 16 do not leave it out themselves.
+  const bool is_left_out = options_.start.origin == "none" && !transaction->origin().empty();
+  for (const auto& lane : lanes_) {
+    if (is_left_out) {
+      lane->push_idle(end);
+    } else {
+      lane->push(transaction);
+    }
+  }
   return ok_status();
 }
 

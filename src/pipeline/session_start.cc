@@ -108,14 +108,17 @@ Result<std::vector<TableConfig>> Session::list_tables() {
 
 Status Session::load_tables() {
   FRESHET_TRY(std::vector<TableConfig> tables, list_tables());
-  for (TableConfig& table : tables) {
+  std::vector<TableName> names;
+  for (const TableConfig& table : tables)
+    names.push_back(table.name);
+  FRESHET_TRY(auto catalog, source::load_tables(*sql_, names));
+  for (std::size_t i = 0; i < tables.size(); ++i) {
     TablePlan plan;
-    FRESHET_TRY(plan.catalog, source::load_table(*sql_, table.name));
+    plan.catalog = std::move(catalog[i]);
     FRESHET_TRY(admit(plan.catalog));
-    plan.transforms = options_.transforms.of(table.name);
-    plan.config = std::move(table);
-    const TableName name = plan.config.name;
-    plans_.emplace(name, std::move(plan));
+    plan.transforms = options_.transforms.of(names[i]);
+    plan.config = std::move(tables[i]);
+    plans_.emplace(names[i], std::move(plan));
   }
   return ok_status();
 }

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "base/try.h"
+#include "source/array_literal.h"
 #include "source/sql/sql.h"
 
 namespace freshet::source {
@@ -24,13 +26,34 @@ Oid oid_of(const pg::Rows& rows, int row, int column) {
   return Oid{static_cast<std::uint32_t>(rows.unsigned_integer(row, column))};
 }
 
-Result<std::vector<CatalogColumn>> load_columns(pg::Connection& connection, Oid relation) {
-  const std::string oid = std::to_string(to_integer(relation));
-  const std::array<Parameter, 1> parameters{oid};
-  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlColumns, parameters));
-  std::vector<CatalogColumn> columns;
+/// `{1,2,3}` for a parameter of an integer array type.
+template <typename Items, typename Number>
+std::string array_of(const Items& items, Number number) {
+  std::string text = "{";
+  for (const auto& item : items) {
+    if (text.size() > 1) text += ',';
+    text += std::to_string(number(item));
+  }
+  return text + "}";
+}
+
+// Each of the following asks once for all tables: with thousands of them, asking is what takes
+// time.
+Result<pg::Rows> ask_about(pg::Connection& connection,
+                           std::string_view sql,
+                           std::span<const Oid> relations) {
+  const std::string oids = array_of(relations, [](Oid oid) { return to_integer(oid); });
+  const std::array<Parameter, 1> parameters{oids};
+  return connection.query(sql, parameters);
+}
+
+using ColumnLists = std::map<Oid, std::vector<CatalogColumn>>;
+
+Result<ColumnLists> load_columns(pg::Connection& connection, std::span<const Oid> relations) {
+  FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlColumns, relations));
+  ColumnLists lists;
   for (int row = 0; row < rows.rows(); ++row) {
-    CatalogColumn& next = columns.emplace_back();
+    CatalogColumn& next = lists[oid_of(rows, row, 12)].emplace_back();
     next.column = {.name = rows.string(row, 0),
                    .type = oid_of(rows, row, 2),
                    .typmod = static_cast<std::int32_t>(rows.integer(row, 3)),
@@ -48,15 +71,16 @@ Result<std::vector<CatalogColumn>> load_columns(pg::Connection& connection, Oid 
     }
     next.is_generated = rows.boolean(row, 6);
   }
-  return columns;
+  return lists;
 }
 
-Status load_definition(pg::Connection& connection, TableSchema& schema) {
-  const std::string oid = std::to_string(to_integer(schema.relation));
-  const std::array<Parameter, 1> parameters{oid};
-  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlDefinition, parameters));
-  schema.definition = rows.string(0, 0);
-  return {};
+Result<std::map<Oid, std::string>> load_definitions(pg::Connection& connection,
+                                                    std::span<const Oid> relations) {
+  FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlDefinition, relations));
+  std::map<Oid, std::string> definitions;
+  for (int row = 0; row < rows.rows(); ++row)
+    definitions[oid_of(rows, row, 1)] = rows.string(row, 0);
+  return definitions;
 }
 
 struct HeapList {
@@ -64,23 +88,32 @@ struct HeapList {
   double rows_estimated = 0;
 };
 
-Result<HeapList> load_heaps(pg::Connection& connection, Oid relation) {
-  const std::string oid = std::to_string(to_integer(relation));
-  const std::array<Parameter, 1> parameters{oid};
-  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlHeaps, parameters));
-  HeapList table;
+Result<std::map<Oid, HeapList>> load_heaps(pg::Connection& connection,
+                                           std::span<const Oid> relations) {
+  FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlHeaps, relations));
+  std::map<Oid, HeapList> lists;
   for (int row = 0; row < rows.rows(); ++row) {
-    table.heaps.push_back({.relation = oid_of(rows, row, 0),
-                           .name = {rows.string(row, 1), rows.string(row, 2)},
-                           .relfilenode = static_cast<std::uint32_t>(rows.unsigned_integer(row, 3)),
-                           .pages = rows.unsigned_integer(row, 4),
-                           .is_foreign = rows.boolean(row, 5)});
+    HeapList& list = lists[oid_of(rows, row, 7)];
+    list.heaps.push_back({.relation = oid_of(rows, row, 0),
+                          .name = {rows.string(row, 1), rows.string(row, 2)},
+                          .relfilenode = static_cast<std::uint32_t>(rows.unsigned_integer(row, 3)),
+                          .pages = rows.unsigned_integer(row, 4),
+                          .is_foreign = rows.boolean(row, 5)});
     const std::string_view estimate = rows.text(row, 6);
     double tuples = 0;
     std::from_chars(estimate.data(), estimate.data() + estimate.size(), tuples);
-    table.rows_estimated += tuples;
+    list.rows_estimated += tuples;
   }
-  return table;
+  return lists;
+}
+
+Result<std::map<Oid, std::vector<TableName>>> load_children(pg::Connection& connection,
+                                                            std::span<const Oid> relations) {
+  FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlInheritanceChildren, relations));
+  std::map<Oid, std::vector<TableName>> children;
+  for (int row = 0; row < rows.rows(); ++row)
+    children[oid_of(rows, row, 2)].push_back({rows.string(row, 0), rows.string(row, 1)});
+  return children;
 }
 
 // "oid:relfilenode" of each heap.
@@ -92,16 +125,6 @@ std::string files_of(const std::vector<Heap>& heaps) {
              std::to_string(heap.relfilenode);
   }
   return files;
-}
-
-Status load_children(pg::Connection& connection, CatalogTable& table) {
-  const std::string oid = std::to_string(to_integer(table.schema.relation));
-  const std::array<Parameter, 1> parameters{oid};
-  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlInheritanceChildren, parameters));
-  for (int row = 0; row < rows.rows(); ++row) {
-    table.inheritance_children.push_back({rows.string(row, 0), rows.string(row, 1)});
-  }
-  return {};
 }
 
 // The reverse of files_of().
@@ -116,30 +139,39 @@ std::vector<std::pair<std::string_view, std::string_view>> split_files(std::stri
   return found;
 }
 
-CatalogTable read_table(const pg::Rows& rows, const TableName& name) {
+CatalogTable read_table(const pg::Rows& rows, int row) {
   CatalogTable table;
-  table.schema.relation = oid_of(rows, 0, 0);
-  table.schema.name = name;
-  table.kind = rows.text(0, 1).front();
-  table.persistence = rows.text(0, 2).front();
-  table.schema.identity = static_cast<ReplicaIdentity>(rows.text(0, 3).front());
-  table.identity_index = rows.string(0, 4);
-  table.has_row_security = rows.boolean(0, 5);
-  table.is_partition = rows.boolean(0, 6);
-  table.root = {rows.string(0, 7), rows.string(0, 8)};
-  table.can_select = rows.boolean(0, 9);
+  table.schema.relation = oid_of(rows, row, 0);
+  table.kind = rows.text(row, 1).front();
+  table.persistence = rows.text(row, 2).front();
+  table.schema.identity = static_cast<ReplicaIdentity>(rows.text(row, 3).front());
+  table.identity_index = rows.string(row, 4);
+  table.has_row_security = rows.boolean(row, 5);
+  table.is_partition = rows.boolean(row, 6);
+  table.root = {rows.string(row, 7), rows.string(row, 8)};
+  table.can_select = rows.boolean(row, 9);
+  table.schema.name = {rows.string(row, 10), rows.string(row, 11)};
   return table;
 }
 
-/// `{1,2,3}` for a parameter of an integer array type.
-template <typename Number>
-std::string array_of(const std::vector<Column>& columns, Number number) {
-  std::string text = "{";
-  for (const Column& column : columns) {
-    if (text.size() > 1) text += ',';
-    text += std::to_string(number(column));
+void take_columns(CatalogTable& table, std::vector<CatalogColumn>& columns) {
+  for (CatalogColumn& column : columns) {
+    if (column.is_generated) {
+      table.generated_columns.push_back(std::move(column.column.name));
+    } else {
+      table.schema.columns.push_back(std::move(column.column));
+    }
   }
-  return text + "}";
+}
+
+Status check_all_found(std::span<const CatalogTable> tables, std::span<const TableName> names) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i < tables.size() && tables[i].schema.name == names[i]) continue;
+    return Error{ErrorKind::setting, "the table does not exist at the source"}
+        .with("table", to_string(names[i]))
+        .fix("check schema and name (upper and lower case matter), and the database in the url");
+  }
+  return {};
 }
 
 /// Types as the stream has them, which may be older than the catalogue's.
@@ -283,30 +315,44 @@ bool take_known(TableSchema& schema,
 
 }  // namespace
 
-Result<CatalogTable> load_table(pg::Connection& connection, const TableName& name) {
-  const std::array<Parameter, 2> parameters{name.schema, name.table};
+Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
+                                              std::span<const TableName> names) {
+  std::vector<std::string> schemas;
+  std::vector<std::string> tables_named;
+  for (const TableName& name : names) {
+    schemas.push_back(name.schema);
+    tables_named.push_back(name.table);
+  }
+  const std::string schema_list = array_literal(schemas);
+  const std::string table_list = array_literal(tables_named);
+  const std::array<Parameter, 2> parameters{schema_list, table_list};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlTable, parameters));
-  if (rows.rows() == 0) {
-    return Error{ErrorKind::setting, "the table does not exist at the source"}
-        .with("table", to_string(name))
-        .fix("check schema and name (upper and lower case matter), and the database in the url");
+  std::vector<CatalogTable> tables;
+  std::vector<Oid> relations;
+  for (int row = 0; row < rows.rows(); ++row) {
+    tables.push_back(read_table(rows, row));
+    relations.push_back(tables.back().schema.relation);
   }
-  CatalogTable table = read_table(rows, name);
-  FRESHET_TRY(auto columns, load_columns(connection, table.schema.relation));
-  for (CatalogColumn& column : columns) {
-    if (column.is_generated) {
-      table.generated_columns.push_back(std::move(column.column.name));
-    } else {
-      table.schema.columns.push_back(std::move(column.column));
-    }
+  FRESHET_TRY(check_all_found(tables, names));
+  FRESHET_TRY(auto columns, load_columns(connection, relations));
+  FRESHET_TRY(auto heaps, load_heaps(connection, relations));
+  FRESHET_TRY(auto children, load_children(connection, relations));
+  FRESHET_TRY(auto definitions, load_definitions(connection, relations));
+  for (CatalogTable& table : tables) {
+    const Oid relation = table.schema.relation;
+    take_columns(table, columns[relation]);
+    table.rows_estimated = heaps[relation].rows_estimated;
+    table.heaps = std::move(heaps[relation].heaps);
+    table.schema.files = files_of(table.heaps);
+    table.inheritance_children = std::move(children[relation]);
+    table.schema.definition = std::move(definitions[relation]);
   }
-  FRESHET_TRY(HeapList heaps, load_heaps(connection, table.schema.relation));
-  table.rows_estimated = heaps.rows_estimated;
-  table.heaps = std::move(heaps.heaps);
-  table.schema.files = files_of(table.heaps);
-  FRESHET_TRY(load_children(connection, table));
-  FRESHET_TRY(load_definition(connection, table.schema));
-  return table;
+  return tables;
+}
+
+Result<CatalogTable> load_table(pg::Connection& connection, const TableName& name) {
+  FRESHET_TRY(auto tables, load_tables(connection, std::span(&name, 1)));
+  return std::move(tables.front());
 }
 
 Result<TableSchema> select_columns(const CatalogTable& table,
@@ -341,11 +387,14 @@ Result<SchemaPtr> enrich(pg::Connection& connection,
                          const SchemaPtr& streamed,
                          const SchemaPtr& previous) {
   auto schema = std::make_shared<TableSchema>(*streamed);
-  FRESHET_TRY(const auto columns, load_columns(connection, schema->relation));
+  const std::array<Oid, 1> relation{schema->relation};
+  FRESHET_TRY(auto lists, load_columns(connection, relation));
+  const std::vector<CatalogColumn>& columns = lists[schema->relation];
   FRESHET_TRY(fill_types(connection, *schema));
-  FRESHET_TRY(load_definition(connection, *schema));
-  FRESHET_TRY(const HeapList heaps, load_heaps(connection, schema->relation));
-  schema->files = files_of(heaps.heaps);
+  FRESHET_TRY(auto definitions, load_definitions(connection, relation));
+  schema->definition = std::move(definitions[schema->relation]);
+  FRESHET_TRY(auto heaps, load_heaps(connection, relation));
+  schema->files = files_of(heaps[schema->relation].heaps);
   for (Column& column : schema->columns)
     column.is_builtin_type = to_integer(column.type) < 16384;
   if (take_known(*schema, previous.get(), columns)) {

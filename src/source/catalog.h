@@ -38,7 +38,10 @@ struct CatalogTable {
   bool can_select = true;     ///< Our role may read the whole table.
 };
 
-/// Reads one table; a missing one is an error of kind `setting` that names it.
+/// Reads tables, in the order of `names`; a missing one is an error of kind `setting` that names
+/// it.
+Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
+                                              std::span<const TableName> names);
 Result<CatalogTable> load_table(pg::Connection& connection, const TableName& name);
 
 /// Keeps the named columns, in catalogue order; empty: all. A name that is missing, or a column of

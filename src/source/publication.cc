@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include "base/sql_quote.h"
@@ -49,30 +50,46 @@ Status check_publishable(const CatalogTable& table) {
   return {};
 }
 
-Result<std::vector<TableName>> list_members(pg::Connection& connection,
-                                            std::string_view sql,
-                                            const CatalogTable& table) {
-  const std::string oid = std::to_string(to_integer(table.schema.relation));
-  const std::array<Parameter, 1> parameters{oid};
+std::string oid_list(std::span<const CatalogTable> tables) {
+  std::string list = "{";
+  for (const CatalogTable& table : tables)
+    list += (list.size() > 1 ? "," : "") + std::to_string(to_integer(table.schema.relation));
+  return list + "}";
+}
+
+/// Tables, and leaves of them, by the oid of the table.
+using Members = std::map<Oid, std::vector<TableName>>;
+
+Result<Members> list_members(pg::Connection& connection,
+                             std::string_view sql,
+                             std::span<const CatalogTable> tables) {
+  const std::string oids = oid_list(tables);
+  const std::array<Parameter, 1> parameters{oids};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql, parameters));
-  std::vector<TableName> names;
+  Members members;
   for (int row = 0; row < rows.rows(); ++row) {
-    names.push_back({rows.string(row, 0), rows.string(row, 1)});
+    const Oid of{static_cast<std::uint32_t>(rows.unsigned_integer(row, 2))};
+    members[of].push_back({rows.string(row, 0), rows.string(row, 1)});
   }
-  return names;
+  return members;
 }
 
-Result<std::vector<TableName>> missing_identity(pg::Connection& connection,
-                                                const CatalogTable& table) {
-  return list_members(connection, sql::kSqlMissingIdentity, table);
-}
+/// What can be wrong with the replica identity of tables.
+struct Identities {
+  Members missing;
+  /// Since 18 the server refuses updates and deletes of those, unless the publication has the
+  /// generated columns as well.
+  Members generated;
+};
 
-/// Since 18 the server refuses updates and deletes of those, unless the publication has the
-/// generated columns as well.
-Result<std::vector<TableName>> generated_identity(pg::Connection& connection,
-                                                  const CatalogTable& table) {
-  if (connection.server_version() < kGeneratedColumnsSince) return std::vector<TableName>{};
-  return list_members(connection, sql::kSqlGeneratedIdentity, table);
+Result<Identities> load_identities(pg::Connection& connection,
+                                   std::span<const CatalogTable> tables) {
+  Identities identities;
+  FRESHET_TRY(identities.missing, list_members(connection, sql::kSqlMissingIdentity, tables));
+  if (connection.server_version() >= kGeneratedColumnsSince) {
+    FRESHET_TRY(identities.generated, list_members(connection, sql::kSqlGeneratedIdentity, tables));
+  }
+  return identities;
 }
 
 Error has_generated_identity(const TableName& name) {
@@ -108,13 +125,14 @@ std::vector<std::string> plan_columns(const CatalogTable& table,
 
 Result<PlannedTable> plan_table(pg::Connection& connection,
                                 const PublicationRequest& request,
-                                const TableConfig& config) {
-  FRESHET_TRY(const CatalogTable table, load_table(connection, config.name));
+                                const TableConfig& config,
+                                const CatalogTable& table,
+                                Identities& identities) {
   FRESHET_TRY(check_publishable(table));
   FRESHET_TRY([[maybe_unused]] const TableSchema selected, select_columns(table, config.columns));
-  FRESHET_TRY(const auto without, missing_identity(connection, table));
+  const std::vector<TableName>& without = identities.missing[table.schema.relation];
   if (!without.empty() && !request.allows_missing_identity) return lacks_identity(without.front());
-  FRESHET_TRY(const auto generated, generated_identity(connection, table));
+  const std::vector<TableName>& generated = identities.generated[table.schema.relation];
   if (!generated.empty()) return has_generated_identity(generated.front());
 
   PlannedTable planned;
@@ -152,6 +170,13 @@ Result<PlannedTable> plan_table(pg::Connection& connection,
   return planned;
 }
 
+std::vector<TableName> names_of(std::span<const TableConfig> tables) {
+  std::vector<TableName> names;
+  for (const TableConfig& table : tables)
+    names.push_back(table.name);
+  return names;
+}
+
 struct Published {
   std::optional<std::vector<std::string>> columns;  // nothing: not told (PG 14)
   std::string filter;
@@ -167,16 +192,19 @@ std::vector<std::string> split(std::string_view text, char separator) {
   return parts;
 }
 
-Result<std::vector<Published>> load_published(pg::Connection& connection,
-                                              std::span<const std::string> names,
-                                              const CatalogTable& table) {
+using PublishedTables = std::map<Oid, std::vector<Published>>;
+
+Result<PublishedTables> load_published(pg::Connection& connection,
+                                       std::span<const std::string> names,
+                                       std::span<const CatalogTable> tables) {
   const std::string list = array_literal(names);
-  const std::string oid = std::to_string(to_integer(table.schema.relation));
-  const std::array<Parameter, 2> parameters{list, oid};
+  const std::string oids = oid_list(tables);
+  const std::array<Parameter, 2> parameters{list, oids};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlPublishedTable, parameters));
-  std::vector<Published> published;
+  PublishedTables published;
   for (int row = 0; row < rows.rows(); ++row) {
-    Published& next = published.emplace_back();
+    const Oid of{static_cast<std::uint32_t>(rows.unsigned_integer(row, 3))};
+    Published& next = published[of].emplace_back();
     if (!rows.is_null(row, 1)) next.columns = split(rows.text(row, 1), '\1');
     next.filter = rows.string(row, 2);
   }
@@ -224,29 +252,23 @@ Status take_columns(const CatalogTable& table,
   return {};
 }
 
+Error is_unpublished(const TableName& table, const std::string& publication) {
+  return Error{ErrorKind::setting, "the publication does not publish the table"}
+      .with("table", to_string(table))
+      .with("publication", publication)
+      .fix("ALTER PUBLICATION " + quote_identifier(publication) + " ADD TABLE " +
+           quote_identifier(table));
+}
+
 Result<TablePublication> check_table(pg::Connection& connection,
-                                     std::span<const std::string> names,
                                      const TableConfig& config,
-                                     std::vector<std::string>& warnings) {
-  FRESHET_TRY(const CatalogTable table, load_table(connection, config.name));
+                                     const CatalogTable& table,
+                                     std::span<const Published> published) {
   FRESHET_TRY(check_publishable(table));
   FRESHET_TRY([[maybe_unused]] const TableSchema selected, select_columns(table, config.columns));
-  FRESHET_TRY(const auto published, load_published(connection, names, table));
-  if (published.empty()) {
-    return Error{ErrorKind::setting, "the publication does not publish the table"}
-        .with("table", to_string(config.name))
-        .with("publication", names.front())
-        .fix("ALTER PUBLICATION " + quote_identifier(names.front()) + " ADD TABLE " +
-             quote_identifier(config.name));
-  }
   TablePublication result;
   result.name = config.name;
   FRESHET_TRY(take_columns(table, config, published, result));
-  FRESHET_TRY(const auto without, missing_identity(connection, table));
-  for (const TableName& name : without) {
-    warnings.push_back("table " + quote_identifier(name) +
-                       " has no replica identity: updates and deletes of it fail at the source");
-  }
   result.row_filter = join_filters(published);
   if (config.where.empty()) return result;
   FRESHET_TRY(const auto ours, published_form(connection, table, config.where, true));
@@ -307,8 +329,11 @@ Result<PublicationPlan> plan_publication(pg::Connection& connection,
         "name tables under source.tables, or an existing publication");
   }
   PublicationPlan plan{.name = request.name, .sql = {}, .tables_sql = {}, .tables = {}};
-  for (const TableConfig& config : request.tables) {
-    FRESHET_TRY(PlannedTable table, plan_table(connection, request, config));
+  FRESHET_TRY(const auto catalog, load_tables(connection, names_of(request.tables)));
+  FRESHET_TRY(Identities identities, load_identities(connection, catalog));
+  for (std::size_t i = 0; i < catalog.size(); ++i) {
+    FRESHET_TRY(PlannedTable table,
+                plan_table(connection, request, request.tables[i], catalog[i], identities));
     plan.tables_sql += (plan.tables_sql.empty() ? "" : ", ") + table.sql;
     plan.tables.push_back(std::move(table.publication));
   }
@@ -364,9 +389,21 @@ Result<PublicationCheck> check_publications(pg::Connection& connection,
   FRESHET_TRY(check_all_exist(rows, names));
   PublicationCheck check;
   add_warnings(rows, check.warnings);
-  for (const TableConfig& config : tables) {
-    FRESHET_TRY(TablePublication table, check_table(connection, names, config, check.warnings));
+  FRESHET_TRY(const auto catalog, load_tables(connection, names_of(tables)));
+  FRESHET_TRY(PublishedTables published, load_published(connection, names, catalog));
+  FRESHET_TRY(const Identities identities, load_identities(connection, catalog));
+  for (std::size_t i = 0; i < catalog.size(); ++i) {
+    const std::vector<Published>& ways = published[catalog[i].schema.relation];
+    if (ways.empty()) return is_unpublished(tables[i].name, names.front());
+    FRESHET_TRY(TablePublication table, check_table(connection, tables[i], catalog[i], ways));
     check.tables.push_back(std::move(table));
+  }
+  for (const auto& [oid, members] : identities.missing) {
+    for (const TableName& name : members) {
+      check.warnings.push_back(
+          "table " + quote_identifier(name) +
+          " has no replica identity: updates and deletes of it fail at the source");
+    }
   }
   return check;
 }
@@ -383,17 +420,6 @@ Result<std::vector<TableName>> list_published_tables(pg::Connection& connection,
     tables.push_back({rows.string(row, 0), rows.string(row, 1)});
   }
   return tables;
-}
-
-Result<std::vector<TableName>> find_tables_without_identity(pg::Connection& connection,
-                                                            std::span<const TableConfig> tables) {
-  std::vector<TableName> found;
-  for (const TableConfig& config : tables) {
-    FRESHET_TRY(const CatalogTable table, load_table(connection, config.name));
-    FRESHET_TRY(const auto missing, missing_identity(connection, table));
-    found.insert(found.end(), missing.begin(), missing.end());
-  }
-  return found;
 }
 
 }  // namespace freshet::source

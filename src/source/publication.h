@@ -65,11 +65,6 @@ Result<PublicationCheck> check_publications(pg::Connection& connection,
 Result<std::vector<TableName>> list_published_tables(pg::Connection& connection,
                                                      std::span<const std::string> names);
 
-/// Tables of `tables` that have no usable replica identity, so that updates and deletes would fail
-/// once published.
-Result<std::vector<TableName>> find_tables_without_identity(pg::Connection& connection,
-                                                            std::span<const TableConfig> tables);
-
 /// Names of the columns which the boolean expression uses, as the server understands it (in a
 /// temporary view that is rolled back); all of them where the server may not be asked. An error of
 /// kind `config` if the expression does not parse or reads another table. `connection` must be

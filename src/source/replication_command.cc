@@ -80,10 +80,6 @@ Result<std::string> start_command(const StartOptions& options, int server_versio
     return Error{ErrorKind::unsupported, "two_phase needs PostgreSQL 15"}.fix(
         "leave two_phase off, or use a newer server");
   }
-  if (options.origin != "any" && server_version < kVersion16) {
-    return Error{ErrorKind::unsupported, "origin needs PostgreSQL 16"}.fix(
-        "leave origin at any, or use a newer server");
-  }
   std::string command = "START_REPLICATION SLOT " + quote_identifier(options.slot) + " LOGICAL " +
                         to_string(options.start.end) + " (proto_version '" +
                         std::to_string(version) + "', publication_names " +

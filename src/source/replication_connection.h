@@ -49,7 +49,7 @@ struct StartOptions {
   bool is_two_phase = false;
   bool sends_messages = true;
   bool is_binary = false;
-  std::string origin = "any";  ///< "any" or "none" (16+)
+  std::string origin = "any";  ///< "any" or "none"; a server before 16 sends all
 };
 
 /// An XLogData frame: one pgoutput message. `bytes` is valid until the next receive().

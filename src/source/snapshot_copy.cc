@@ -25,6 +25,22 @@ Status check_same_heaps(std::span<const Heap> then,
   return is_same ? Status{} : Status{rewritten(table.schema->name)};
 }
 
+Status check_same_files(const CopyTable& table, std::span<const Heap> now) {
+  FRESHET_TRY(check_same_heaps(table.heaps, now, table));
+  for (const Heap& heap : now) {
+    const auto then = find_heap(table.heaps, heap.relation);
+    if (then->relfilenode != heap.relfilenode) return rewritten(heap.name);
+  }
+  return {};
+}
+
+std::vector<TableName> names_of(std::span<const CopyTable> tables) {
+  std::vector<TableName> names;
+  for (const CopyTable& table : tables)
+    names.push_back(table.schema->name);
+  return names;
+}
+
 Status lock_heaps(pg::Connection& connection, const CopyTable& table) {
   for (const Heap& heap : table.heaps) {
     if (!heap.is_foreign) FRESHET_TRY(lock_heap(connection, heap));
@@ -103,31 +119,29 @@ Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::take(
   std::unique_ptr<SnapshotCoordinator> coordinator{
       new SnapshotCoordinator(std::move(connection), system_identifier)};
   pg::Connection& session = *coordinator->connection_;
-  for (CopyTable& table : tables) {
-    FRESHET_TRY(CatalogTable before, load_table(session, table.schema->name));
-    table.heaps = std::move(before.heaps);
-  }
+  const std::vector<TableName> names = names_of(tables);
+  FRESHET_TRY(auto before, load_tables(session, names));
+  for (std::size_t i = 0; i < tables.size(); ++i)
+    tables[i].heaps = std::move(before[i].heaps);
   // LOCK takes no snapshot; the first query below does, and sees the heaps as they are locked.
   FRESHET_TRY(session.execute(kBeginRead));
   for (const CopyTable& table : tables)
     FRESHET_TRY(lock_heaps(session, table));
   FRESHET_TRY(coordinator->export_snapshot());
-  for (CopyTable& table : tables) {
-    FRESHET_TRY(CatalogTable now, load_table(session, table.schema->name));
-    FRESHET_TRY(check_same_heaps(table.heaps, now.heaps, table));
-    table.heaps = std::move(now.heaps);
+  FRESHET_TRY(auto now, load_tables(session, names));
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    FRESHET_TRY(check_same_heaps(tables[i].heaps, now[i].heaps, tables[i]));
+    tables[i].heaps = std::move(now[i].heaps);
   }
   return coordinator;
 }
 
-Status SnapshotCoordinator::check_heaps(const CopyTable& table) {
-  FRESHET_TRY(const CatalogTable now, load_table(*connection_, table.schema->name));
-  FRESHET_TRY(check_same_heaps(table.heaps, now.heaps, table));
-  for (const Heap& heap : now.heaps) {
-    const auto then = find_heap(table.heaps, heap.relation);
-    if (then->relfilenode != heap.relfilenode) return rewritten(heap.name);
-  }
-  return {};
+Result<std::vector<Status>> SnapshotCoordinator::check_heaps(std::span<const CopyTable> tables) {
+  FRESHET_TRY(const auto now, load_tables(*connection_, names_of(tables)));
+  std::vector<Status> checked;
+  for (std::size_t i = 0; i < tables.size(); ++i)
+    checked.push_back(check_same_files(tables[i], now[i].heaps));
+  return checked;
 }
 
 Status SnapshotCoordinator::check() {

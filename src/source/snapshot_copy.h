@@ -62,10 +62,10 @@ class SnapshotCoordinator {
                                                            const std::string& system_identifier,
                                                            std::span<CopyTable> tables);
 
-  /// After import(): that `table` still has the heaps which were recorded before the slot was made.
-  /// If not (a rewrite, a leaf that came or went), is_rewritten(): copy that table under a snapshot
-  /// of its own, by take().
-  Status check_heaps(const CopyTable& table);
+  /// After import(): for each table, that it still has the heaps which were recorded before the
+  /// slot was made. If not (a rewrite, a leaf that came or went), is_rewritten(): copy that table
+  /// under a snapshot of its own, by take().
+  Result<std::vector<Status>> check_heaps(std::span<const CopyTable> tables);
 
   /// For SET TRANSACTION SNAPSHOT of the workers.
   const std::string& snapshot_name() const { return snapshot_name_; }

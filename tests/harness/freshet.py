@@ -163,6 +163,12 @@ class FreshetSystem:
 
     def retire(self) -> None:
         """Ends the engine and removes what it left at the source, and the destination database."""
+        self.retire_engine()
+        self.target.close()
+        drop_database(self.target.server, self.target.name)
+
+    def retire_engine(self) -> None:
+        """Ends the engine and removes its slot and publication."""
         self.close()
         self.source.query(
             "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
@@ -174,8 +180,6 @@ class FreshetSystem:
         wait_until(lambda: self.source.value(idle, [self.slot]) is not False, "idle slot")
         self.source.query(f"{drop} WHERE slot_name = %s", [self.slot])
         self.source.query(f'DROP PUBLICATION IF EXISTS "{self.slot}"')
-        self.target.close()
-        drop_database(self.target.server, self.target.name)
 
     def log_text(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -12,6 +12,7 @@
 #include "destinations/postgres/config.h"
 #include "destinations/postgres/evolve.h"
 #include "destinations/postgres/names.h"
+#include "destinations/postgres/origin.h"
 #include "destinations/postgres/progress.h"
 #include "destinations/postgres/schema.h"
 #include "destinations/postgres/sql.h"
@@ -76,6 +77,7 @@ Result<DestinationState> PostgresDestination::open(const Lease& lease) {
   session_.reset();
   targets_.clear();
   touched_.clear();
+  fresh_.clear();
   is_broken_ = true;
   is_in_part_ = false;
   lease_ = lease;
@@ -117,7 +119,7 @@ Status PostgresDestination::set_session() const {
   if (!connection.execute("SET session_replication_role = replica").ok()) {
     log_debug("triggers and foreign keys fire at the destination", {{"destination", config_.name}});
   }
-  return ok_status();
+  return set_origin(connection, lease_.pipeline);
 }
 
 Status PostgresDestination::resume_indexes() {
@@ -161,13 +163,29 @@ Status PostgresDestination::in_transaction(Work&& work) {
   return done;
 }
 
+Status PostgresDestination::open_probe() {
+  if (probe_) return ok_status();
+  FRESHET_TRY(auto probe, pg::Connection::open({.url = config_.url,
+                                                .application_name = "freshet check",
+                                                .interrupter = nullptr}));
+  FRESHET_TRY(check_set_up(*probe));
+  FRESHET_TRY(const pg::Rows rows, probe->query("SELECT n.nspname, c.relname FROM pg_class c "
+                                                "JOIN pg_namespace n ON n.oid = c.relnamespace"));
+  taken_names_.clear();
+  for (int row = 0; row < rows.rows(); ++row)
+    taken_names_.insert({rows.string(row, 0), rows.string(row, 1)});
+  probe_ = std::move(probe);
+  return ok_status();
+}
+
 Status PostgresDestination::check_table(const SchemaPtr& schema) {
-  if (!session_ && !probe_) {
-    FRESHET_TRY(auto probe, pg::Connection::open({.url = config_.url,
-                                                  .application_name = "freshet check",
-                                                  .interrupter = nullptr}));
-    FRESHET_TRY(check_set_up(*probe));
-    probe_ = std::move(probe);
+  if (!session_) {
+    FRESHET_TRY(open_probe());
+    const bool is_plain = std::all_of(
+        schema->columns.begin(), schema->columns.end(),
+        [](const Column& column) { return column.is_builtin_type && !column.is_derived; });
+    // Nothing to ask: with thousands of tables, asking is what takes time.
+    if (is_plain && !taken_names_.contains(schema->name)) return ok_status();
   }
   pg::Connection& connection = session_ ? session_->connection() : *probe_;
   const auto check = [&]() -> Status {
@@ -189,7 +207,9 @@ Status PostgresDestination::check_table(const SchemaPtr& schema) {
 
 Status PostgresDestination::prepare_table(const SchemaPtr& schema) {
   FRESHET_TRY(check_open());
+  fresh_.erase(schema->name);
   Status prepared = in_transaction([&] { return prepare_in_transaction(schema); });
+  if (!prepared.ok() || is_in_part_) fresh_.erase(schema->name);
   targets_.forget(schema->name);
   return prepared;
 }
@@ -201,7 +221,9 @@ Status PostgresDestination::prepare_in_transaction(const SchemaPtr& schema) {
   if (!found) {
     FRESHET_TRY(create_schema(connection, name.schema));
     FRESHET_TRY(create_table(connection, *schema));
-    return record_phase(connection, lease_.pipeline, name, TablePhase::pending);
+    FRESHET_TRY(record_phase(connection, lease_.pipeline, name, TablePhase::copying));
+    fresh_.insert(name);
+    return ok_status();
   }
   FRESHET_TRY(postgres::check_table(connection, *schema, *found));
   FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
@@ -213,6 +235,7 @@ Status PostgresDestination::prepare_in_transaction(const SchemaPtr& schema) {
 Status PostgresDestination::reset_table(const SchemaPtr& schema) {
   FRESHET_TRY(check_open());
   const TableName& name = schema->name;
+  if (fresh_.erase(name) > 0) return ok_status();
   if (builder_) builder_->forget(name);
   return in_transaction([&]() -> Status {
     pg::Connection& connection = session_->connection();

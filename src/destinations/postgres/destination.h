@@ -42,6 +42,7 @@ class PostgresDestination final : public Destination {
 
  private:
   Status check_open() const;
+  Status open_probe();
   Status set_session() const;
   Status resume_indexes();
   Status prepare_in_transaction(const SchemaPtr& schema);
@@ -69,7 +70,10 @@ class PostgresDestination final : public Destination {
 
   const DestinationConfig config_;
   Lease lease_;
-  std::unique_ptr<pg::Connection> probe_;  // before open(), when nothing of ours need be there
+  // Before open(), when nothing of ours need be there: a session, and the names that are taken.
+  std::unique_ptr<pg::Connection> probe_;
+  std::set<TableName> taken_names_;
+  std::set<TableName> fresh_;  // made by us just now: empty, and recorded as being copied
   std::unique_ptr<Session> session_;
   std::unique_ptr<GroupWriter> writer_;
   std::unique_ptr<IndexBuilder> builder_;

@@ -4,6 +4,7 @@
 
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "destinations/postgres/origin.h"
 #include "destinations/postgres/progress.h"
 #include "types/copy_text.h"
 
@@ -123,6 +124,7 @@ Result<std::unique_ptr<pg::Connection>> RangePool::take() {
   // As a subscription does: triggers and foreign keys fired at the source. Needs a right that not
   // every role has; without it they fire here too.
   (void)connection->execute("SET session_replication_role = replica");
+  FRESHET_TRY(set_origin(*connection, pipeline_));
   return connection;
 }
 

@@ -121,7 +121,7 @@ void judge_role(const SourceFacts& facts, const PipelineConfig& config, Findings
   }
 }
 
-void judge_settings(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
+void judge_settings(const SourceFacts& facts, Findings& findings) {
   if (facts.wal_level != "logical") {
     findings.error(Area::source, "wal_level",
                    fmt::format("wal_level is {}, not logical", facts.wal_level), "wal_level",
@@ -139,10 +139,6 @@ void judge_settings(const SourceFacts& facts, const PipelineConfig& config, Find
     findings.error(
         Area::source, "standby", "the source is a standby", "source.url",
         "connect to the primary; with several hosts add target_session_attrs=read-write");
-  }
-  if (config.source.origin == "none" && facts.server_version < 160'000) {
-    findings.error(Area::source, "origin", "origin: none needs PostgreSQL 16 or later",
-                   "source.origin", "remove the key");
   }
   if (facts.server_encoding != "UTF8") {
     findings.warning(Area::source, "encoding",
@@ -215,7 +211,7 @@ Result<SourceFacts> load_source_facts(pg::Connection& connection, const Pipeline
 void judge_source(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
   judge_version(facts, findings);
   judge_pooler(facts, findings);
-  judge_settings(facts, config, findings);
+  judge_settings(facts, findings);
   judge_slots(facts, config, findings);
   judge_role(facts, config, findings);
   judge_activity(facts, findings);

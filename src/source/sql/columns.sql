@@ -1,4 +1,4 @@
--- The columns of table $1 (its oid) in attnum order. Text of equal values is equal bytes for the
+-- The columns of the tables $1 (their oids) in attnum order, table by table. Text of equal values is equal bytes for the
 -- types listed, for enums, and for text under a deterministic collation. A partitioned table keeps
 -- no missing values of its own: a leaf's stands in.
 SELECT a.attname, a.attnum, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod),
@@ -27,7 +27,8 @@ SELECT a.attname, a.attnum, a.atttypid, a.atttypmod, format_type(a.atttypid, a.a
                   SELECT relid FROM member) tree
             JOIN pg_attribute leaf ON leaf.attrelid = tree.relid AND leaf.attname = a.attname
             WHERE leaf.atthasmissing AND NOT leaf.attisdropped
-            LIMIT 1) END)
+            LIMIT 1) END),
+       a.attrelid
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 JOIN pg_type t ON t.oid = a.atttypid
@@ -43,5 +44,5 @@ LEFT JOIN LATERAL (
     AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident
                             ELSE false END
   LIMIT 1) ri ON true
-WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY a.attnum
+WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum

@@ -1,16 +1,18 @@
--- The heaps that hold the rows of table $1 (its oid): itself, or the leaves of a partitioned one.
+-- The heaps that hold the rows of the tables $1 (their oids): each itself, or the leaves of a
+-- partitioned one.
 -- (pg_partition_tree() would lock every partition until the transaction ends: a copy's is long.)
 WITH RECURSIVE member AS (
-  SELECT $1::oid AS relid
+  SELECT root, root AS relid FROM unnest($1::oid[]) root
   UNION ALL
-  SELECT i.inhrelid FROM member
+  SELECT member.root, i.inhrelid FROM member
   JOIN pg_class parent ON parent.oid = member.relid AND parent.relkind = 'p'
   JOIN pg_inherits i ON i.inhparent = member.relid)
 SELECT l.oid, n.nspname, l.relname, coalesce(pg_relation_filenode(l.oid), 0),
        CASE WHEN l.relkind = 'f' THEN 0
             ELSE pg_relation_size(l.oid) / current_setting('block_size')::bigint END,
        l.relkind = 'f',
-       greatest(l.reltuples, 0)::float8
+       greatest(l.reltuples, 0)::float8,
+       member.root
 FROM member
 JOIN pg_class l ON l.oid = member.relid
 JOIN pg_namespace n ON n.oid = l.relnamespace

@@ -1,5 +1,5 @@
--- Of table $1 (its oid) and its leaves, those that have no replica identity.
-SELECT n.nspname, l.relname
+-- Of the tables $1 (their oids) and their leaves, those that have no replica identity.
+SELECT n.nspname, l.relname, c.oid
 FROM pg_class c
 CROSS JOIN LATERAL (
   SELECT c.oid AS relid
@@ -8,7 +8,7 @@ CROSS JOIN LATERAL (
 ) member
 JOIN pg_class l ON l.oid = member.relid
 JOIN pg_namespace n ON n.oid = l.relnamespace
-WHERE c.oid = $1::oid
+WHERE c.oid = ANY ($1::oid[])
   AND (l.relkind = 'r' OR l.oid = c.oid)
   AND l.relreplident <> 'f'
   AND NOT EXISTS (

@@ -1,17 +1,20 @@
--- How the publications of $1 publish table $2 (its oid): one row for each that does. Where roots are
--- not published as such, a partitioned table counts as published when all its leaves are. Column
+-- How the publications of $1 publish the tables $2 (their oids): one row for each that does. Where roots
+-- are not published as such, a partitioned table counts as published when all its leaves are. Column
 -- lists and filters exist since version 15.
+WITH published AS MATERIALIZED (  -- once, not for each table
+  SELECT * FROM pg_publication_tables WHERE pubname = ANY ($1::text[]))
 SELECT p.pubname,
        CASE WHEN jsonb_typeof(to_jsonb(t) -> 'attnames') = 'array'
             THEN array_to_string(ARRAY(SELECT jsonb_array_elements_text(to_jsonb(t) -> 'attnames')),
                                  E'\x01') END,
-       coalesce(to_jsonb(t) ->> 'rowfilter', '')
+       coalesce(to_jsonb(t) ->> 'rowfilter', ''),
+       c.oid
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_publication p ON p.pubname = ANY ($1::text[])
-LEFT JOIN pg_publication_tables t
+LEFT JOIN published t
   ON t.pubname = p.pubname AND t.schemaname = n.nspname AND t.tablename = c.relname
-WHERE c.oid = $2::oid
+WHERE c.oid = ANY ($2::oid[])
   AND (t.pubname IS NOT NULL
        OR (c.relkind = 'p'
            AND EXISTS (SELECT FROM pg_partition_tree(c.oid) tree WHERE tree.isleaf)
@@ -20,7 +23,7 @@ WHERE c.oid = $2::oid
              JOIN pg_class l ON l.oid = tree.relid
              JOIN pg_namespace ln ON ln.oid = l.relnamespace
              WHERE tree.isleaf AND l.relkind = 'r'
-               AND NOT EXISTS (SELECT FROM pg_publication_tables lt
+               AND NOT EXISTS (SELECT FROM published lt
                                WHERE lt.pubname = p.pubname AND lt.schemaname = ln.nspname
                                  AND lt.tablename = l.relname))))
-ORDER BY p.pubname
+ORDER BY c.oid, p.pubname

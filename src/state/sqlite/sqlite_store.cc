@@ -82,7 +82,17 @@ Result<Lease> SqliteStore::acquire(const std::string& pipeline, const Holder& se
 
 template <typename Change>
 Status SqliteStore::with_lease(const Lease& lease, Change change) {
+  return with_lease(lease, Sync::at_once, std::move(change));
+}
+
+template <typename Change>
+Status SqliteStore::with_lease(const Lease& lease, Sync sync, Change change) {
   const std::lock_guard lock(mutex_);
+  if (sync != sync_) {
+    FRESHET_TRY(database_->run_script(sync == Sync::at_once ? "PRAGMA synchronous = FULL"
+                                                            : "PRAGMA synchronous = NORMAL"));
+    sync_ = sync;
+  }
   FRESHET_TRY(Transaction transaction, Transaction::begin_write(*database_));
   FRESHET_TRY(const auto known, state_rows::load_lease(*database_, lease.pipeline));
   if (!known || !known->holder || known->epoch != lease.epoch) return fenced_error(lease);
@@ -142,13 +152,15 @@ Status SqliteStore::store_position(const Lease& lease, const DestinationProgress
 }
 
 Status SqliteStore::store_table(const Lease& lease, const TableState& table) {
-  return with_lease(lease, [&](Database& database) {
+  const bool is_progress =
+      table.phase == TablePhase::copying || table.phase == TablePhase::streaming;
+  return with_lease(lease, is_progress ? Sync::later : Sync::at_once, [&](Database& database) {
     return state_rows::store_table(database, lease.pipeline, table);
   });
 }
 
 Status SqliteStore::store_schema(const Lease& lease, const TableSchema& schema) {
-  return with_lease(lease, [&](Database& database) {
+  return with_lease(lease, Sync::later, [&](Database& database) {
     return state_rows::store_schema(database, lease.pipeline, schema);
   });
 }

@@ -32,15 +32,21 @@ class SqliteStore final : public StateStore {
  private:
   explicit SqliteStore(std::unique_ptr<Database> database);
 
+  /// Whether a change waits for the disk, or is there with the next one that does.
+  enum class Sync : std::uint8_t { at_once, later };
+
   Status migrate();
   /// Runs `change` in one transaction that first finds the lease still held.
   template <typename Change>
   Status with_lease(const Lease& lease, Change change);
+  template <typename Change>
+  Status with_lease(const Lease& lease, Sync sync, Change change);
 
   /// Guards the connection. Held across file I/O: writes are few, and SQLite would queue them
   /// anyway.
   std::mutex mutex_;
   std::unique_ptr<Database> database_;
+  Sync sync_ = Sync::at_once;
 };
 
 }  // namespace freshet
