@@ -1,0 +1,1 @@
+"""Differential torture: random tables, transactions and faults from one seed; source = destination."""
