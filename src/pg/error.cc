@@ -194,6 +194,10 @@ Error statement_error(pg_conn* connection, const pg_result* result) {
   const std::string_view code = field(result, PG_DIAG_SQLSTATE);
   if (code.empty()) {
     const bool is_lost = PQstatus(connection) == CONNECTION_BAD;
+    // libpq says "invalid socket" where it noticed the loss at an earlier call.
+    if (is_lost && last_fact(PQerrorMessage(connection)) == "invalid socket") {
+      return Error{ErrorKind::connection, "the connection was lost"};
+    }
     return Error{is_lost ? ErrorKind::connection : ErrorKind::protocol,
                  std::string{last_fact(PQerrorMessage(connection))}};
   }

@@ -308,7 +308,12 @@ Status Session::create_slot(const std::stop_token& stop) {
       log_error(LogLevel::warn, "the publication just made could not be dropped", dropped.error());
     }
   }
-  return status;
+  FRESHET_TRY(std::move(status));
+  // From here on the slot is remembered: a destination that is away now learns of it at the next
+  // start.
+  for (OpenDestination& opened : destinations_)
+    FRESHET_TRY(adopt(opened, Position{slot_.consistent_point}));
+  return ok_status();
 }
 
 Status Session::make_new_slot(const std::stop_token& stop) {
@@ -338,10 +343,7 @@ Status Session::make_new_slot(const std::stop_token& stop) {
                 source::SnapshotCoordinator::import(
                     connect_options("copy"), system_.system_identifier, created.snapshot_name));
   }
-  FRESHET_TRY(options_.state.store_slot(options_.lease, slot_));
-  for (OpenDestination& opened : destinations_)
-    FRESHET_TRY(adopt(opened, Position{slot_.consistent_point}));
-  return ok_status();
+  return options_.state.store_slot(options_.lease, slot_);
 }
 
 Status Session::adopt(OpenDestination& opened, Position start) {
@@ -414,6 +416,8 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
     lane.count_copied(name, 0, 0);
     if (!is_streaming) {
       lane.router().add_pending(name);
+      // The table that stands there may have an older shape.
+      if (schema != nullptr) lane.set_current(std::make_shared<const TableSchema>(*schema));
       FRESHET_TRY(resume_chunks(lane, state, plan));
       continue;
     }

@@ -32,6 +32,7 @@ std::map<std::uint32_t, WatchedHeap> read_heaps(std::string_view text) {
     std::string_view entry = cut(text, ' ');
     WatchedHeap& heap = heaps[number_of(cut(entry, ':'))];
     heap.relfilenode = number_of(cut(entry, ':'));
+    heap.xmin = number_of(cut(entry, ':'));
     heap.was_attached = entry.find('a') != std::string_view::npos;
     heap.is_unanalysed = entry.find('t') != std::string_view::npos;
     heap.is_unlogged = entry.find('u') != std::string_view::npos;
@@ -53,6 +54,19 @@ bool is_partitioned(const WatchedTable& table) {
   return !table.heaps.contains(to_integer(table.relation));
 }
 
+// All that was there has been truncated by one transaction: by way of the root.
+bool is_truncated_whole(const WatchedTable& before, const WatchedTable& now) {
+  std::optional<std::uint32_t> xmin;
+  for (const auto& [oid, then] : before.heaps) {
+    const auto heap = now.heaps.find(oid);
+    if (heap == now.heaps.end()) return false;
+    if (!heap->second.is_unanalysed || heap->second.relfilenode == then.relfilenode) return false;
+    if (xmin.value_or(heap->second.xmin) != heap->second.xmin) return false;
+    xmin = heap->second.xmin;
+  }
+  return true;
+}
+
 // A heap that came, that is of another file than before, or that is not logged.
 std::optional<TableNews> compare_heap(const WatchedTable& before,
                                       const WatchedTable& now,
@@ -65,7 +79,8 @@ std::optional<TableNews> compare_heap(const WatchedTable& before,
   }
   // A table's own TRUNCATE is streamed; a partition's is not where its root stands for it.
   if (heap.is_unanalysed) {
-    if (is_partitioned(now)) return TableNews{Kind::missed, "a partition of it was truncated"};
+    if (is_partitioned(now) && !is_truncated_whole(before, now))
+      return TableNews{Kind::missed, "a partition of it was truncated"};
     return {};
   }
   // The server lets nobody make a table unlogged that is published by name.

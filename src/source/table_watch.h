@@ -19,6 +19,7 @@ namespace freshet::source {
 /// One heap of a table: itself, or a leaf of a partitioned one.
 struct WatchedHeap {
   std::uint32_t relfilenode = 0;
+  std::uint32_t xmin = 0;      ///< Who gave it that file, or changed its entry since.
   bool was_attached = false;   ///< Became a partition after it was made, so perhaps with rows.
   bool is_unanalysed = false;  ///< As a TRUNCATE leaves it.
   bool is_unlogged = false;    ///< Nothing of it is in the WAL.

@@ -113,8 +113,12 @@ TEST(TableWatch, PartitionsThatComeAndGo) {
   fewer.heaps.erase(502);
   EXPECT_EQ(news(partitioned_table(), fewer), Kind::kept_rows);
   WatchedTable truncated = partitioned_table();
-  truncated.heaps[502] = {.relfilenode = 950, .is_unanalysed = true};
+  truncated.heaps[502] = {.relfilenode = 950, .xmin = 7, .is_unanalysed = true};
   EXPECT_EQ(news(partitioned_table(), truncated), Kind::missed);
+  truncated.heaps[501] = {.relfilenode = 951, .xmin = 7, .is_unanalysed = true};
+  EXPECT_EQ(news(partitioned_table(), truncated), std::nullopt) << "the root was, and that came";
+  truncated.heaps[501].xmin = 8;
+  EXPECT_EQ(news(partitioned_table(), truncated), Kind::missed) << "one after the other";
 }
 
 TEST(WasRewritten, OnlyWhereFilesAndDefinitionChanged) {

@@ -2,7 +2,7 @@
 -- By place: relation (null: there is none); how it is published (null: it is not) and whether by name;
 -- whether we may read it; its definition as in definition.sql; the columns by name and type, their
 -- numbers, and the labels of their enums as "oid:label" and a line's end each; for each heap
--- "oid:relfilenode:" followed by `a` if it became a partition after it was made, `t` if it has no
+-- "oid:relfilenode:xmin:" followed by `a` if it became a partition after it was made, `t` if it has no
 -- statistics, as after TRUNCATE, and `u` if it is unlogged.
 WITH published AS MATERIALIZED (  -- once, not for each table
   SELECT DISTINCT schemaname, tablename FROM pg_publication_tables WHERE pubname = ANY ($3::text[]))
@@ -39,7 +39,7 @@ SELECT c.oid,
           FROM member
           JOIN pg_class parent ON parent.oid = member.relid AND parent.relkind = 'p'
           JOIN pg_inherits i ON i.inhparent = member.relid)
-        SELECT string_agg(heap.oid || ':' || pg_relation_filenode(heap.oid) || ':'
+        SELECT string_agg(heap.oid || ':' || pg_relation_filenode(heap.oid) || ':' || heap.xmin || ':'
                             || CASE WHEN is_attached THEN 'a' ELSE '' END
                             || CASE WHEN heap.reltuples < 0 THEN 't' ELSE '' END
                             || CASE WHEN heap.relpersistence <> 'p' THEN 'u' ELSE '' END,
