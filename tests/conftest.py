@@ -6,8 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+from harness.cells import Cell, Choice, cells_of, sample
 from harness.environment import CANARY, Pair, start_pair
-from servers import versions_under_test
+from harness.matrix_run import MatrixRun, not_yet_passed
+from harness.scenario import Scenario
+from servers import available_versions, versions_under_test
+from servers.binaries import SUPPORTED_VERSIONS
 
 
 def pytest_addoption(parser):
@@ -18,7 +22,51 @@ def pytest_addoption(parser):
                     help="what runs the scenarios; native checks the scenarios themselves")
     group.addoption("--kills", type=int, default=6, help="kills in test_kill.py (50 is the full test)")
     group.addoption("--full", action="store_true", help="1 GB transactions instead of 100 MB")
+    group.addoption("--sample", type=float, default=0, metavar="PERCENT",
+                    help="runs so much of the scenarios' other cells too, chosen at random")
+    group.addoption("--matrix", action="store_true",
+                    help="all versions, streaming on and off, full sizes; goes on where it ended")
+    group.addoption("--page", default="", help="where --matrix writes its page")
     group.addoption("--logs", default="", help="keep the engine's logs below this directory")
+
+
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        return  # the workers of pytest-xdist inherit what follows
+    os.environ.setdefault("FRESHET_SAMPLE_SEED", str(random.randrange(1 << 32)))
+    if config.getoption("--matrix"):
+        config.pluginmanager.register(MatrixRun(config, chosen_scenarios(config)), "matrix")
+
+
+def pytest_report_header(config):
+    if config.getoption("--sample"):
+        return f"sample of the scenarios' cells: FRESHET_SAMPLE_SEED={os.environ['FRESHET_SAMPLE_SEED']}"
+    return None
+
+
+def chosen_scenarios(config) -> Choice:
+    """Returns which cells of the scenarios the options ask for."""
+    if config.getoption("--matrix"):
+        return Choice(tuple(SUPPORTED_VERSIONS), ("on", "off"), is_full=True)
+    return Choice(
+        tuple(chosen_versions(config)),
+        tuple(config.getoption("--streaming").replace(",", " ").split()),
+        config.getoption("--engine"),
+        config.getoption("--full"),
+    )
+
+
+def chosen_cells(config, scenarios: list[Scenario]) -> dict[str, list[Cell]]:
+    """Returns the cells to run, by the scenario's name."""
+    choice = chosen_scenarios(config)
+    cells = {scenario.name: cells_of(scenario, choice) for scenario in scenarios}
+    if config.getoption("--matrix"):
+        return not_yet_passed(cells)
+    if percent := config.getoption("--sample"):
+        seed = int(os.environ["FRESHET_SAMPLE_SEED"])
+        more = sample(scenarios, choice, available_versions(), percent, seed)
+        cells = {name: listed + more.get(name, []) for name, listed in cells.items()}
+    return cells
 
 
 def chosen_versions(config) -> list[int]:

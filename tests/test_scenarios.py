@@ -1,37 +1,29 @@
 """Runs tests/scenarios/*.scenario on every version, phase and variant asked for."""
 
 import pytest
-from conftest import chosen_versions
-from harness.runner import Cell, ScenarioRun
-from harness.scenario import Scenario, find_scenarios
+from conftest import chosen_cells
+from harness.runner import ScenarioRun
+from harness.scenario import find_scenarios
 
-
-def cells_of(scenario: Scenario, config) -> list[Cell]:
-    engine = config.getoption("--engine")
-    if engine not in scenario.engines:
-        return []
-    streaming = scenario.streaming or config.getoption("--streaming").replace(",", " ").split()
-    return [
-        Cell(version, phase, word == "on", variant, engine)
-        for version in chosen_versions(config)
-        if version in scenario.versions
-        for phase in scenario.phases
-        for word in streaming
-        for variant in (scenario.variants or [""])
-    ]
+SECONDS_MAX = 240
+FULL_SECONDS_MAX = 1200
 
 
 def pytest_generate_tests(metafunc):
     if "cell" not in metafunc.fixturenames:
         return
+    scenarios = find_scenarios()
+    cells = chosen_cells(metafunc.config, scenarios)
     parameters = [
-        pytest.param(scenario, cell, id=f"{scenario.name}-{cell}")
-        for scenario in find_scenarios()
-        for cell in cells_of(scenario, metafunc.config)
+        pytest.param(
+            scenario, cell, id=f"{scenario.name}-{cell}",
+            marks=pytest.mark.timeout(FULL_SECONDS_MAX if cell.is_full else SECONDS_MAX),
+        )
+        for scenario in scenarios
+        for cell in cells[scenario.name]
     ]
     metafunc.parametrize(("scenario", "cell"), parameters)
 
 
-@pytest.mark.timeout(240)
 def test_scenario(scenario, cell, pairs, engine_directory):
     ScenarioRun(scenario, cell, pairs.get(cell.version), engine_directory).run()

@@ -1,11 +1,12 @@
 """Runs one scenario against one version, in one phase, with one setting of its options."""
 
+import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg import sql
 
+from harness.cells import Cell
 from harness.database import Database, difference
 from harness.environment import CANARY, Pair, create_database, drop_database, new_name
 from harness.freshet import FreshetSystem
@@ -14,28 +15,11 @@ from harness.poller import Poller
 from harness.proxy import HoldingProxy
 from harness.scenario import Scenario, Step
 from harness.sessions import Session, SqlFailed, errors_in
-from harness.waiting import NotInTime, wait_until
+from harness.waiting import wait_until
 
 # What a copy says before it reads a table: Freshet locks first, a subscription just copies.
 _BEFORE_COPY = r"\bLOCK TABLE\b|^COPY "
 _EXIT_SECONDS_MAX = 60.0
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One way to run a scenario."""
-
-    version: int
-    phase: str
-    streaming: bool = True
-    variant: str = ""
-    engine: str = "freshet"
-
-    def __str__(self) -> str:
-        words = [f"pg{self.version}", self.phase]
-        words += [] if self.streaming else ["nostreaming"]
-        words += [word for word in (self.variant, self.engine) if word not in ("", "freshet")]
-        return "-".join(words)
 
 
 class ScenarioRun:
@@ -203,6 +187,8 @@ class ScenarioRun:
         return Session(name, server.port, user, secret, database.name)
 
     def _filled(self, text: str) -> str:
+        for name, (usual, full) in self.scenario.sizes.items():
+            text = text.replace(f"${{{name}}}", full if self.cell.is_full else usual)
         return (
             text.replace("${slot}", self.system.slot)
             .replace("${pipeline}", self.name)
@@ -427,6 +413,14 @@ class ScenarioRun:
         if "second" not in step.args:
             self.is_running = False
 
+    def _do_memory(self, step: Step) -> None:
+        """Of the engine's present run, at its peak; a subscription has no process of its own."""
+        if self.cell.engine == "native" or os.environ.get("FRESHET_TEST_SANITIZED"):
+            return  # a sanitizer keeps freed memory
+        peak = self.system.process.memory_peak_bytes() >> 20
+        limit = int(step.args["mebibytes"])
+        assert 0 < peak < limit, f"peak memory {peak} MiB, limit {limit} MiB"
+
     def _do_log(self, step: Step) -> None:
         if self.cell.engine == "native":
             return
@@ -449,5 +443,3 @@ def _as_text(rows: list[tuple]) -> str:
 
     return "\n".join("|".join(word(value) for value in row) for row in rows)
 
-
-__all__ = ["Cell", "NotInTime", "ScenarioRun"]

@@ -51,6 +51,7 @@ class Scenario:
     options: dict[str, object] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     variants: dict[str, dict[str, object]] = field(default_factory=dict)
+    sizes: dict[str, tuple[str, str]] = field(default_factory=dict)  # every day's, and the full one
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -87,6 +88,7 @@ _HEADINGS: list[tuple[str, str]] = [
     ("remember", rf"remember (?P<name>\w+){_WHERE}"),
     ("remembered", rf"expect remembered (?P<name>\w+){_WHERE}"),
     ("exit", r"expect(?P<second> second)? exit (?P<code>\d+)(?:: (?P<pattern>.+))?"),
+    ("memory", r"expect memory below (?P<mebibytes>\d+) MiB"),
     ("log", r"expect(?P<no> no)? log: (?P<pattern>.+)"),
 ]
 _TABLE = re.compile(
@@ -147,6 +149,8 @@ def _parse_header(scenario: Scenario, line: str, where: str) -> None:
         case "setting":
             name, _, setting = value.partition("=")
             scenario.settings[name.strip()] = setting.strip()
+        case "size":
+            scenario.sizes.update([_parse_size(value, where)])
         case "variant":
             name, _, option = value.partition(" ")
             options = dict([_parse_option(option)]) if option else {}
@@ -160,6 +164,13 @@ def _parse_header(scenario: Scenario, line: str, where: str) -> None:
 def _parse_option(text: str) -> tuple[str, object]:
     name, _, value = text.partition("=")
     return name.strip(), json.loads(value)
+
+
+def _parse_size(text: str, where: str) -> tuple[str, tuple[str, str]]:
+    found = re.fullmatch(r"(\w+) = (.+), full (.+)", text)
+    if not found:
+        raise ScenarioError(f"{where}: expected `size: name = value, full value`")
+    return found[1], (found[2], found[3])
 
 
 def _parse_table(text: str, where: str) -> Table:
