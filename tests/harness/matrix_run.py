@@ -66,6 +66,8 @@ class MatrixRun:
             for scenario in self._scenarios
             for cell in cells_of(scenario, choice)
         }
+        # A file that is edited meanwhile is another subject than the one that runs.
+        self._subjects = {scenario.name: _subject(scenario.name) for scenario in self._scenarios}
         self._seen: set[str] = set()
         LEDGER.parent.mkdir(exist_ok=True)
 
@@ -74,12 +76,12 @@ class MatrixRun:
         is_news = report.when == "call" or report.outcome != "passed"
         if test not in self._names or not is_news:
             return
-        self._seen.add(self._names[test])
+        name = self._names[test]
+        self._seen.add(name)
         result = Result(
             test, report.outcome, _why(report), round(report.duration, 2), int(time.time())
         )
-        name = self._names[test]
-        line = {"scenario": name, "subject": _subject(name)} | asdict(result)
+        line = {"scenario": name, "subject": self._subjects[name]} | asdict(result)
         with open(LEDGER, "a") as ledger:
             ledger.write(json.dumps(line) + "\n")
 

@@ -64,6 +64,11 @@ class HoldingProxy:
         for one in sockets:
             _close(one)
 
+    def lead_to(self, server_port: int) -> None:
+        """Breaks all connections; those to come lead to another server."""
+        self._server_port = server_port
+        self.cut()
+
     def close(self) -> None:
         self.release()
         _close(self._listener)

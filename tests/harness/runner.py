@@ -4,12 +4,14 @@ import os
 import re
 from pathlib import Path
 
-from psycopg import sql
+from psycopg import errors, sql
+from servers import Standby
 
 from harness.cells import Cell
 from harness.database import Database, difference
 from harness.environment import CANARY, Pair, create_database, drop_database, new_name
 from harness.freshet import FreshetSystem
+from harness.lsn import format_lsn
 from harness.native import NativeSystem
 from harness.poller import Poller
 from harness.proxy import HoldingProxy
@@ -40,6 +42,7 @@ class ScenarioRun:
         self.pollers: list[Poller] = []
         self.remembered: dict[str, list[tuple]] = {}
         self.second = None
+        self.standby: Standby | None = None
         self.is_copy_held = False
         self.is_running = False
         self.step: Step | None = None
@@ -122,6 +125,9 @@ class ScenarioRun:
             self.oracle.target.close()
         self.source.close()
         self.target.close()
+        if self.standby:
+            self.standby.close()
+            self.pair.source.start()
         for server in (self.pair.source, self.pair.destination):
             drop_database(server, self.name)
         if getattr(self, "oracle", None):
@@ -339,10 +345,30 @@ class ScenarioRun:
     def _do_restart_server(self, step: Step) -> None:
         database = self.source if step.args["where"] == "source" else self.target
         database.close()
-        for key in [key for key in self.sessions if key[0] == step.args["where"]]:
+        self._close_sessions(step.args["where"])
+        database.server.restart(step.args.get("mode", "fast"))
+
+    def _do_standby(self, step: Step) -> None:
+        """Makes a standby of the source; the engine connects to whichever of them leads."""
+        self.standby = Standby(self.pair.source)
+        self._proxy("source")
+
+    def _do_switch(self, step: Step) -> None:
+        """From here on the standby is the source. Promoted, it has lost its primary."""
+        written = format_lsn(self.source.barrier())
+        wait_until(lambda: self.standby.has_replayed(written), f"the standby has {written}")
+        self._close_sessions("source")
+        self.source.close()
+        if step.args["how"] == "promote":
+            self.pair.source.stop("immediate")
+            self.standby.promote()
+        self.source = self.system.source = Database(self.standby, self.name)
+        self._proxy("source").lead_to(self.standby.port)
+
+    def _close_sessions(self, where: str) -> None:
+        for key in [key for key in self.sessions if key[0] == where]:
             self.sessions.pop(key).close()
             self.submitted.pop(key, None)
-        database.server.restart(step.args.get("mode", "fast"))
 
     # -- expectations -------------------------------------------------------
 
@@ -373,8 +399,8 @@ class ScenarioRun:
     def _do_rows(self, step: Step) -> None:
         self._catch_up()
         query, _, wanted = step.body.partition("\n---")
-        found = self._rows_as_text(step, query)
-        assert found == wanted.strip(), f"{query}\nwanted:\n{wanted.strip()}\nfound:\n{found}"
+        found, wanted = self._rows_as_text(step, query), self._filled(wanted).strip()
+        assert found == wanted, f"{query}\nwanted:\n{wanted}\nfound:\n{found}"
         if self.oracle and step.args.get("where", "destination") == "destination":
             rows = self.oracle.target.query(self._filled(query))
             assert _as_text(rows) == found, f"a native subscription has:\n{_as_text(rows)}"
@@ -382,10 +408,14 @@ class ScenarioRun:
     def _do_eventually(self, step: Step) -> None:
         self._release_copy()
         seconds = float(step.args["seconds"])
-        wait_until(
-            lambda: self._rows_as_text(step, step.body) == "t",
-            step.body, seconds=seconds, describe=self.system.describe,
-        )
+
+        def is_true() -> bool:
+            try:
+                return self._rows_as_text(step, step.body) == "t"
+            except errors.UndefinedTable:
+                return False  # not made yet at the destination
+
+        wait_until(is_true, step.body, seconds=seconds, describe=self.system.describe)
 
     def _do_remember(self, step: Step) -> None:
         self._catch_up()
@@ -418,7 +448,7 @@ class ScenarioRun:
         if self.cell.engine == "native" or os.environ.get("FRESHET_TEST_SANITIZED"):
             return  # a sanitizer keeps freed memory
         peak = self.system.process.memory_peak_bytes() >> 20
-        limit = int(step.args["mebibytes"])
+        limit = int(self._filled(step.args["mebibytes"]))
         assert 0 < peak < limit, f"peak memory {peak} MiB, limit {limit} MiB"
 
     def _do_log(self, step: Step) -> None:

@@ -80,6 +80,8 @@ _HEADINGS: list[tuple[str, str]] = [
     ("stop", r"stop"),
     ("take_over", r"take over"),
     ("terminate", r"terminate walsender(?: (?P<count>\d+) times)?"),
+    ("standby", r"standby"),
+    ("switch", r"(?P<how>promote|switch to) standby"),
     ("restart_server", r"restart (?P<where>source|destination)(?: (?P<mode>immediate|fast))?"),
     ("always", r"always"),
     ("equal", r"expect equal"),
@@ -88,7 +90,7 @@ _HEADINGS: list[tuple[str, str]] = [
     ("remember", rf"remember (?P<name>\w+){_WHERE}"),
     ("remembered", rf"expect remembered (?P<name>\w+){_WHERE}"),
     ("exit", r"expect(?P<second> second)? exit (?P<code>\d+)(?:: (?P<pattern>.+))?"),
-    ("memory", r"expect memory below (?P<mebibytes>\d+) MiB"),
+    ("memory", r"expect memory below (?P<mebibytes>.+) MiB"),
     ("log", r"expect(?P<no> no)? log: (?P<pattern>.+)"),
 ]
 _TABLE = re.compile(

@@ -66,7 +66,7 @@ class Postgres:
         atexit.register(_close_weakly, weakref.ref(self))
         self.data = self.directory / "data"
         self.log = self.directory / "server.log"
-        self.password = copy_template(self.installation, self._account, self.data)
+        self.password = self._make_data()
         self.passfile = self.directory / "pgpass"
         self._write_private(self.passfile, f"*:*:*:{self.user}:{self.password}\n", ours=True)
         with open(self.data / "postgresql.conf", "a") as config:
@@ -220,6 +220,10 @@ class Postgres:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     # -- inside -------------------------------------------------------------
+
+    def _make_data(self) -> str:
+        """Makes the data directory and returns the superuser's password."""
+        return copy_template(self.installation, self._account, self.data)
 
     def _write_settings(self) -> None:
         fixed = {"port": str(self.port), "unix_socket_directories": str(self.directory)}
