@@ -26,7 +26,7 @@ PACKAGES_DEMO=(
 )
 PACKAGES_TEST=(
   clang-19 clang-tidy-19 clang-format-19 libgtest-dev libgmock-dev libbenchmark-dev
-  postgresql-15
+  postgresql-15 faketime
 )
 PACKAGES_BENCH=(pgcopydb time)
 

@@ -8,6 +8,7 @@ from psycopg import errors, sql
 from servers import Standby
 
 from harness.cells import Cell
+from harness.clock import fake_clock
 from harness.database import Database, difference
 from harness.environment import CANARY, Pair, create_database, drop_database, new_name
 from harness.freshet import FreshetSystem
@@ -128,6 +129,10 @@ class ScenarioRun:
         if self.standby:
             self.standby.close()
             self.pair.source.start()
+        if any("ALTER SYSTEM" in step.body for step in self.scenario.steps):
+            # It may have failed before it took that back; later scenarios must not feel it.
+            self.pair.source.execute("ALTER SYSTEM RESET ALL")
+            self.pair.source.reload()
         for server in (self.pair.source, self.pair.destination):
             drop_database(server, self.name)
         if getattr(self, "oracle", None):
@@ -324,6 +329,11 @@ class ScenarioRun:
             server = self.pair.source if where == "source" else self.pair.destination
             self.proxies[where] = HoldingProxy(server.port)
         return self.proxies[where]
+
+    def _do_clock(self, step: Step) -> None:
+        """Sets the engine's wall clock off; before its start, so that it runs on that clock."""
+        if self.cell.engine != "native":
+            self.system.env |= fake_clock(self.directory / "clock", int(step.args["seconds"]))
 
     # -- the servers --------------------------------------------------------
 

@@ -80,6 +80,7 @@ _HEADINGS: list[tuple[str, str]] = [
     ("stop", r"stop"),
     ("take_over", r"take over"),
     ("terminate", r"terminate walsender(?: (?P<count>\d+) times)?"),
+    ("clock", r"clock (?P<seconds>[+-]\d+) s"),
     ("standby", r"standby"),
     ("switch", r"(?P<how>promote|switch to) standby"),
     ("restart_server", r"restart (?P<where>source|destination)(?: (?P<mode>immediate|fast))?"),

@@ -9,7 +9,9 @@ class Standby(Postgres):
 
     def __init__(self, primary: Postgres):
         self._primary = primary
-        super().__init__(primary.version, settings=primary.settings)
+        super().__init__(
+            primary.version, settings=primary.settings | {"primary_conninfo": primary.dsn()}
+        )
 
     def promote(self) -> None:
         """Makes it a primary; what it has not received by now is lost."""
@@ -20,7 +22,10 @@ class Standby(Postgres):
         return self.value("SELECT coalesce(pg_last_wal_replay_lsn() >= %s::pg_lsn, false)", [lsn])
 
     def _make_data(self) -> str:
-        # The newest pg_basebackup serves older servers as well.
-        command = [find_client("pg_basebackup"), "-D", self.data, "-d", self._primary.dsn(), "-R"]
+        # The newest pg_basebackup serves older servers as well; what its -R writes does not.
+        command = [find_client("pg_basebackup"), "-D", self.data, "-d", self._primary.dsn()]
         self._account.run([str(part) for part in [*command, "-c", "fast", "-X", "stream"]])
+        signal = self.data / "standby.signal"
+        signal.touch(mode=0o600)
+        self._account.own(signal)
         return self._primary.password
