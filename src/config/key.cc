@@ -61,6 +61,13 @@ constexpr KeyDefinition kDefinitions[] = {
      .help = "Decode prepared transactions at PREPARE rather than at COMMIT PREPARED.",
      .default_text = "false",
      .store = [](Target& to, const Value& value) { to.config.source.is_two_phase = value.flag; }},
+    {.path = "source.failover",
+     .type = KeyType::boolean,
+     .help =
+         "The slot is made with FAILOVER, so that standbys which synchronise slots have it and the "
+         "pipeline goes on from one that is promoted (PostgreSQL 17 and later).",
+     .default_text = "false",
+     .store = [](Target& to, const Value& value) { to.config.source.is_failover = value.flag; }},
     {.path = "source.streaming",
      .type = KeyType::boolean,
      .help = "Receive large transactions while they run, rather than all at once at their commit.",

@@ -70,13 +70,16 @@ TEST(LoadConfig, DefaultsOfTheDefinitionsAreThoseOfTheTypes) {
   const std::string text =
       "pipeline: p\n"
       "source: {url: 'postgresql://u@h/d', tables: [a], publish_via_partition_root: true,\n"
-      "  two_phase: false, streaming: true, origin: any, memory: 64MiB,\n"
+      "  two_phase: false, failover: false, streaming: true, origin: any, on_gap: stop, memory: "
+      "64MiB,\n"
       "  copy: {mode: auto, connections: 4}}\n"
       "destinations: {d: {url: 'null:', vector_index: {m: 16, ef_construction: 64}}}\n";
   const PipelineConfig given = parse_config(text, variable).config;
   const PipelineConfig plain = parse_config(kMinimal, variable).config;
   EXPECT_EQ(given.source.publishes_via_root, plain.source.publishes_via_root);
   EXPECT_EQ(given.source.is_two_phase, plain.source.is_two_phase);
+  EXPECT_EQ(given.source.is_failover, plain.source.is_failover);
+  EXPECT_EQ(given.source.on_gap, plain.source.on_gap);
   EXPECT_EQ(given.source.is_streaming, plain.source.is_streaming);
   EXPECT_EQ(given.source.origin, plain.source.origin);
   EXPECT_EQ(given.source.memory_bytes_max, plain.source.memory_bytes_max);

@@ -222,7 +222,8 @@ Status Reader::reconnect(const Error& cause) {
     // A connection that was cut says nothing against the next one; a server that fails may again.
     if (status.ok() && cause.kind() == ErrorKind::connection) backoff_.reset();
     if (status.ok()) return ok_status();
-    if (retry_of(status.error()) == Retry::never) return status;
+    // A new session looks whether the slot may go on there.
+    if (has_moved_ || retry_of(status.error()) == Retry::never) return status;
     if (backoff_.attempt() % 5 == 0)
       log_error(LogLevel::warn, "still not connected", status.error());
   }
@@ -232,6 +233,9 @@ Status Reader::reconnect(const Error& cause) {
 Status Reader::reopen() {
   FRESHET_TRY(auto sql, pg::Connection::open(options_.connect));
   FRESHET_TRY(const source::SystemIdentity now, source::load_system_identity(*sql));
+  has_moved_ = now.system_identifier == options_.slot.system_identifier &&
+               now.timeline != options_.slot.timeline;
+  if (has_moved_) return Error{ErrorKind::busy, "the source is on a new timeline"};
   FRESHET_TRY(std::optional<source::SlotRow> row, source::find_slot(*sql, options_.slot.slot_name));
   FRESHET_TRY(source::check_identity({.stored = options_.slot,
                                       .now = now,

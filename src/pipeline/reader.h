@@ -78,6 +78,7 @@ class Reader {
   Status end_stream();
 
   Options options_;
+  bool has_moved_ = false;  // the source was promoted
   std::unique_ptr<source::ReplicationConnection> connection_;
   std::span<const std::unique_ptr<Lane>> lanes_;
   Assembler assembler_;

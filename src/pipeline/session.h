@@ -72,6 +72,8 @@ class Session {
   Status find_or_create_slot(const std::stop_token& stop);
   std::optional<SlotIdentity> known_slot() const;
   Status resume_slot(const SlotIdentity& slot);
+  void follow_promotion();
+  void warn_of_slot(const std::optional<source::SlotRow>& row) const;
   Status create_slot(const std::stop_token& stop);
   Status make_new_slot(const std::stop_token& stop);
   Status adopt(OpenDestination& opened, Position start);

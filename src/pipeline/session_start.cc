@@ -241,8 +241,10 @@ Status Session::check_destination_tables() {
 // Truth is kept at the destinations first, in the state store second.
 std::optional<SlotIdentity> Session::known_slot() const {
   for (const OpenDestination& opened : destinations_) {
-    if (opened.state.slot && opened.state.slot->consistent_point != kNoLsn)
-      return opened.state.slot;
+    if (!opened.state.slot || opened.state.slot->consistent_point == kNoLsn) continue;
+    // A promotion since is kept in the state store alone.
+    const bool is_same = has_run_before() && stored_.slot->epoch == opened.state.slot->epoch;
+    return is_same ? stored_.slot : opened.state.slot;
   }
   if (has_run_before()) return stored_.slot;
   return {};
@@ -257,26 +259,56 @@ Status Session::resume_slot(const SlotIdentity& slot) {
   slot_ = slot;
   FRESHET_TRY(std::optional<source::SlotRow> row, source::find_slot(*sql_, slot.slot_name));
   std::optional<Position> least;
+  Position greatest;
   for (const OpenDestination& opened : destinations_) {
     if (opened.state.slot && opened.state.slot->epoch != slot.epoch) {
       return Error{ErrorKind::gap, "the destinations hold positions of different slots"}.with(
           "destination", opened.name);
     }
-    if (opened.state.position)
-      least = std::min(least.value_or(*opened.state.position), *opened.state.position);
+    if (!opened.state.position) continue;
+    least = std::min(least.value_or(*opened.state.position), *opened.state.position);
+    greatest = std::max(greatest, *opened.state.position);
   }
   // A destination that knows no position is copied afresh, so that nothing can be missing there.
   if (!least && row) least = Position{row->confirmed_flush};
   const Lsn confirmed = row ? row->confirmed_flush : kNoLsn;
-  FRESHET_TRY(source::check_identity(
-      {.stored = slot, .now = system_, .slot = std::move(row), .least_durable = least}));
+  const bool is_promoted =
+      slot.system_identifier == system_.system_identifier && slot.timeline != system_.timeline;
+  std::optional<Lsn> timeline_end;
+  if (is_promoted) {
+    FRESHET_TRY(timeline_end, replication_->timeline_end(slot.timeline, system_.timeline));
+  }
+  warn_of_slot(row);
+  FRESHET_TRY(source::check_identity({.stored = slot,
+                                      .now = system_,
+                                      .slot = std::move(row),
+                                      .least_durable = least,
+                                      .greatest = greatest,
+                                      .timeline_end = timeline_end}));
   confirmed_flush_ = confirmed;
+  if (is_promoted) follow_promotion();
   for (OpenDestination& opened : destinations_) {
     if (!opened.state.position) FRESHET_TRY(adopt(opened, Position{confirmed}));
   }
-  if (!stored_.slot || !(*stored_.slot == slot))
-    FRESHET_TRY(options_.state.store_slot(options_.lease, slot));
+  if (!stored_.slot || !(*stored_.slot == slot_))
+    FRESHET_TRY(options_.state.store_slot(options_.lease, slot_));
   return ok_status();
+}
+
+// What was read and did not settle may be gone with the old primary: those tables begin anew. (A
+// table that streams has settled, below a position that the new one has.)
+void Session::follow_promotion() {
+  log_warn("the source was promoted; the slot goes on there",
+           {{"slot", slot_.slot_name}, {"timeline", system_.timeline}});
+  slot_.timeline = system_.timeline;
+  for (OpenDestination& opened : destinations_)
+    opened.state.chunks.clear();
+}
+
+void Session::warn_of_slot(const std::optional<source::SlotRow>& row) const {
+  if (!row || row->is_failover || !options_.config.source.is_failover) return;
+  log_warn("the slot is not synchronised to standbys, though source.failover asks for it",
+           {{"slot", row->name}});
 }
 
 Status Session::create_slot(const std::stop_token& stop) {
@@ -330,6 +362,7 @@ Status Session::make_new_slot(const std::stop_token& stop) {
       const source::CreatedSlot created,
       replication_->create_slot({.name = slot_.slot_name,
                                  .is_two_phase = options_.config.source.is_two_phase,
+                                 .is_failover = options_.config.source.is_failover,
                                  .observer = sql_.get(),
                                  .report = [this](std::span<const source::WaitedFor> waited_for) {
                                    set_activity("waiting for " + source::describe(waited_for));

@@ -69,6 +69,25 @@ Result<SystemIdentity> ReplicationConnection::identify_system() {
                         .database = rows.string(0, 3)};
 }
 
+// The second column is the history file: a line per timeline passed, "number<TAB>end<TAB>reason".
+Result<std::optional<Lsn>> ReplicationConnection::timeline_end(std::uint32_t timeline,
+                                                               std::uint32_t now) {
+  FRESHET_TRY(const pg::Rows rows, connection_->query("TIMELINE_HISTORY " + std::to_string(now)));
+  if (rows.rows() != 1 || rows.columns() < 2) {
+    return Error{ErrorKind::protocol, "the server answered TIMELINE_HISTORY in an unknown form"};
+  }
+  std::string_view text = rows.text(0, 1);
+  const std::string prefix = std::to_string(timeline) + "\t";
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (!line.starts_with(prefix)) continue;
+    const std::string_view rest = line.substr(prefix.size());
+    return std::optional<Lsn>{parse_lsn(rest.substr(0, rest.find('\t')))};
+  }
+  return std::optional<Lsn>{};
+}
+
 Status ReplicationConnection::await_slot(const CreateSlotOptions& options) {
   while (PQisBusy(connection_->raw()) == 1) {
     FRESHET_TRY(const bool is_ready, connection_->wait(pg::Ready::read, kReportEvery));

@@ -97,6 +97,9 @@ class ReplicationConnection {
   static Result<std::unique_ptr<ReplicationConnection>> open(pg::ConnectOptions options);
 
   Result<SystemIdentity> identify_system();
+  /// Where `timeline` ended in the history of the server's timeline `now`; nothing: it is no part
+  /// of it.
+  Result<std::optional<Lsn>> timeline_end(std::uint32_t timeline, std::uint32_t now);
   /// Waits for transactions that are open now to end; interrupt() then leaves no slot behind.
   Result<CreatedSlot> create_slot(const CreateSlotOptions& options);
   Status drop_slot(const std::string& name);

@@ -50,16 +50,31 @@ Error differs(std::string what,
   return gap(std::move(what), s).with("then", then).with("now", now);
 }
 
+// A standby that took the primary's place goes on with the WAL that it had received.
+Status check_timeline(const IdentityCheck& check) {
+  const SlotIdentity& stored = check.stored;
+  if (stored.timeline == check.now.timeline) return {};
+  const std::string then = std::to_string(stored.timeline);
+  const std::string now = std::to_string(check.now.timeline);
+  if (!check.timeline_end) {
+    return differs(
+        "the server is on another timeline than when the slot was made (promoted or "
+        "restored)",
+        then, now, stored);
+  }
+  if (check.greatest.end > *check.timeline_end) {
+    return differs("the destinations hold changes that the server, promoted or restored, never had",
+                   then, now, stored)
+        .with("position", to_string(check.greatest.end))
+        .with("promoted_at", to_string(*check.timeline_end));
+  }
+  return {};
+}
+
 Status check_server(const SlotIdentity& stored, const SystemIdentity& now) {
   if (stored.system_identifier != now.system_identifier) {
     return differs("this is another server than the one the slot was made on",
                    stored.system_identifier, now.system_identifier, stored);
-  }
-  if (stored.timeline != now.timeline) {
-    return differs(
-        "the server is on another timeline than when the slot was made (promoted or "
-        "restored)",
-        std::to_string(stored.timeline), std::to_string(now.timeline), stored);
   }
   return {};
 }
@@ -111,6 +126,7 @@ Result<SystemIdentity> load_system_identity(pg::Connection& connection) {
 Status check_identity(const IdentityCheck& check) {
   const SlotIdentity& stored = check.stored;
   FRESHET_TRY(check_server(stored, check.now));
+  FRESHET_TRY(check_timeline(check));
   if (!check.slot) return gap("the replication slot does not exist any more", stored);
   FRESHET_TRY(check_row(stored, check.now, *check.slot));
   const Lsn durable = check.least_durable ? check.least_durable->end : stored.consistent_point;

@@ -48,10 +48,15 @@ struct IdentityCheck {
   /// The least position durable at any destination; nothing: unknown to all of them (then
   /// stored.consistent_point stands for it).
   std::optional<Position> least_durable;
+  /// The greatest position that any destination holds.
+  Position greatest;
+  /// Where the stored timeline ended in the server's history, if it is on a later one.
+  std::optional<Lsn> timeline_end;
 };
 
-/// Fails with `gap` if streaming on would skip changes: another server or timeline, a slot missing,
-/// lost, made for another plugin or database, or confirmed past what is durable. Pure.
+/// Fails with `gap` if streaming on would skip changes: another server, a timeline that is not the
+/// stored one's continuation from where the destinations are, a slot missing, lost, made for
+/// another plugin or database, or confirmed past what is durable. Pure.
 Status check_identity(const IdentityCheck& check);
 
 }  // namespace freshet::source

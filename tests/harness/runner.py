@@ -129,6 +129,7 @@ class ScenarioRun:
         if self.standby:
             self.standby.close()
             self.pair.source.start()
+            self.standby.forget(self.pair.source)
         if any("ALTER SYSTEM" in step.body for step in self.scenario.steps):
             # It may have failed before it took that back; later scenarios must not feel it.
             self.pair.source.execute("ALTER SYSTEM RESET ALL")
@@ -360,13 +361,15 @@ class ScenarioRun:
 
     def _do_standby(self, step: Step) -> None:
         """Makes a standby of the source; the engine connects to whichever of them leads."""
-        self.standby = Standby(self.pair.source)
+        self.standby = Standby(self.pair.source, syncs_slots="synced" in step.args)
         self._proxy("source")
 
     def _do_switch(self, step: Step) -> None:
         """From here on the standby is the source. Promoted, it has lost its primary."""
         written = format_lsn(self.source.barrier())
         wait_until(lambda: self.standby.has_replayed(written), f"the standby has {written}")
+        if self.standby.syncs_slots:
+            wait_until(lambda: self.standby.has_slot(self.system.slot), "the standby has the slot", seconds=60)
         self._close_sessions("source")
         self.source.close()
         if step.args["how"] == "promote":

@@ -81,7 +81,7 @@ _HEADINGS: list[tuple[str, str]] = [
     ("take_over", r"take over"),
     ("terminate", r"terminate walsender(?: (?P<count>\d+) times)?"),
     ("clock", r"clock (?P<seconds>[+-]\d+) s"),
-    ("standby", r"standby"),
+    ("standby", r"standby(?P<synced> with slots)?"),
     ("switch", r"(?P<how>promote|switch to) standby"),
     ("restart_server", r"restart (?P<where>source|destination)(?: (?P<mode>immediate|fast))?"),
     ("always", r"always"),
