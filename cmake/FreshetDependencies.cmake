@@ -41,6 +41,7 @@ function(freshet_print_features)
       "destination postgres|libpq ${libpq_VERSION}"
       "destination jsonl, null|ON"
       "state sqlite|SQLite ${SQLite3_VERSION}"
+      "state postgres|libpq ${libpq_VERSION}"
       "embedder static|ON"
       "embedder http|libcurl ${CURL_VERSION_STRING}"
       "unit tests|${FRESHET_BUILD_TESTS}"

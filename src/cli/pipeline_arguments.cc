@@ -41,7 +41,7 @@ void add_pipeline_arguments(CLI::App& command, PipelineArguments& arguments) {
       "NAME");
   add("--publication", given.publications, "an existing publication to read", "NAME");
   add("--name", given.name, "the pipeline's name (default: made from the addresses)", "NAME");
-  add("--state", given.state, "sqlite:PATH or memory:", "URL");
+  add("--state", given.state, "sqlite:PATH, postgresql://… or memory:", "URL");
 }
 
 std::optional<PipelineConfig> load_pipeline(const PipelineArguments& arguments) {

@@ -149,8 +149,10 @@ constexpr KeyDefinition kDefinitions[] = {
      .store = [](Target& to,
                  const Value& value) { to.config.source.tables.back().where = value.text; }},
     {.path = "state",
-     .type = KeyType::text,
-     .help = "What Freshet remembers between runs: `sqlite:PATH` or `memory:`.",
+     .type = KeyType::url,
+     .help = "Where Freshet keeps what it remembers between runs: `sqlite:PATH`, `postgresql://…` "
+             "(schema `freshet_state`, created when absent; lets the pipeline go on from another "
+             "host) or `memory:` (for tests).",
      .default_text = "sqlite:$XDG_STATE_HOME/freshet/<pipeline>.db",
      .store = [](Target& to, const Value& value) { to.config.state = value.text; }},
     {.path = "mask_key",

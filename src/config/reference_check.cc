@@ -10,6 +10,7 @@
 
 #include "base/nearest.h"
 #include "config/value_syntax.h"
+#include "state/open.h"
 
 namespace freshet {
 namespace {
@@ -229,9 +230,24 @@ class ReferenceCheck {
   void check_state() {
     const std::string& state = config_.state;
     if (state.empty() || state == "memory:") return;
+    if (is_postgres_state(state)) return check_shared_mask_key();
     if (!state.starts_with("sqlite:") || state == "sqlite:") {
-      error("state", "expected sqlite:PATH or memory:");
+      error("state", "expected sqlite:PATH, postgresql://… or memory:");
     }
+  }
+
+  /// A key made on one host is unknown to the one that the pipeline goes on from.
+  void check_shared_mask_key() {
+    const auto hashes = [](const TransformConfig& transform) {
+      return std::any_of(transform.mask.begin(), transform.mask.end(),
+                         [](const auto& mask) { return mask.second == MaskMethod::hash; });
+    };
+    const auto& transforms = config_.transforms;
+    const bool needs_key = std::any_of(transforms.begin(), transforms.end(), hashes);
+    if (!needs_key || has("mask_key")) return;
+    error("mask_key", "this key is missing: with its state in PostgreSQL the pipeline may run on "
+                      "any host, and `hash` masks must not depend on which",
+          "set mask_key: ${FRESHET_MASK_KEY}, equal on all hosts");
   }
 
   const PipelineConfig& config_;

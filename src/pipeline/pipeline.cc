@@ -37,15 +37,11 @@ bool pause(const std::stop_token& stop, std::chrono::milliseconds time) {
   return !stop.stop_requested();
 }
 
-std::string directory_of_state(const PipelineConfig& config) {
-  constexpr std::string_view kScheme = "sqlite:";
-  std::string path = config.state;
-  if (path.starts_with(kScheme)) path.erase(0, kScheme.size());
-  if (path.empty() || path.starts_with("memory:")) {
-    const auto standard = default_state_path(config.pipeline);
-    path = standard.ok() ? *standard : std::string{"./state"};
-  }
-  const auto parent = std::filesystem::path(path).parent_path();
+// Where spilled transactions and the like go: beside the state where that is a file.
+std::string local_directory(const PipelineConfig& config) {
+  auto path = state_path(config.state, config.pipeline);
+  if (!path.ok()) path = default_state_path(config.pipeline);
+  const auto parent = std::filesystem::path(path.ok() ? *path : std::string{}).parent_path();
   return parent.empty() ? "." : parent.string();
 }
 
@@ -55,7 +51,7 @@ class SupervisedPipeline final : public Pipeline {
 
   Status run(std::stop_token stop, Until until) override {
     FRESHET_TRY(state_, open_state_store(config_.state, config_.pipeline));
-    const std::string directory = directory_of_state(config_);
+    const std::string directory = local_directory(config_);
     FRESHET_TRY(auto transforms, TransformSet::make(config_, directory));
     {
       const std::lock_guard lock(mutex_);
@@ -119,7 +115,9 @@ class SupervisedPipeline final : public Pipeline {
       if (!is_worth_retrying(status.error(), has_streamed, Clock::now() - started)) return status;
       const auto wait = backoff.next(random());
       log_error(LogLevel::warn, "pipeline interrupted, starting it again", status.error());
-      FRESHET_TRY(state_->renew(lease));
+      // A state that is away may be back by then; its absence is no reason to end.
+      const Status renewed = state_->renew(lease);
+      if (!renewed.ok() && retry_of(renewed.error()) == Retry::never) return renewed;
       if (!pause(stop, wait)) return ok_status();
     }
   }

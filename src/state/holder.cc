@@ -7,17 +7,12 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <tuple>
 
 #include "freshet/state_store.h"
 
 namespace freshet {
 namespace {
-
-std::int64_t unix_now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::string read_line(const std::string& path) {
   std::ifstream file(path);
@@ -26,9 +21,16 @@ std::string read_line(const std::string& path) {
   return line;
 }
 
-}  // namespace
+// Within one place a pid names one process at a time. Hosts may share a name, containers of one
+// host too; a boot's id is that of one machine, and a container has a pid namespace of its own.
+std::string place_of_processes() {
+  std::array<char, 64> space{};
+  std::ignore = readlink("/proc/self/ns/pid", space.data(), space.size() - 1);
+  return read_line("/proc/sys/kernel/random/boot_id") + "/" + space.data();
+}
 
-std::string process_start(long pid) {
+// When the running process `pid` began, in ticks since the boot. Empty if there is none.
+std::string start_time(long pid) {
   const std::string stat = read_line("/proc/" + std::to_string(pid) + "/stat");
   // The command's name may hold blanks and parentheses: fields count from the last ')'.
   const std::size_t name_end = stat.rfind(')');
@@ -44,21 +46,35 @@ std::string process_start(long pid) {
   }
   // A zombie has ended: it only waits for its parent.
   if (state == "Z" || state == "X") return {};
-  // The start time counts from the boot, so it repeats after one: the boot's id goes with it.
-  return read_line("/proc/sys/kernel/random/boot_id") + "/" + field;
+  return field;
+}
+
+std::string name_of_process(long pid) {
+  return place_of_processes() + "/" + start_time(pid);
+}
+
+}  // namespace
+
+std::int64_t unix_now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 LeaseHolder lease_holder(const Holder& self) {
-  return {.holder = self, .process_start = process_start(self.pid), .renewed_at_ms = unix_now_ms()};
+  return {
+      .holder = self, .process = name_of_process(self.pid), .renewed_at_ms = unix_now_ms()};
 }
 
-bool is_alive(const LeaseHolder& holder, const std::string& this_host) {
-  if (holder.holder.host == this_host) {
-    const std::string start = process_start(holder.holder.pid);
-    return !start.empty() && (holder.process_start.empty() || start == holder.process_start);
+bool is_alive(const LeaseHolder& holder, const std::string& this_host, std::int64_t now_ms) {
+  const bool is_visible = holder.holder.host == this_host &&
+                          holder.process.starts_with(place_of_processes() + "/");
+  if (is_visible) {
+    return !start_time(holder.holder.pid).empty() &&
+           name_of_process(holder.holder.pid) == holder.process;
   }
   // A renewal in the future (clocks differ) counts as far away as one in the past.
-  const std::int64_t age_ms = std::abs(unix_now_ms() - holder.renewed_at_ms);
+  const std::int64_t age_ms = std::abs(now_ms - holder.renewed_at_ms);
   return std::chrono::milliseconds(age_ms) < kLeaseTimeout;
 }
 

@@ -12,19 +12,23 @@ namespace freshet {
 /// A lease's holder as a store remembers it.
 struct LeaseHolder {
   Holder holder;
-  /// What tells this process from a later one of the same pid; empty if it could not be found out.
-  std::string process_start;
-  std::int64_t renewed_at_ms = 0;  ///< Unix time by the clock of the host that renewed it.
+  /// Tells the process from others of the same pid, here and on machines of the same name.
+  std::string process;
+  /// Unix time by the store's clock: a file's is that of the host, a server has its own.
+  std::int64_t renewed_at_ms = 0;
 };
-
-/// Names the running process `pid` of this host: boot and start time. Empty if there is none.
-std::string process_start(long pid);
 
 /// Describes `self` as it takes or renews a lease now.
 LeaseHolder lease_holder(const Holder& self);
 
-/// On `this_host` a holder lives iff its process exists; elsewhere iff it renewed in time.
-bool is_alive(const LeaseHolder& holder, const std::string& this_host);
+std::int64_t unix_now_ms();
+
+/// Where this process could see the holder (`this_host`, same boot, same pid namespace) a holder
+/// lives iff its process exists; elsewhere iff it renewed in time. `now_ms` is by the clock that
+/// renewed_at_ms is by.
+bool is_alive(const LeaseHolder& holder,
+              const std::string& this_host,
+              std::int64_t now_ms = unix_now_ms());
 
 /// The error of an acquire that found a living holder; has the fields host and pid.
 Error lease_held_error(const std::string& pipeline, const Holder& holder);

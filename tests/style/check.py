@@ -27,7 +27,7 @@ LAYERS = {
     "core": {"types", "base"},
     "pg": {"types", "base"},
     "source": {"core", "pg", "types", "base"},
-    "state": {"core", "types", "base"},
+    "state": {"core", "pg", "types", "base"},
     "embedders": {"base"},
     "transforms": {"types", "base"},
     "destinations": {"pg", "types", "base"},

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "base/error_policy.h"
+#include "base/try.h"
 #include "ops/check/destination_check.h"
 #include "state/open.h"
 
@@ -24,6 +26,18 @@ fs::path nearest_existing(const std::string& path) {
   while (!fs::exists(current, code) && current.has_relative_path())
     current = current.parent_path();
   return current;
+}
+
+void report_state(const Error& error, Findings& findings) {
+  const std::string fix{error.fix().empty() ? advice_of(error) : std::string_view{error.fix()}};
+  findings.error(Area::state, "state", error.describe(), "state", fix);
+}
+
+Status check_place_of_state(const PipelineConfig& config, Findings& findings) {
+  if (is_postgres_state(config.state)) return check_postgres_state(config.state, config.pipeline);
+  FRESHET_TRY(const std::string path, state_path(config.state, config.pipeline));
+  check_writable(path, Area::state, "state", findings);
+  return ok_status();
 }
 
 }  // namespace
@@ -49,32 +63,18 @@ void check_writable(const std::string& path,
 void check_state(const PipelineConfig& config, Findings& findings) {
   if (config.state == "memory:") {
     findings.warning(Area::state, "state_in_memory", "the state is lost at the end of the process",
-                     "state", "use sqlite:PATH for anything but tests");
+                     "state", "use sqlite:PATH or postgresql://… for anything but tests");
     return;
   }
-  constexpr std::string_view kScheme = "sqlite:";
-  std::string path;
-  if (config.state.empty()) {
-    const Result<std::string> found = default_state_path(config.pipeline);
-    if (!found.ok()) {
-      findings.error(Area::state, "state_path", found.error().describe(), "state",
-                     found.error().fix().empty() ? "set state: sqlite:PATH" : found.error().fix());
-      return;
-    }
-    path = *found;
-  } else {
-    path = config.state.substr(kScheme.size());
-  }
-  check_writable(path, Area::state, "state", findings);
-  std::error_code code;
-  if (!fs::exists(path, code) || findings.has_errors()) return;
-  const auto store = open_state_store(config.state, config.pipeline);
-  if (!store.ok()) {
-    findings.error(Area::state, "state", store.error().describe(), "state", store.error().fix());
-    return;
-  }
+  const Status usable = check_place_of_state(config, findings);
+  if (!usable.ok()) return report_state(usable.error(), findings);
+  if (findings.has_errors()) return;
+  const auto store = find_state_store(config.state, config.pipeline);
+  if (!store.ok()) return report_state(store.error(), findings);
+  if (!*store) return;
   const auto stored = (*store)->load(config.pipeline);
-  if (stored.ok() && stored->holder) {
+  if (!stored.ok()) return report_state(stored.error(), findings);
+  if (stored->holder) {
     findings.info(Area::state, "running",
                   fmt::format("the pipeline runs now: host {}, process {}", stored->holder->host,
                               stored->holder->pid),

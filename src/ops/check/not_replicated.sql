@@ -7,7 +7,7 @@ FROM (
                         ELSE 'unlogged tables' END AS kind,
          c.oid::regclass::text AS name
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'freshet')
+  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'freshet', 'freshet_state')
     AND n.nspname NOT LIKE 'pg\_temp%' AND n.nspname NOT LIKE 'pg\_toast\_temp%'
     AND (c.relkind IN ('S', 'm', 'v', 'f') OR (c.relkind = 'r' AND c.relpersistence = 'u'))
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')

@@ -9,7 +9,7 @@ CREATE TABLE pipeline (
   epoch INTEGER NOT NULL,
   holder_host TEXT,            -- NULL: nobody holds the lease
   holder_pid INTEGER,
-  holder_start TEXT,           -- tells the process from a later one of the same pid
+  holder_start TEXT,           -- tells the process from others of the same pid
   renewed_at_ms INTEGER,
   publication TEXT             -- NULL unless Freshet created it
 ) STRICT, WITHOUT ROWID;

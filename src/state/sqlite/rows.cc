@@ -105,7 +105,7 @@ Result<std::optional<LeaseRow>> load_lease(Database& database, const std::string
   if (!rows.is_null(1)) {
     row.holder =
         LeaseHolder{.holder = {.host = rows.text(1), .pid = static_cast<long>(rows.integer(2))},
-                    .process_start = rows.text(3),
+                    .process = rows.text(3),
                     .renewed_at_ms = rows.integer(4)};
   }
   if (!rows.is_null(5)) row.publication = rows.text(5);
@@ -117,7 +117,7 @@ Status store_lease(Database& database, const std::string& pipeline, const LeaseR
   FRESHET_TRY(counter.bind(static_cast<std::int64_t>(row.epoch)).run());
   FRESHET_TRY(Statement take, database.prepare(sql::kSqlTakeLease));
   take.bind(pipeline).bind(static_cast<std::int64_t>(row.epoch)).bind(row.holder->holder.host);
-  take.bind(std::int64_t{row.holder->holder.pid}).bind(row.holder->process_start);
+  take.bind(std::int64_t{row.holder->holder.pid}).bind(row.holder->process);
   return take.bind(row.holder->renewed_at_ms).run();
 }
 

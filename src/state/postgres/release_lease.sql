@@ -1,0 +1,3 @@
+-- $1 pipeline, $2 epoch
+UPDATE freshet_state.pipeline SET holder_host = NULL
+WHERE name = $1 AND epoch = $2::bigint AND holder_host IS NOT NULL
