@@ -245,8 +245,9 @@ class ReferenceCheck {
     const auto& transforms = config_.transforms;
     const bool needs_key = std::any_of(transforms.begin(), transforms.end(), hashes);
     if (!needs_key || has("mask_key")) return;
-    error("mask_key", "this key is missing: with its state in PostgreSQL the pipeline may run on "
-                      "any host, and `hash` masks must not depend on which",
+    error("mask_key",
+          "this key is missing: with its state in PostgreSQL the pipeline may run on "
+          "any host, and `hash` masks must not depend on which",
           "set mask_key: ${FRESHET_MASK_KEY}, equal on all hosts");
   }
 

@@ -62,13 +62,12 @@ std::int64_t unix_now_ms() {
 }
 
 LeaseHolder lease_holder(const Holder& self) {
-  return {
-      .holder = self, .process = name_of_process(self.pid), .renewed_at_ms = unix_now_ms()};
+  return {.holder = self, .process = name_of_process(self.pid), .renewed_at_ms = unix_now_ms()};
 }
 
 bool is_alive(const LeaseHolder& holder, const std::string& this_host, std::int64_t now_ms) {
-  const bool is_visible = holder.holder.host == this_host &&
-                          holder.process.starts_with(place_of_processes() + "/");
+  const bool is_visible =
+      holder.holder.host == this_host && holder.process.starts_with(place_of_processes() + "/");
   if (is_visible) {
     return !start_time(holder.holder.pid).empty() &&
            name_of_process(holder.holder.pid) == holder.process;

@@ -19,8 +19,8 @@ bool is_postgres_state(std::string_view url);
 /// The file that `url` names, the default one for "". Fails with `config` where it names none.
 Result<std::string> state_path(const std::string& url, const std::string& pipeline);
 
-/// Opens `url`: "sqlite:PATH", "postgresql://…", "memory:", or "" for the default path. Creates what
-/// is absent.
+/// Opens `url`: "sqlite:PATH", "postgresql://…", "memory:", or "" for the default path. Creates
+/// what is absent.
 Result<std::unique_ptr<StateStore>> open_state_store(const std::string& url,
                                                      const std::string& pipeline);
 /// The same for reading alone: creates nothing, and gives null where nothing was ever kept.

@@ -1,8 +1,9 @@
 // The contract suite over the stores that need no server.
+#include "state/testing/state_contract.h"
+
 #include "base/testing/scratch_directory.h"
 #include "state/memory/memory_store.h"
 #include "state/sqlite/sqlite_store.h"
-#include "state/testing/state_contract.h"
 
 namespace freshet {
 namespace {

@@ -1,6 +1,4 @@
 // What befalls a state that is shared: rights, versions, lost connections, others who come between.
-#include "state/postgres/postgres_store.h"
-
 #include <array>
 #include <atomic>
 #include <functional>
@@ -10,6 +8,7 @@
 #include "pg/testing/test_server.h"
 #include "state/holder.h"
 #include "state/open.h"
+#include "state/postgres/postgres_store.h"
 
 namespace freshet {
 namespace {
@@ -103,7 +102,6 @@ TEST_F(PostgresStoreTest, MissingRightsAreNamedWithWhatGivesThem) {
   refused("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA freshet_state TO \"" +
           role_ + "\";");
   EXPECT_TRUE(PostgresStore::open(url, "shop").ok());
-  run("DROP OWNED BY " + role_);
 }
 
 TEST_F(PostgresStoreTest, NewerVersionIsRefused) {
@@ -129,8 +127,7 @@ TEST_F(PostgresStoreTest, DatabaseInAnotherEncodingIsRefused) {
 }
 
 TEST_F(PostgresStoreTest, UnreachableServerIsAConnectionErrorWithoutThePassword) {
-  const auto opened =
-      open_state_store("postgresql://freshet:opensesame@127.0.0.1:1/state", "shop");
+  const auto opened = open_state_store("postgresql://freshet:opensesame@127.0.0.1:1/state", "shop");
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.error().kind(), ErrorKind::connection);
   EXPECT_EQ(opened.error().find("server"), "state");
@@ -222,8 +219,8 @@ TEST_F(PostgresStoreTest, ChangeWaitsForWhoTakesTheLeaseAndIsFenced) {
   const StorePtr store = open();
   const Lease lease = acquire(*store);
   run("BEGIN; UPDATE freshet_state.pipeline SET epoch = epoch + 1");
-  auto stored = std::async(std::launch::async,
-                           [&] { return store->store_position(lease, kProgress); });
+  auto stored =
+      std::async(std::launch::async, [&] { return store->store_position(lease, kProgress); });
   const std::string waiting =
       "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '" +
       database_ + "'";
@@ -265,7 +262,9 @@ TEST_F(PostgresStoreTest, WritesPassUnderAPublicationOfAllTables) {
 TEST_F(PostgresStoreTest, RowThatCannotBeReadIsNamed) {
   const StorePtr store = open();
   const Lease lease = acquire(*store);
-  ASSERT_TRUE(store->store_table(lease, {.destination = "lake", .table = {"public", "t"}}).ok());
+  ASSERT_TRUE(
+      store->store_table(lease, {.destination = "lake", .table = {"public", "t"}, .reason = {}})
+          .ok());
   run("UPDATE freshet_state.table_state SET phase = 'dreaming'");
   const auto stored = store->load("shop");
   ASSERT_FALSE(stored.ok());

@@ -124,8 +124,7 @@ Status load_positions(pg::Connection& connection,
                       StoredPipeline& into) {
   FRESHET_TRY(const pg::Rows rows, query(connection, sql::kSqlLoadPositions, pipeline));
   for (int row = 0; row < rows.rows(); ++row)
-    into.positions.push_back(
-        {.destination = rows.string(row, 0), .position = {rows.lsn(row, 1)}});
+    into.positions.push_back({.destination = rows.string(row, 0), .position = {rows.lsn(row, 1)}});
   return ok_status();
 }
 
