@@ -220,6 +220,15 @@ const Case kCases[] = {
       "jsonl:- and null: exist; did you mean `postgres:`?",
       "p.yaml:6:12: destinations.c.url: the same store as destination b; two destinations would "
       "overwrite each other"}},
+    {"State",
+     std::string(kMinimal) + "state: redis:x\n",
+     {"p.yaml:4:8: state: expected sqlite:PATH, postgresql://… or memory:"}},
+    {"HashesWithoutASharedKey",
+     with_transform("{table: t, mask: {id: hash}}") + "state: postgresql://h/d\n",
+     {"p.yaml:1:1: mask_key: this key is missing: with its state in PostgreSQL the pipeline may "
+      "run "
+      "on any host, and `hash` masks must not depend on which; set mask_key: ${FRESHET_MASK_KEY}, "
+      "equal on all hosts"}},
     {"HttpWithNothing",
      std::string(kMinimal) + "embedders: {e: {type: http}}\n",
      {"p.yaml:4:13: embedders.e.url: this key is missing: an http embedder needs its endpoint",
@@ -243,10 +252,11 @@ TEST(LoadConfig, AllProblemsComeAtOnce) {
 TEST(LoadConfig, WarnsOfSecretsInClearTextWithoutShowingThem) {
   const std::string text =
       "pipeline: p\nmask_key: S3cr3t-CANARY\nsource:\n  url: postgresql://u:S3cr3t-CANARY@h/d\n"
-      "  tables: [a]\ndestinations: {d: {url: 'null:'}}\n";
+      "  tables: [a]\ndestinations: {d: {url: 'null:'}}\n"
+      "state: postgresql://u:S3cr3t-CANARY@h/d\n";
   EXPECT_TRUE(parse_config(text, variable).ok());
   const std::vector<std::string> lines = problems_of(text);
-  ASSERT_THAT(lines, SizeIs(2));
+  ASSERT_THAT(lines, SizeIs(3));
   for (const std::string& line : lines)
     EXPECT_THAT(line, Not(HasSubstr("CANARY")));
 }

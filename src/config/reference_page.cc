@@ -49,7 +49,7 @@ source:
       columns: [id, call_id, tenant_id, content, sent_at]
       where: "tenant_id = 42"
     - public.agent_runs
-state: sqlite:state/support_ai.db       # default: a file under XDG_STATE_HOME
+state: sqlite:state/support_ai.db       # or postgresql://…; default: a file under XDG_STATE_HOME
 mask_key: ${FRESHET_MASK_KEY}           # key of `hash` masks
 embedders:
   local:                                # runs on this machine
