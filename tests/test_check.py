@@ -78,6 +78,37 @@ def test_tables_are_judged_one_by_one(trial):
     assert any("tickets" in f["what"] for f in findings["not_replicated"])
 
 
+def test_each_table_is_told_how_it_is_copied_and_why(trial):
+    trial.on_source("CREATE TABLE words (word text PRIMARY KEY)")
+    trial.on_source("CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id)")
+    config = trial.config()
+    config["source"]["tables"] = [
+        "t", {"name": "words", "copy": "chunked"}, {"name": "p", "copy": "none"}
+    ]
+    findings = check(trial, config)
+    told = {
+        f["where"]: (f["severity"], name, f["what"])
+        for name, found in findings.items() for f in found if name.startswith("copy_")
+    }
+    small = "copied under one snapshot: it has 0 MiB; below 256 MiB chunks are not worth it"
+    words = (
+        "copied under one snapshot, although chunks are asked for:"
+        " its primary key (word text) is not all of integers and UUIDs"
+    )
+    assert told == {
+        "public.t": ("info", "copy_snapshot", small),
+        "public.words": ("warning", "copy_snapshot", words),
+        "public.p": ("info", "copy_none", "not copied: it is asked for"),
+    }
+    config["source"]["copy"] = {"mode": "chunked"}
+    config["destinations"]["log"] = {"url": "jsonl:changes.jsonl"}
+    kept = [f for f in check(trial, config)["copy_snapshot"] if f["where"] == "public.t"]
+    assert kept[0]["what"].endswith("not every destination keeps chunks"), kept
+    del config["destinations"]["log"]
+    chunked = check(trial, config)["copy_chunked"]
+    assert [f["where"] for f in chunked] == ["public.t"]
+
+
 def test_partitions_are_named_with_what_mends_them(trial):
     trial.on_source("CREATE TABLE p (id int, at date) PARTITION BY RANGE (at)")
     trial.on_source("CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2020-01-01') TO ('2021-01-01')")

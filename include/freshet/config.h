@@ -13,18 +13,19 @@
 
 namespace freshet {
 
-/// One table of the source.
-struct TableConfig {
-  TableName name;
-  std::vector<std::string> columns;  ///< Empty: all columns.
-  std::string where;  ///< SQL boolean expression over the table's columns; empty: all rows.
-};
-
 enum class CopyMode : std::uint8_t {
   automatic,  ///< Chunks for a large table whose primary key allows it; else a snapshot.
   chunked,    ///< Ranges of the primary key, each under a snapshot of its own.
   snapshot,   ///< The whole table under one snapshot.
   none,       ///< Start from the slot's consistent point without copying.
+};
+
+/// One table of the source.
+struct TableConfig {
+  TableName name;
+  std::vector<std::string> columns;  ///< Empty: all columns.
+  std::string where;  ///< SQL boolean expression over the table's columns; empty: all rows.
+  std::optional<CopyMode> copy = {};  ///< Nothing: as the source's copy mode says.
 };
 
 /// What to do where rows or changes were missed.

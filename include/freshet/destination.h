@@ -121,6 +121,9 @@ struct RangeId {
   std::optional<KeyBounds> replaced{};
 };
 
+/// Value of the field `reason` where a table has rows that are not ours.
+constexpr std::string_view kHasRows = "has_rows";
+
 /// Writes ordered changes to one store. Calls come from one thread (the lane's) unless noted.
 class Destination {
  public:
@@ -143,7 +146,8 @@ class Destination {
   }
 
   /// Creates the table or checks what is there. Never truncates. A table that exists, has rows and
-  /// is not recorded as ours is an error of kind `schema`.
+  /// is not recorded as ours is an error of kind `schema` with the reason kHasRows, after all else
+  /// was found to fit.
   virtual Status prepare_table(const SchemaPtr& schema) = 0;
   /// Empties the table, forgets its chunks and records it as `copying`, in one commit: before a
   /// fresh copy.

@@ -148,6 +148,16 @@ constexpr KeyDefinition kDefinitions[] = {
      .default_text = "all rows",
      .store = [](Target& to,
                  const Value& value) { to.config.source.tables.back().where = value.text; }},
+    {.path = "source.tables[].copy",
+     .type = KeyType::choice,
+     .help = "The initial copy of this table; see `source.copy.mode`. `freshet check` tells how "
+             "each table is copied, and why.",
+     .default_text = "as source.copy.mode says",
+     .choices = kCopyModes,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.source.tables.back().copy = static_cast<CopyMode>(value.number);
+         }},
     {.path = "state",
      .type = KeyType::url,
      .help = "Where Freshet keeps what it remembers between runs: `sqlite:PATH`, `postgresql://…` "

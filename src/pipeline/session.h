@@ -77,6 +77,8 @@ class Session {
   Status create_slot(const std::stop_token& stop);
   Status make_new_slot(const std::stop_token& stop);
   Status adopt(OpenDestination& opened, Position start);
+  bool is_uncopied(const TablePlan& plan) const;
+  Status begin_uncopied(OpenDestination& opened);
   Status make_lanes();
   const TableSchema* stored_schema(const TableName& table) const;
   Status set_routes(Lane& lane, const DestinationState& state);

@@ -3,31 +3,20 @@
 
 #include "base/log.h"
 #include "base/try.h"
+#include "pipeline/copy_choice.h"
 #include "pipeline/session.h"
 #include "types/sort_key.h"
 
 namespace freshet {
-namespace {
 
-// 256 MiB: what is smaller is read in seconds.
-constexpr std::uint64_t kChunkedPagesMin = 32'768;
-
-}  // namespace
-
-// In chunks where the key allows it, every destination can keep them, and the table is large enough
-// for a kill or a long snapshot to hurt.
 Status Session::choose_copies() {
-  const CopyMode mode = options_.config.source.copy.mode;
-  const bool is_wanted = mode == CopyMode::automatic || mode == CopyMode::chunked;
   const bool can_be_kept = std::all_of(
       destinations_.begin(), destinations_.end(),
       [](const OpenDestination& opened) { return opened.destination->traits().keeps_chunks; });
   for (auto& [name, plan] : plans_) {
-    const std::vector<source::Heap>& heaps = plan.catalog.heaps;
-    if (!is_wanted || !can_be_kept || plan.catalog.kind != 'r' || heaps.size() != 1) continue;
-    if (mode == CopyMode::automatic && heaps.front().pages < kChunkedPagesMin) continue;
-    FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
-    plan.is_copied_in_chunks = SortKeyCodec::of(*shape->projected).has_value();
+    const CopyMode wanted = wanted_copy(options_.config.source.copy, plan.config);
+    FRESHET_TRY(const CopyChoice choice, choose_copy(wanted, plan, can_be_kept));
+    plan.is_copied_in_chunks = choice.way == CopyMode::chunked;
   }
   return ok_status();
 }

@@ -7,6 +7,7 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/registry.h"
+#include "pipeline/copy_choice.h"
 #include "pipeline/session.h"
 
 namespace freshet {
@@ -32,6 +33,10 @@ Error as_setting(Error error) {
   for (const auto& [key, value] : error.context())
     setting.add(key, value);
   return std::move(setting).sqlstate(error.sqlstate()).fix(error.fix());
+}
+
+bool has_rows(const Error& error) {
+  return error.find("reason") == kHasRows;
 }
 
 // A column list without the key's columns keeps them: rows could not be addressed without.
@@ -231,7 +236,7 @@ Status Session::check_destination_tables() {
     FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
     for (OpenDestination& opened : destinations_) {
       Status status = opened.destination->check_table(shape->output);
-      if (!status.ok())
+      if (!status.ok() && !(is_uncopied(plan) && has_rows(status.error())))
         return as_setting(std::move(status).error().with("destination", opened.name));
     }
   }
@@ -371,7 +376,10 @@ Status Session::make_new_slot(const std::stop_token& stop) {
   confirmed_flush_ = created.consistent_point;
   log_info("replication slot created",
            {{"slot", slot_.slot_name}, {"lsn", to_string(slot_.consistent_point)}});
-  if (options_.config.source.copy.mode != CopyMode::none) {
+  const bool is_any_copied = std::any_of(plans_.begin(), plans_.end(), [this](const auto& entry) {
+    return !is_uncopied(entry.second);
+  });
+  if (is_any_copied) {
     FRESHET_TRY(slot_snapshot_,
                 source::SnapshotCoordinator::import(
                     connect_options("copy"), system_.system_identifier, created.snapshot_name));
@@ -383,24 +391,41 @@ Status Session::adopt(OpenDestination& opened, Position start) {
   FRESHET_TRY(opened.destination->adopt_slot(slot_, start));
   opened.state.position = start;
   opened.state.tables.clear();
-  if (options_.config.source.copy.mode != CopyMode::none) return ok_status();
+  return ok_status();
+}
+
+bool Session::is_uncopied(const TablePlan& plan) const {
+  return wanted_copy(options_.config.source.copy, plan.config) == CopyMode::none;
+}
+
+// Tables that are not to be copied are followed from where the destination stands. What it has of
+// them stays.
+Status Session::begin_uncopied(OpenDestination& opened) {
   std::vector<PhaseChange> phases;
   for (const auto& [name, plan] : plans_) {
+    const auto record = std::find_if(opened.state.tables.begin(), opened.state.tables.end(),
+                                     [&](const TableRecord& table) { return table.name == name; });
+    const bool is_new = record == opened.state.tables.end();
+    const bool has_begun = !is_new && record->phase != TablePhase::pending;
+    if (!is_uncopied(plan) || has_begun || options_.set_aside.contains({opened.name, name}))
+      continue;
     FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
-    FRESHET_TRY(opened.destination->prepare_table(shape->output));
+    Status prepared = opened.destination->prepare_table(shape->output);
+    if (!prepared.ok() && !has_rows(prepared.error())) return prepared;
     phases.push_back({name, TablePhase::streaming});
+    if (!is_new) opened.state.tables.erase(record);
     opened.state.tables.push_back({name, TablePhase::streaming});
   }
-  FRESHET_TRY(const Position durable,
-              opened.destination->write(Group{.runs = {}, .phases = phases, .upto = start},
-                                        Durability::required));
-  static_cast<void>(durable);
-  return ok_status();
+  if (phases.empty()) return ok_status();
+  auto written = opened.destination->write(
+      Group{.runs = {}, .phases = phases, .upto = *opened.state.position}, Durability::required);
+  return written.ok() ? ok_status() : Status{std::move(written).error()};
 }
 
 Status Session::make_lanes() {
   resolver_ = std::make_unique<SchemaResolver>(connect_options("catalog"), plans_);
   for (OpenDestination& opened : destinations_) {
+    FRESHET_TRY(begin_uncopied(opened));
     FRESHET_TRY(auto spill, DiskSpillStore::open(options_.spill_directory));
     spills_.push_back(std::move(spill));
     auto lane = std::make_unique<Lane>(Lane::Options{.name = opened.name,

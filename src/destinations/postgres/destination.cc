@@ -52,6 +52,7 @@ Status check_empty(pg::Connection& connection, const TableName& table) {
   if (!rows.boolean(0, 0)) return ok_status();
   return Error{ErrorKind::schema, "the table at the destination has rows that are not ours"}
       .with("table", to_string(table))
+      .with("reason", kHasRows)
       .fix("empty it (TRUNCATE " + quote_identifier(table) +
            ";), rename it, or write to another database");
 }

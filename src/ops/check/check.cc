@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error_policy.h"
+#include "ops/check/copy_check.h"
 #include "ops/check/destination_check.h"
 #include "ops/check/source_check.h"
 #include "ops/check/table_check.h"
@@ -57,6 +58,7 @@ void check_source(PipelineConfig& config, Findings& findings) {
     report(tables.error(), Area::tables, "catalogue", "source.tables", findings);
   }
   check_filters(**connection, config, findings);
+  report_copies(**connection, config, findings);
   if (Status status = check_publication(**connection, config, findings); !status.ok()) {
     report(status.error(), Area::source, "publication", "source.publications", findings);
   }

@@ -1,8 +1,11 @@
 // The pure half of the destination's check.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/sql_quote.h"
 #include "ops/check/destination_check.h"
+#include "pipeline/copy_choice.h"
 
 namespace freshet::ops {
 namespace {
@@ -12,6 +15,13 @@ bool writes_vectors(const PipelineConfig& config) {
     if (transform.embed) return true;
   }
   return false;
+}
+
+bool is_copied(const TableName& name, const PipelineConfig& config) {
+  const auto& tables = config.source.tables;
+  const auto found = std::find_if(tables.begin(), tables.end(),
+                                  [&](const TableConfig& table) { return table.name == name; });
+  return found == tables.end() || wanted_copy(config.source.copy, *found) != CopyMode::none;
 }
 
 std::string at(const DestinationConfig& destination) {
@@ -97,7 +107,7 @@ void judge_target(const TargetFacts& target,
     error("write_right", fmt::format("the role {} may not write to it", facts.role),
           fmt::format("GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON {} TO {}", quoted, role));
   }
-  if (target.has_rows && !target.is_recorded) {
+  if (target.has_rows && !target.is_recorded && is_copied(target.name, config)) {
     error("not_empty", "it has rows that this pipeline did not write",
           fmt::format("empty it (TRUNCATE {}), rename it, or use another database", quoted));
   }

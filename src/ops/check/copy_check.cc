@@ -1,0 +1,80 @@
+#include "ops/check/copy_check.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "destinations/registry.h"
+#include "pipeline/copy_choice.h"
+#include "source/catalog.h"
+
+namespace freshet::ops {
+namespace {
+
+bool keeps_chunks(const DestinationConfig& config) {
+  const auto destination = make_destination(config);
+  return destination.ok() && (*destination)->traits().keeps_chunks;
+}
+
+std::string_view words_of(CopyMode way) {
+  switch (way) {
+    case CopyMode::chunked:
+      return "copied in chunks";
+    case CopyMode::none:
+      return "not copied";
+    case CopyMode::automatic:
+    case CopyMode::snapshot:
+      break;
+  }
+  return "copied under one snapshot";
+}
+
+std::string_view id_of(CopyMode way) {
+  switch (way) {
+    case CopyMode::chunked:
+      return "copy_chunked";
+    case CopyMode::none:
+      return "copy_none";
+    case CopyMode::automatic:
+    case CopyMode::snapshot:
+      break;
+  }
+  return "copy_snapshot";
+}
+
+void report(const CopyChoice& choice, const TableName& table, Findings& findings) {
+  std::string id{id_of(choice.way)};
+  if (choice.is_as_asked) {
+    findings.info(Area::tables, std::move(id),
+                  fmt::format("{}: {}", words_of(choice.way), choice.reason), to_string(table), "");
+    return;
+  }
+  findings.warning(
+      Area::tables, std::move(id),
+      fmt::format("{}, although chunks are asked for: {}", words_of(choice.way), choice.reason),
+      to_string(table), "set `copy: auto` for this table");
+}
+
+}  // namespace
+
+void report_copies(pg::Connection& source, const PipelineConfig& config, Findings& findings) {
+  const bool can_be_kept =
+      std::all_of(config.destinations.begin(), config.destinations.end(), keeps_chunks);
+  for (const TableConfig& table : config.source.tables) {
+    TablePlan plan;
+    plan.config = table;
+    // Who leaves columns out, the publication or we, makes no difference here.
+    plan.publication.filters_columns = true;
+    auto catalog = source::load_table(source, table.name);
+    if (!catalog.ok()) continue;
+    plan.catalog = std::move(catalog).value();
+    if (plan.catalog.kind != 'r' && plan.catalog.kind != 'p') continue;
+    const auto choice = choose_copy(wanted_copy(config.source.copy, table), plan, can_be_kept);
+    if (choice.ok()) report(*choice, table.name, findings);
+  }
+}
+
+}  // namespace freshet::ops
