@@ -44,11 +44,13 @@ Result<Snapshot> Snapshot::parse(std::string_view text) {
 
 FullXid Snapshot::widen(Xid xid) const noexcept {
   const std::uint64_t xmax = freshet::to_integer(xmax_);
-  const auto distance =
+  const std::int64_t distance =
       static_cast<std::int32_t>(freshet::to_integer(xid) - static_cast<std::uint32_t>(xmax));
-  const std::int64_t wide = static_cast<std::int64_t>(xmax) + distance;
   // Before the first wrap-around there is nothing below zero: then the xid is a far later one.
-  return wide < 0 ? FullXid{freshet::to_integer(xid)} : FullXid{static_cast<std::uint64_t>(wide)};
+  if (distance < 0 && xmax < std::uint64_t{0} - static_cast<std::uint64_t>(distance)) {
+    return FullXid{freshet::to_integer(xid)};
+  }
+  return FullXid{xmax + static_cast<std::uint64_t>(distance)};
 }
 
 bool Snapshot::is_visible(Xid xid) const noexcept {

@@ -48,6 +48,14 @@ TEST(Snapshot, ASlotsSnapshotMayEndBeforeItsBeginning) {
   EXPECT_EQ(snapshot.to_string(), "795:793:");
 }
 
+TEST(Snapshot, WidensWhateverNumberTheServerSends) {
+  const std::uint64_t middle = std::uint64_t{1} << 63;
+  const Snapshot snapshot =
+      snapshot_of(std::to_string(middle - 5) + ":" + std::to_string(middle - 1) + ":");
+  EXPECT_EQ(snapshot.widen(Xid{10}), FullXid{middle + 10});
+  EXPECT_EQ(snapshot.widen(Xid{0xFFFF'FFF0}), FullXid{middle - 16});
+}
+
 TEST(Snapshot, RefusesMalformedText) {
   for (const std::string_view text : {"", "1", "1:2", "a:2:", "1:b:", "5:4:4", "1:4:9", "1:4:0",
                                       "1:4:x", "1:4:2:3", "-1:4:", " 1:4:"}) {
