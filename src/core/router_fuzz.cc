@@ -306,8 +306,7 @@ class Engine {
   void start_copy(FuzzInput& in) {
     if (router_.is_chunked(kTable)) return start_chunk(in);
     if (router_.phase(kTable) != TablePhase::pending) return;
-    // The barrier: every transaction that may have been decoded is visible.
-    source_.show_all();
+    if (!is_past_barrier_) return pass_barrier();
     if (router_.may_copy_in_chunks(kTable) && in.flip()) {
       router_.begin_chunked_copy(kTable, {"key"}, 7);
       FRESHET_CHECK(router_.chunk_columns(kTable) == std::vector<std::string>{"key"});
@@ -319,6 +318,12 @@ class Engine {
     copied_ = source_.visible();
     router_.begin_copy(kTable, snapshot);
     is_unsettled_ = true;
+  }
+
+  /// Every transaction that may have been decoded is visible; those that come later need not be.
+  void pass_barrier() {
+    source_.show_all();
+    is_past_barrier_ = true;
   }
 
   void start_chunk(FuzzInput& in) {
@@ -402,6 +407,7 @@ class Engine {
     held_.clear();
     copied_.clear();
     is_unsettled_ = false;
+    is_past_barrier_ = false;
   }
 
   void restart_copy(FuzzInput& in) {
@@ -442,7 +448,7 @@ class Engine {
     }
     chunks_ = std::move(resumed);
     // What was streamed and skipped as unread is not known any more: the barrier sees to it.
-    source_.show_all();
+    pass_barrier();
   }
 
   void check_consistency(FuzzInput& in) const {
@@ -469,6 +475,7 @@ class Engine {
   Rows rows_;
   Rows copied_;                // Read under one snapshot, and not yet at the destination.
   bool is_unsettled_ = false;  // Read under a snapshot taken after the slot's.
+  bool is_past_barrier_ = false;
   Lsn settled_at_{};
   std::map<ChunkId, Chunk> chunks_;
   std::vector<Held> held_;

@@ -1,0 +1,598 @@
+// Fuzzes the assembler with what a server could send: the input chooses the messages of a stream
+// that is legal as a whole, with an illegal or cut-off one now and then. A simple model keeps the
+// changes of each transaction as a list; what commits must be that list. The budget may be nothing,
+// and the spill store may fail, or give back damaged bytes.
+// Covers: core/assembler.cc core/transaction_builder.cc core/transaction_log.cc core/transaction.cc
+// Covers: core/relation_cache.cc core/spill.cc
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/testing/fuzz_input.h"
+#include "base/try.h"
+#include "core/assembler.h"
+#include "core/pgoutput/testing/message_builder.h"
+#include "core/testing/faulty_spill_store.h"
+
+namespace {
+
+namespace wire = freshet::pgoutput::testing;
+using freshet::ErrorKind;
+using freshet::Lsn;
+using freshet::testing::FaultySpillStore;
+using freshet::testing::FuzzInput;
+
+/// Nothing, a first chunk, and some larger chunks; the first two are slow.
+constexpr std::size_t kBudgets[] = {2000, 300'000, 600'000, 300'000, 1'000'000, 300'000, 0, 600};
+
+/// A table as it was announced.
+struct Shape {
+  std::uint32_t oid = 0;
+  std::string name{};
+  std::size_t column_count = 0;
+};
+
+/// A change, a truncate or a message, as it was sent.
+struct Step {
+  char type = 'I';
+  Lsn lsn{};
+  std::uint32_t subxid = 0;
+  Shape shape{};
+  wire::Cells before{};
+  wire::Cells after{};
+  std::vector<Shape> tables{};
+  unsigned flags = 0;
+  std::string content{};
+};
+
+struct Announced {
+  Shape shape;
+  unsigned arrival = 0;
+};
+
+using Announcements = std::map<std::uint32_t, Announced>;
+
+/// A transaction in progress.
+struct Work {
+  std::uint32_t xid = 0;
+  std::vector<Step> steps{};
+  Announcements overlay{};
+  std::set<std::uint32_t> aborted{};
+  std::string origin{};
+  Lsn prepare_lsn{};
+};
+
+bool is_same(const freshet::Value& value, const wire::Cell& cell) {
+  if (!cell) return value.is_null();
+  if (cell == wire::kUnchanged) return value.is_unchanged();
+  return value.kind == freshet::ValueKind::text && value.view() == *cell;
+}
+
+bool is_same(freshet::RowView row, const wire::Cells& cells) {
+  return std::equal(
+      row.begin(), row.end(), cells.begin(), cells.end(),
+      [](const freshet::Value& value, const wire::Cell& cell) { return is_same(value, cell); });
+}
+
+bool is_same(const freshet::TableSchema& schema, const Shape& shape) {
+  return to_integer(schema.relation) == shape.oid && schema.name.table == shape.name &&
+         schema.columns.size() == shape.column_count;
+}
+
+/// Holds a transaction that was read against the model's, step by step.
+class Comparison {
+ public:
+  Comparison(const freshet::Transaction& transaction, const Work& work)
+      : transaction_(transaction), next_(work.steps.begin()), end_(work.steps.end()) {}
+
+  void run() {
+    freshet::TransactionReader reader = transaction_.read();
+    freshet::Piece piece;
+    while (true) {
+      const freshet::Result<bool> more = reader.next(piece);
+      FRESHET_CHECK(more.ok());
+      if (!*more) break;
+      FRESHET_CHECK(!piece.items().empty());
+      const freshet::Item* last = nullptr;
+      for (const freshet::Item& item : piece.items()) {
+        // Consecutive rows of one schema are one run.
+        FRESHET_CHECK(last == nullptr || last->kind != freshet::Item::Kind::rows ||
+                      item.kind != freshet::Item::Kind::rows || last->schema != item.schema);
+        compare(item);
+        last = &item;
+      }
+    }
+    FRESHET_CHECK(next_ == end_ && piece.items().empty());
+    FRESHET_CHECK(ordinal_ == transaction_.change_count());
+  }
+
+ private:
+  void compare(const freshet::Item& item) {
+    if (item.kind == freshet::Item::Kind::rows) {
+      FRESHET_CHECK(!item.changes.empty());
+      for (const freshet::Change& change : item.changes)
+        compare(change, *item.schema, take());
+      return;
+    }
+    const Step& step = take();
+    if (item.kind == freshet::Item::Kind::truncate) {
+      FRESHET_CHECK(step.type == 'T' && item.lsn == step.lsn);
+      FRESHET_CHECK(item.is_cascade == ((step.flags & 1) != 0));
+      FRESHET_CHECK(item.restarts_identity == ((step.flags & 2) != 0));
+      FRESHET_CHECK(std::equal(
+          item.truncated.begin(), item.truncated.end(), step.tables.begin(), step.tables.end(),
+          [](const auto& schema, const Shape& shape) { return is_same(*schema, shape); }));
+      return;
+    }
+    FRESHET_CHECK(step.type == 'M' && item.content == step.content && item.prefix == "prefix");
+    FRESHET_CHECK(item.is_transactional == (step.flags == 1));
+  }
+
+  void compare(const freshet::Change& change,
+               const freshet::TableSchema& schema,
+               const Step& step) {
+    const char type = change.op == freshet::Op::insert   ? 'I'
+                      : change.op == freshet::Op::update ? 'U'
+                                                         : 'D';
+    FRESHET_CHECK(type == step.type && change.lsn == step.lsn && is_same(schema, step.shape));
+    FRESHET_CHECK(is_same(change.before, step.before) && is_same(change.after, step.after));
+    const freshet::ChangeId id{transaction_.info().commit_lsn, ordinal_++};
+    FRESHET_CHECK(change.id == id && change.transaction == &transaction_.info());
+  }
+
+  const Step& take() {
+    FRESHET_CHECK(next_ != end_);
+    return *next_++;
+  }
+
+  const freshet::Transaction& transaction_;
+  std::vector<Step>::const_iterator next_;
+  const std::vector<Step>::const_iterator end_;
+  std::uint64_t ordinal_ = 0;
+};
+
+/// Reads what a damaged spill file gives: rows that fit their schemas, or an error.
+void read_damaged(const freshet::Transaction& transaction) {
+  freshet::TransactionReader reader = transaction.read();
+  freshet::Piece piece;
+  volatile unsigned sum = 0;
+  while (true) {
+    const freshet::Result<bool> more = reader.next(piece);
+    if (!more.ok()) FRESHET_CHECK(more.error().kind() == ErrorKind::storage);
+    if (!more.ok() || !*more) return;
+    for (const freshet::Item& item : piece.items()) {
+      for (const freshet::Change& change : item.changes) {
+        for (const freshet::RowView row : {change.before, change.after}) {
+          FRESHET_CHECK(row.empty() || row.size() == item.schema->columns.size());
+          for (const freshet::Value& value : row) {
+            for (const char byte : value.view())
+              sum = sum + static_cast<unsigned char>(byte);
+          }
+        }
+      }
+    }
+  }
+}
+
+/// A server's session, and the assembler at its other end.
+class Session {
+ public:
+  explicit Session(FuzzInput& in)
+      : in_(in),
+        budget_(kBudgets[in.below(8)]),
+        disk_(FaultySpillStore::Fault{static_cast<std::uint8_t>(in.below(8) < 5 ? 0
+                                                                                : 1 + in.below(3))},
+              in.byte()),
+        assembler_({.memory_bytes_max = budget_}, disk_) {
+    skip_upto_ = Lsn{in.byte()};
+    assembler_.skip_upto({skip_upto_});
+  }
+
+  void step() {
+    if (in_.below(32) == 31) {
+      send_misplaced();
+    } else if (block_ == Block::none) {
+      step_outside();
+    } else {
+      step_inside();
+    }
+    if (is_broken_) restart();
+    check_counts();
+  }
+
+  /// What was delivered can be read again, whatever came after it.
+  void read_again() const {
+    for (const auto& [transaction, work] : delivered_)
+      compare(*transaction, work);
+  }
+
+ private:
+  enum class Block : std::uint8_t { none, transaction, prepare, stream };
+
+  freshet::Result<freshet::TransactionPtr> push(const std::string& message) {
+    // A copy of exactly that size, gone after the call: nothing may point into it.
+    const std::unique_ptr<char[]> copy{new char[message.size()]};
+    message.copy(copy.get(), message.size());
+    return assembler_.push(Lsn{++lsn_}, {copy.get(), message.size()});
+  }
+
+  freshet::TransactionPtr send(const std::string& message) {
+    auto result = push(message);
+    if (result.ok()) return *result;
+    FRESHET_CHECK(disk_.may_fail() && result.error().kind() == ErrorKind::storage);
+    is_broken_ = true;
+    return nullptr;
+  }
+
+  void send_refused(const std::string& message, ErrorKind kind = ErrorKind::protocol) {
+    const auto result = push(message);
+    FRESHET_CHECK(!result.ok() && result.error().kind() == kind);
+    is_broken_ = true;
+  }
+
+  void restart() {
+    assembler_.reset();
+    FRESHET_CHECK(assembler_.memory_bytes() == 0);
+    block_ = Block::none;
+    streamed_.clear();
+    prepared_.clear();
+    known_.clear();
+    is_broken_ = false;
+  }
+
+  void check_counts() const {
+    FRESHET_CHECK(assembler_.memory_bytes() <= budget_);
+    const bool has_plain = block_ == Block::transaction || block_ == Block::prepare;
+    FRESHET_CHECK(assembler_.open_transactions() ==
+                  streamed_.size() + prepared_.size() + (has_plain ? 1 : 0));
+    FRESHET_CHECK(assembler_.counters().rolled_back == rolled_back_);
+    FRESHET_CHECK(assembler_.counters().standalone_messages == standalone_);
+    std::optional<Lsn> least;
+    if (block_ == Block::prepare) least = plain_.prepare_lsn;
+    for (const auto& [gid, work] : prepared_)
+      least = std::min(work.prepare_lsn, least.value_or(work.prepare_lsn));
+    FRESHET_CHECK(assembler_.hold_below() == least);
+  }
+
+  void compare(const freshet::Transaction& transaction, const Work& work) const {
+    if (disk_.is_damaged() && transaction.is_spilled()) return read_damaged(transaction);
+    Comparison{transaction, work}.run();
+  }
+
+  void deliver(const freshet::TransactionPtr& transaction, Work work) {
+    FRESHET_CHECK(transaction != nullptr);
+    FRESHET_CHECK(transaction->is_empty() == work.steps.empty());
+    FRESHET_CHECK(transaction->origin() == work.origin);
+    FRESHET_CHECK(to_integer(transaction->info().xid) == work.xid);
+    FRESHET_CHECK(transaction->info().end_lsn == Lsn{lsn_});
+    compare(*transaction, work);
+    promote(work.overlay);
+    if (delivered_.size() == 4) delivered_.erase(delivered_.begin());
+    delivered_.emplace_back(transaction, std::move(work));
+  }
+
+  void promote(const Announcements& overlay) {
+    for (const auto& [oid, announced] : overlay) {
+      if (announced.arrival > known_[oid].arrival) known_[oid] = announced;
+    }
+  }
+
+  void step_outside() {
+    switch (in_.below(10)) {
+      case 0:
+        return begin(Block::transaction);
+      case 1:
+        return begin(Block::prepare);
+      case 2:
+      case 3:
+      case 4:
+        return start_stream();
+      case 5:
+        return end_stream();
+      case 6:
+        return prepare_stream();
+      case 7:
+        return abort_stream();
+      case 8:
+        return decide_prepared();
+      default:
+        send(wire::logical_message("prefix", "alone", false));
+        ++standalone_;
+    }
+  }
+
+  void begin(Block block) {
+    plain_ = {.xid = 1U + in_.byte(), .prepare_lsn = Lsn{lsn_ + 1}};
+    gid_ = make_gid();
+    block_ = block;
+    if (block == Block::transaction) {
+      send(wire::begin(to_integer(plain_.prepare_lsn), plain_.xid));
+    } else {
+      send(wire::begin_prepare(to_integer(plain_.prepare_lsn), plain_.xid, gid_));
+    }
+  }
+
+  std::string make_gid() { return "gid" + std::to_string(in_.below(3)); }
+
+  std::uint32_t make_xid() { return 1000 + in_.below(4); }
+
+  void start_stream() {
+    stream_xid_ = make_xid();
+    const bool is_first = !streamed_.contains(stream_xid_);
+    if (in_.below(32) == 31) return send_refused(wire::stream_start(stream_xid_, !is_first));
+    streamed_[stream_xid_].xid = stream_xid_;
+    block_ = Block::stream;
+    send(wire::stream_start(stream_xid_, is_first));
+  }
+
+  void end_stream() {
+    const std::uint32_t xid = make_xid();
+    const std::string message = wire::stream_commit(xid, lsn_, lsn_ + 1);
+    if (!streamed_.contains(xid)) return send_refused(message);
+    Work work = std::move(streamed_[xid]);
+    streamed_.erase(xid);
+    deliver(send(message), std::move(work));
+  }
+
+  void prepare_stream() {
+    const std::uint32_t xid = make_xid();
+    const std::string gid = make_gid();
+    const std::string message = wire::stream_prepare(lsn_ + 1, xid, gid);
+    if (!streamed_.contains(xid) || prepared_.contains(gid)) return send_refused(message);
+    Work work = std::move(streamed_[xid]);
+    work.prepare_lsn = Lsn{lsn_ + 1};
+    streamed_.erase(xid);
+    promote(work.overlay);
+    prepared_[gid] = std::move(work);
+    send(message);
+  }
+
+  void abort_stream() {
+    const std::uint32_t xid = make_xid();
+    const std::uint32_t subxid = in_.flip() ? xid : make_subxid(xid);
+    send(in_.flip() ? wire::stream_abort(xid, subxid) : wire::stream_abort_parallel(xid, subxid));
+    const auto found = streamed_.find(xid);
+    if (found == streamed_.end()) return;
+    if (subxid == xid) {
+      streamed_.erase(found);
+      ++rolled_back_;
+    } else if (std::erase_if(found->second.steps,
+                             [&](const Step& step) { return step.subxid == subxid; }) > 0) {
+      found->second.aborted.insert(subxid);
+    }
+  }
+
+  void decide_prepared() {
+    const std::string gid = make_gid();
+    const auto found = prepared_.find(gid);
+    if (in_.below(4) == 0) {
+      send(wire::rollback_prepared(lsn_, 1, gid));
+      if (found == prepared_.end()) return;
+      prepared_.erase(found);
+      ++rolled_back_;
+      return;
+    }
+    if (found == prepared_.end()) {
+      const std::string message = wire::commit_prepared(lsn_, lsn_ + 1, 1, gid);
+      if (Lsn{lsn_ + 1} > skip_upto_) return send_refused(message, ErrorKind::gap);
+      FRESHET_CHECK(send(message) == nullptr);
+      return;
+    }
+    const std::uint32_t xid = found->second.xid;
+    if (in_.below(16) == 15) return send_refused(wire::commit_prepared(lsn_, 1, xid + 1, gid));
+    Work work = std::move(found->second);
+    prepared_.erase(found);
+    deliver(send(wire::commit_prepared(lsn_, lsn_ + 1, xid, gid)), std::move(work));
+  }
+
+  Work& current() { return block_ == Block::stream ? streamed_[stream_xid_] : plain_; }
+
+  void step_inside() {
+    switch (in_.below(12)) {
+      case 0:
+        return end_block();
+      case 1:
+      case 2:
+        return announce();
+      case 3:
+        send(wire::type(50000 + in_.below(2), "mood", message_xid(stream_xid_)));
+        FRESHET_CHECK(is_broken_ || assembler_.find_type(freshet::Oid{50001}) == nullptr ||
+                      assembler_.find_type(freshet::Oid{50001})->name == "mood");
+        return;
+      case 4:
+        return add_truncate();
+      case 5:
+        return add_message();
+      case 6:
+        current().origin = in_.flip() ? "node" : "other";
+        send(wire::origin(current().origin));
+        return;
+      default:
+        return add_row();
+    }
+  }
+
+  void end_block() {
+    const Block block = std::exchange(block_, Block::none);
+    const std::uint64_t begun = to_integer(plain_.prepare_lsn);
+    const std::uint64_t wrong = in_.below(32) == 31 ? 1 : 0;
+    if (block == Block::stream) {
+      send(wire::stream_stop());
+    } else if (block == Block::transaction) {
+      const std::string message = wire::commit(begun + wrong, lsn_ + 1);
+      if (wrong != 0) return send_refused(message);
+      deliver(send(message), std::move(plain_));
+    } else {
+      const auto xid = static_cast<std::uint32_t>(plain_.xid + wrong);
+      const std::string message = wire::prepare(begun, xid, gid_);
+      if (wrong != 0 || prepared_.contains(gid_)) return send_refused(message);
+      prepared_[gid_] = std::move(plain_);
+      send(message);
+    }
+  }
+
+  wire::MaybeXid message_xid(std::uint32_t xid) const {
+    return block_ == Block::stream ? wire::MaybeXid{xid} : wire::MaybeXid{};
+  }
+
+  /// Of the transaction itself, or of one of its sub-transactions.
+  std::uint32_t make_subxid(std::uint32_t xid) {
+    const unsigned choice = in_.below(4);
+    return choice == 0 ? xid : xid * 10 + choice;
+  }
+
+  void announce() {
+    const Shape shape{.oid = 20000 + in_.below(12),
+                      .name = "t" + std::to_string(in_.below(3)),
+                      .column_count = in_.below(4)};
+    std::vector<wire::ColumnSpec> columns(shape.column_count);
+    for (wire::ColumnSpec& column : columns)
+      column.name = "c";
+    send(wire::relation(shape.oid, shape.name, columns, message_xid(stream_xid_)));
+    (block_ == Block::stream ? current().overlay : known_)[shape.oid] = {shape, ++arrivals_};
+  }
+
+  const Shape* find_shape(std::uint32_t oid) {
+    const auto own = current().overlay.find(oid);
+    if (own != current().overlay.end()) return &own->second.shape;
+    const auto found = known_.find(oid);
+    return found == known_.end() ? nullptr : &found->second.shape;
+  }
+
+  Step make_step(char type) {
+    Step step{.type = type, .lsn = Lsn{lsn_ + 1}};
+    if (block_ == Block::stream) step.subxid = make_subxid(stream_xid_);
+    return step;
+  }
+
+  void keep(Step step) {
+    if (!current().aborted.contains(step.subxid)) current().steps.push_back(std::move(step));
+  }
+
+  wire::Cells make_cells(std::size_t count) {
+    wire::Cells cells;
+    for (std::size_t i = 0; i < count; ++i) {
+      const unsigned choice = in_.byte();
+      if (choice == 0) {
+        cells.emplace_back();
+      } else if (choice == 1) {
+        cells.push_back(wire::kUnchanged);
+      } else {
+        // Seldom one that fills a chunk.
+        const std::size_t size = choice > 252 ? std::size_t{choice - 252} << 14 : choice % 32;
+        cells.emplace_back(std::string(size, static_cast<char>('a' + choice % 26)));
+      }
+    }
+    return cells;
+  }
+
+  void add_row() {
+    const std::uint32_t oid = 20000 + in_.below(12);
+    Step step = make_step("IUD"[in_.below(3)]);
+    const Shape* shape = find_shape(oid);
+    // Of a table that was never announced, or of another width.
+    const bool is_wrong = shape == nullptr || in_.below(64) == 63;
+    step.shape = shape == nullptr ? Shape{.oid = oid} : *shape;
+    const std::size_t count = step.shape.column_count + (is_wrong ? 1 : 0);
+    const char tag = step.type == 'I' ? '\0' : "KO\0"[in_.below(step.type == 'U' ? 3 : 2)];
+    if (tag != '\0') step.before = make_cells(count);
+    if (step.type != 'D') step.after = make_cells(count);
+    const wire::MaybeXid xid = message_xid(step.subxid);
+    const std::string message = step.type == 'I' ? wire::insert(oid, step.after, xid)
+                                : step.type == 'U'
+                                    ? wire::update(oid, tag, step.before, step.after, xid)
+                                    : wire::remove(oid, tag, step.before, xid);
+    if (is_wrong) return send_refused(message);
+    send(message);
+    keep(std::move(step));
+  }
+
+  void add_truncate() {
+    Step step = make_step('T');
+    step.flags = in_.below(4);
+    std::vector<std::uint32_t> oids;
+    bool is_known = true;
+    for (unsigned left = in_.below(4); left > 0; --left) {
+      oids.push_back(20000 + in_.below(12));
+      const Shape* shape = find_shape(oids.back());
+      is_known = is_known && shape != nullptr;
+      step.tables.push_back(shape == nullptr ? Shape{} : *shape);
+    }
+    const std::string message = wire::truncate(oids, step.flags, message_xid(step.subxid));
+    if (!is_known && !current().aborted.contains(step.subxid)) return send_refused(message);
+    send(message);
+    if (!oids.empty()) keep(std::move(step));
+  }
+
+  void add_message() {
+    Step step = make_step('M');
+    step.content = std::string{in_.take(in_.below(8))};
+    step.flags = in_.below(8) == 0 ? 0 : 1;
+    send(wire::logical_message("prefix", step.content, step.flags == 1, message_xid(step.subxid)));
+    keep(std::move(step));
+  }
+
+  /// What may not come now, or not like that.
+  void send_misplaced() {
+    const std::string outside[] = {wire::commit(1, 2),
+                                   wire::relation(1, "t", {}),
+                                   wire::insert(1, {}),
+                                   wire::truncate({1}),
+                                   wire::logical_message("p", "c"),
+                                   wire::origin("o"),
+                                   wire::type(1, "t"),
+                                   wire::stream_stop(),
+                                   wire::prepare(1, 1, "gid0")};
+    const std::string inside[] = {wire::begin(1, 1),
+                                  wire::begin_prepare(1, 1, "g"),
+                                  wire::stream_start(7, true),
+                                  wire::stream_commit(7, 1, 2),
+                                  wire::stream_abort(7, 7),
+                                  wire::stream_prepare(1, 7, "g"),
+                                  wire::commit_prepared(1, 2, 1, "g"),
+                                  wire::rollback_prepared(1, 1, "g")};
+    if (in_.flip()) {
+      const std::string cut = in_.flip() ? inside[in_.below(8)] : outside[in_.below(9)];
+      return send_refused(cut.substr(0, in_.below(cut.size())));
+    }
+    send_refused(block_ == Block::none ? outside[in_.below(9)] : inside[in_.below(8)]);
+  }
+
+  FuzzInput& in_;
+  const std::size_t budget_;
+  FaultySpillStore disk_;
+  freshet::Assembler assembler_;
+  Lsn skip_upto_{};
+  std::uint64_t lsn_ = 0;
+  unsigned arrivals_ = 0;
+  bool is_broken_ = false;
+  Block block_ = Block::none;
+  Work plain_;
+  std::string gid_;
+  std::uint32_t stream_xid_ = 0;
+  std::map<std::uint32_t, Work> streamed_;
+  std::map<std::string, Work> prepared_;
+  Announcements known_;
+  std::uint64_t rolled_back_ = 0;
+  std::uint64_t standalone_ = 0;
+  std::vector<std::pair<freshet::TransactionPtr, Work>> delivered_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  FuzzInput in{data, size};
+  Session session{in};
+  while (!in.is_empty())
+    session.step();
+  session.read_again();
+  return 0;
+}
