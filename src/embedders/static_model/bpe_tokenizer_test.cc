@@ -123,6 +123,18 @@ TEST(BpeTokenizer, RefusesWhatItWouldGetWrong) {
   }
 }
 
+TEST(BpeTokenizer, RefusesNormalizersNestedWithoutEnd) {
+  constexpr std::size_t kDepth = 100'000;
+  std::string nested;
+  for (std::size_t i = 0; i < kDepth; ++i)
+    nested += R"({"type": "Sequence", "normalizers": [)";
+  for (std::size_t i = 0; i < kDepth; ++i)
+    nested += "]}";
+  const auto tokenizer = open(R"({"normalizer": )" + nested + "}");
+  ASSERT_FALSE(tokenizer.ok());
+  EXPECT_EQ(tokenizer.error().kind(), ErrorKind::config);
+}
+
 TEST(BpeTokenizer, TakesTimeInProportionToALongWord) {
   const auto tokenizer = open(kJson);
   ASSERT_TRUE(tokenizer.ok());

@@ -37,13 +37,17 @@ bool is_set(const Json& value) {
          !(value.is_string() && value.get_ref<const std::string&>().empty());
 }
 
-Status read_normalizer(const Json& json, TokenizerSpec& spec) {
+// A file's nesting is no measure of our stack: real ones have one sequence.
+constexpr unsigned kNormalizerDepthMax = 8;
+
+Status read_normalizer(const Json& json, TokenizerSpec& spec, unsigned depth = 0) {
   if (json.is_null()) return ok_status();
+  if (depth > kNormalizerDepthMax) return unsupported("normalizer with sequences in sequences");
   const std::string type = text_of(member(json, "type"));
   using Step = TokenizerSpec::NormalizerStep;
   if (type == "Sequence") {
     for (const Json& step : member(json, "normalizers"))
-      FRESHET_TRY(read_normalizer(step, spec));
+      FRESHET_TRY(read_normalizer(step, spec, depth + 1));
     return ok_status();
   }
   if (type == "Prepend") {
