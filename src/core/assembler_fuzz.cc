@@ -188,6 +188,7 @@ class Session {
   explicit Session(FuzzInput& in)
       : in_(in),
         budget_(kBudgets[in.below(8)]),
+        table_count_(in.below(4) == 3 ? 16 : 2),
         disk_(FaultySpillStore::Fault{static_cast<std::uint8_t>(in.below(8) < 5 ? 0
                                                                                 : 1 + in.below(3))},
               in.byte()),
@@ -197,7 +198,7 @@ class Session {
   }
 
   void step() {
-    if (in_.below(32) == 31) {
+    if (errs()) {
       send_misplaced();
     } else if (block_ == Block::none) {
       step_outside();
@@ -236,6 +237,13 @@ class Session {
     const auto result = push(message);
     FRESHET_CHECK(!result.ok() && result.error().kind() == kind);
     is_broken_ = true;
+  }
+
+  /// An error ends all that is open: it comes seldom, so that much is open when it comes.
+  bool errs() { return in_.byte() >= 250; }
+
+  void send_refused_seldom(const std::string& message, ErrorKind kind = ErrorKind::protocol) {
+    if (errs()) send_refused(message, kind);
   }
 
   void restart() {
@@ -312,6 +320,8 @@ class Session {
   void begin(Block block) {
     plain_ = {.xid = 1U + in_.byte(), .prepare_lsn = Lsn{lsn_ + 1}};
     gid_ = make_gid();
+    // A name still in use is an error.
+    if (prepared_.contains(gid_) && !errs()) block = Block::transaction;
     block_ = block;
     if (block == Block::transaction) {
       send(wire::begin(to_integer(plain_.prepare_lsn), plain_.xid));
@@ -320,6 +330,8 @@ class Session {
     }
   }
 
+  std::uint32_t make_oid() { return 20000 + in_.below(table_count_); }
+
   std::string make_gid() { return "gid" + std::to_string(in_.below(3)); }
 
   std::uint32_t make_xid() { return 1000 + in_.below(4); }
@@ -327,7 +339,7 @@ class Session {
   void start_stream() {
     stream_xid_ = make_xid();
     const bool is_first = !streamed_.contains(stream_xid_);
-    if (in_.below(32) == 31) return send_refused(wire::stream_start(stream_xid_, !is_first));
+    if (errs()) return send_refused(wire::stream_start(stream_xid_, !is_first));
     streamed_[stream_xid_].xid = stream_xid_;
     block_ = Block::stream;
     send(wire::stream_start(stream_xid_, is_first));
@@ -336,7 +348,7 @@ class Session {
   void end_stream() {
     const std::uint32_t xid = make_xid();
     const std::string message = wire::stream_commit(xid, lsn_, lsn_ + 1);
-    if (!streamed_.contains(xid)) return send_refused(message);
+    if (!streamed_.contains(xid)) return send_refused_seldom(message);
     Work work = std::move(streamed_[xid]);
     streamed_.erase(xid);
     deliver(send(message), std::move(work));
@@ -346,7 +358,7 @@ class Session {
     const std::uint32_t xid = make_xid();
     const std::string gid = make_gid();
     const std::string message = wire::stream_prepare(lsn_ + 1, xid, gid);
-    if (!streamed_.contains(xid) || prepared_.contains(gid)) return send_refused(message);
+    if (!streamed_.contains(xid) || prepared_.contains(gid)) return send_refused_seldom(message);
     Work work = std::move(streamed_[xid]);
     work.prepare_lsn = Lsn{lsn_ + 1};
     streamed_.erase(xid);
@@ -382,12 +394,12 @@ class Session {
     }
     if (found == prepared_.end()) {
       const std::string message = wire::commit_prepared(lsn_, lsn_ + 1, 1, gid);
-      if (Lsn{lsn_ + 1} > skip_upto_) return send_refused(message, ErrorKind::gap);
+      if (Lsn{lsn_ + 1} > skip_upto_) return send_refused_seldom(message, ErrorKind::gap);
       FRESHET_CHECK(send(message) == nullptr);
       return;
     }
     const std::uint32_t xid = found->second.xid;
-    if (in_.below(16) == 15) return send_refused(wire::commit_prepared(lsn_, 1, xid + 1, gid));
+    if (errs()) return send_refused(wire::commit_prepared(lsn_, 1, xid + 1, gid));
     Work work = std::move(found->second);
     prepared_.erase(found);
     deliver(send(wire::commit_prepared(lsn_, lsn_ + 1, xid, gid)), std::move(work));
@@ -423,7 +435,7 @@ class Session {
   void end_block() {
     const Block block = std::exchange(block_, Block::none);
     const std::uint64_t begun = to_integer(plain_.prepare_lsn);
-    const std::uint64_t wrong = in_.below(32) == 31 ? 1 : 0;
+    const std::uint64_t wrong = errs() ? 1 : 0;
     if (block == Block::stream) {
       send(wire::stream_stop());
     } else if (block == Block::transaction) {
@@ -450,7 +462,7 @@ class Session {
   }
 
   void announce() {
-    const Shape shape{.oid = 20000 + in_.below(12),
+    const Shape shape{.oid = make_oid(),
                       .name = "t" + std::to_string(in_.below(3)),
                       .column_count = in_.below(4)};
     std::vector<wire::ColumnSpec> columns(shape.column_count);
@@ -495,11 +507,11 @@ class Session {
   }
 
   void add_row() {
-    const std::uint32_t oid = 20000 + in_.below(12);
+    const std::uint32_t oid = make_oid();
     Step step = make_step("IUD"[in_.below(3)]);
     const Shape* shape = find_shape(oid);
     // Of a table that was never announced, or of another width.
-    const bool is_wrong = shape == nullptr || in_.below(64) == 63;
+    const bool is_wrong = shape == nullptr || errs();
     step.shape = shape == nullptr ? Shape{.oid = oid} : *shape;
     const std::size_t count = step.shape.column_count + (is_wrong ? 1 : 0);
     const char tag = step.type == 'I' ? '\0' : "KO\0"[in_.below(step.type == 'U' ? 3 : 2)];
@@ -510,7 +522,7 @@ class Session {
                                 : step.type == 'U'
                                     ? wire::update(oid, tag, step.before, step.after, xid)
                                     : wire::remove(oid, tag, step.before, xid);
-    if (is_wrong) return send_refused(message);
+    if (is_wrong) return send_refused_seldom(message);
     send(message);
     keep(std::move(step));
   }
@@ -521,13 +533,13 @@ class Session {
     std::vector<std::uint32_t> oids;
     bool is_known = true;
     for (unsigned left = in_.below(4); left > 0; --left) {
-      oids.push_back(20000 + in_.below(12));
+      oids.push_back(make_oid());
       const Shape* shape = find_shape(oids.back());
       is_known = is_known && shape != nullptr;
       step.tables.push_back(shape == nullptr ? Shape{} : *shape);
     }
     const std::string message = wire::truncate(oids, step.flags, message_xid(step.subxid));
-    if (!is_known && !current().aborted.contains(step.subxid)) return send_refused(message);
+    if (!is_known && !current().aborted.contains(step.subxid)) return send_refused_seldom(message);
     send(message);
     if (!oids.empty()) keep(std::move(step));
   }
@@ -568,6 +580,7 @@ class Session {
 
   FuzzInput& in_;
   const std::size_t budget_;
+  const std::size_t table_count_;
   FaultySpillStore disk_;
   freshet::Assembler assembler_;
   Lsn skip_upto_{};
