@@ -10,6 +10,10 @@
 define_property(GLOBAL PROPERTY FRESHET_BENCH_SOURCES BRIEF_DOCS "All *_bench.cc files")
 define_property(GLOBAL PROPERTY FRESHET_LIBRARIES BRIEF_DOCS "All freshet_* libraries")
 
+if(FRESHET_BUILD_FUZZ)
+  add_custom_target(freshet_fuzz COMMENT "All fuzz targets, without the rest")
+endif()
+
 # freshet_library(NAME DIR deps...): the library freshet_NAME from src/DIR.
 # An empty folder gives an INTERFACE library, so that others can depend on it.
 function(freshet_library name dir)
@@ -62,6 +66,7 @@ function(freshet_library name dir)
       add_executable(${stem} "${fuzzer}")
       target_link_libraries(${stem} PRIVATE ${target})
       target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
+      add_dependencies(freshet_fuzz ${stem})
     endforeach()
   endif()
 endfunction()

