@@ -21,6 +21,7 @@
 #include "core/assembler.h"
 #include "core/pgoutput/testing/message_builder.h"
 #include "core/testing/faulty_spill_store.h"
+#include "core/testing/sent_changes.h"
 
 namespace {
 
@@ -29,29 +30,11 @@ using freshet::ErrorKind;
 using freshet::Lsn;
 using freshet::testing::FaultySpillStore;
 using freshet::testing::FuzzInput;
+using freshet::testing::Shape;
+using freshet::testing::Step;
 
-/// Nothing, a first chunk, and some larger chunks; the first two are slow.
+/// Mostly some chunks; with less every record is spilled, which is slow.
 constexpr std::size_t kBudgets[] = {2000, 300'000, 600'000, 300'000, 1'000'000, 300'000, 0, 600};
-
-/// A table as it was announced.
-struct Shape {
-  std::uint32_t oid = 0;
-  std::string name{};
-  std::size_t column_count = 0;
-};
-
-/// A change, a truncate or a message, as it was sent.
-struct Step {
-  char type = 'I';
-  Lsn lsn{};
-  std::uint32_t subxid = 0;
-  Shape shape{};
-  wire::Cells before{};
-  wire::Cells after{};
-  std::vector<Shape> tables{};
-  unsigned flags = 0;
-  std::string content{};
-};
 
 struct Announced {
   Shape shape;
@@ -69,118 +52,6 @@ struct Work {
   std::string origin{};
   Lsn prepare_lsn{};
 };
-
-bool is_same(const freshet::Value& value, const wire::Cell& cell) {
-  if (!cell) return value.is_null();
-  if (cell == wire::kUnchanged) return value.is_unchanged();
-  return value.kind == freshet::ValueKind::text && value.view() == *cell;
-}
-
-bool is_same(freshet::RowView row, const wire::Cells& cells) {
-  return std::equal(
-      row.begin(), row.end(), cells.begin(), cells.end(),
-      [](const freshet::Value& value, const wire::Cell& cell) { return is_same(value, cell); });
-}
-
-bool is_same(const freshet::TableSchema& schema, const Shape& shape) {
-  return to_integer(schema.relation) == shape.oid && schema.name.table == shape.name &&
-         schema.columns.size() == shape.column_count;
-}
-
-/// Holds a transaction that was read against the model's, step by step.
-class Comparison {
- public:
-  Comparison(const freshet::Transaction& transaction, const Work& work)
-      : transaction_(transaction), next_(work.steps.begin()), end_(work.steps.end()) {}
-
-  void run() {
-    freshet::TransactionReader reader = transaction_.read();
-    freshet::Piece piece;
-    while (true) {
-      const freshet::Result<bool> more = reader.next(piece);
-      FRESHET_CHECK(more.ok());
-      if (!*more) break;
-      FRESHET_CHECK(!piece.items().empty());
-      const freshet::Item* last = nullptr;
-      for (const freshet::Item& item : piece.items()) {
-        // Consecutive rows of one schema are one run.
-        FRESHET_CHECK(last == nullptr || last->kind != freshet::Item::Kind::rows ||
-                      item.kind != freshet::Item::Kind::rows || last->schema != item.schema);
-        compare(item);
-        last = &item;
-      }
-    }
-    FRESHET_CHECK(next_ == end_ && piece.items().empty());
-    FRESHET_CHECK(ordinal_ == transaction_.change_count());
-  }
-
- private:
-  void compare(const freshet::Item& item) {
-    if (item.kind == freshet::Item::Kind::rows) {
-      FRESHET_CHECK(!item.changes.empty());
-      for (const freshet::Change& change : item.changes)
-        compare(change, *item.schema, take());
-      return;
-    }
-    const Step& step = take();
-    if (item.kind == freshet::Item::Kind::truncate) {
-      FRESHET_CHECK(step.type == 'T' && item.lsn == step.lsn);
-      FRESHET_CHECK(item.is_cascade == ((step.flags & 1) != 0));
-      FRESHET_CHECK(item.restarts_identity == ((step.flags & 2) != 0));
-      FRESHET_CHECK(std::equal(
-          item.truncated.begin(), item.truncated.end(), step.tables.begin(), step.tables.end(),
-          [](const auto& schema, const Shape& shape) { return is_same(*schema, shape); }));
-      return;
-    }
-    FRESHET_CHECK(step.type == 'M' && item.content == step.content && item.prefix == "prefix");
-    FRESHET_CHECK(item.is_transactional == (step.flags == 1));
-  }
-
-  void compare(const freshet::Change& change,
-               const freshet::TableSchema& schema,
-               const Step& step) {
-    const char type = change.op == freshet::Op::insert   ? 'I'
-                      : change.op == freshet::Op::update ? 'U'
-                                                         : 'D';
-    FRESHET_CHECK(type == step.type && change.lsn == step.lsn && is_same(schema, step.shape));
-    FRESHET_CHECK(is_same(change.before, step.before) && is_same(change.after, step.after));
-    const freshet::ChangeId id{transaction_.info().commit_lsn, ordinal_++};
-    FRESHET_CHECK(change.id == id && change.transaction == &transaction_.info());
-  }
-
-  const Step& take() {
-    FRESHET_CHECK(next_ != end_);
-    return *next_++;
-  }
-
-  const freshet::Transaction& transaction_;
-  std::vector<Step>::const_iterator next_;
-  const std::vector<Step>::const_iterator end_;
-  std::uint64_t ordinal_ = 0;
-};
-
-/// Reads what a damaged spill file gives: rows that fit their schemas, or an error.
-void read_damaged(const freshet::Transaction& transaction) {
-  freshet::TransactionReader reader = transaction.read();
-  freshet::Piece piece;
-  volatile unsigned sum = 0;
-  while (true) {
-    const freshet::Result<bool> more = reader.next(piece);
-    if (!more.ok()) FRESHET_CHECK(more.error().kind() == ErrorKind::storage);
-    if (!more.ok() || !*more) return;
-    for (const freshet::Item& item : piece.items()) {
-      for (const freshet::Change& change : item.changes) {
-        for (const freshet::RowView row : {change.before, change.after}) {
-          FRESHET_CHECK(row.empty() || row.size() == item.schema->columns.size());
-          for (const freshet::Value& value : row) {
-            for (const char byte : value.view())
-              sum = sum + static_cast<unsigned char>(byte);
-          }
-        }
-      }
-    }
-  }
-}
 
 /// A server's session, and the assembler at its other end.
 class Session {
@@ -271,8 +142,9 @@ class Session {
   }
 
   void compare(const freshet::Transaction& transaction, const Work& work) const {
-    if (disk_.is_damaged() && transaction.is_spilled()) return read_damaged(transaction);
-    Comparison{transaction, work}.run();
+    if (disk_.is_damaged() && transaction.is_spilled())
+      return freshet::testing::read_damaged(transaction);
+    freshet::testing::Comparison{transaction, work.steps}.run();
   }
 
   void deliver(const freshet::TransactionPtr& transaction, Work work) {

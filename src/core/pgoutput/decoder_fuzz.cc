@@ -3,6 +3,7 @@
 //   bit 0 set     the rest is a stream: u16 size (big-endian) and a message, again and again;
 //                 bit 1: with next to no memory, so that everything is spilled
 // tests/fuzz_corpus/decoder_fuzz holds streams recorded from servers, see record.py there.
+// Covers: core/pgoutput/decoder.cc core/pgoutput/wire_reader.h
 
 #include <cstddef>
 #include <cstdint>
