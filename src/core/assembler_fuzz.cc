@@ -206,7 +206,7 @@ class Session {
 
   std::string make_gid() { return "gid" + std::to_string(in_.below(3)); }
 
-  std::uint32_t make_xid() { return 1000 + in_.below(4); }
+  std::uint32_t make_xid() { return 1000 + in_.below(3); }
 
   void start_stream() {
     stream_xid_ = make_xid();
@@ -241,7 +241,8 @@ class Session {
 
   void abort_stream() {
     const std::uint32_t xid = make_xid();
-    const std::uint32_t subxid = in_.flip() ? xid : make_subxid(xid);
+    // Mostly of a sub-transaction, so that several of one transaction are rolled back.
+    const std::uint32_t subxid = in_.below(8) == 0 ? xid : xid * 10 + 1 + in_.below(3);
     send(in_.flip() ? wire::stream_abort(xid, subxid) : wire::stream_abort_parallel(xid, subxid));
     const auto found = streamed_.find(xid);
     if (found == streamed_.end()) return;
