@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torture.catalog import Column, Key, LiveTable, TableState
 from torture.kinds import KINDS, value
@@ -20,6 +20,7 @@ class Act:
     session: Session
     live: LiveTable
     rng: random.Random
+    others: list[LiveTable] = field(default_factory=list)
 
     @property
     def table(self) -> TableState:
@@ -147,6 +148,17 @@ def rotate_keys(act: Act) -> None:
         )
 
 
+def restate_key(act: Act) -> None:
+    """The key becomes another text for the same number."""
+    table, key = act.table, some_key(act)
+    usable = [c for c in map(table.column, key.columns) if c.type in ("numeric", "double precision")]
+    if usable:
+        column = act.rng.choice(usable)
+        again = {"numeric": f"{column.sql} * 1.0", "double precision": f"-0.0 * {column.sql} + {column.sql}"}
+        where = place(act, key, some_number(act)) if key.is_unique else some_place(act)
+        act.session.execute(f"UPDATE {table.sql} SET {column.sql} = {again[column.type]} WHERE {where}")
+
+
 def delete(act: Act) -> None:
     act.session.execute(f"DELETE FROM {act.table.sql} WHERE {some_place(act)}")
 
@@ -211,6 +223,31 @@ def copy_in(act: Act) -> None:
     act.session.copy(table, columns, query)
 
 
+def many_subtransactions(act: Act) -> None:
+    """More than the server keeps in memory of one session; some are undone."""
+    table = act.table
+    first = act.rng.choice([1, 3 * 10**6 + act.rng.randrange(10**5)])
+    columns, query = rows_query(act.rng, table, 1, 1)
+    query = query.replace("generate_series(1::bigint, 1) n", "(SELECT i::bigint AS n) one")
+    times = act.rng.choice([20, 90, 200])
+    act.session.execute(
+        f"DO $do$ BEGIN FOR i IN {first}..{first + times} LOOP BEGIN"
+        f" INSERT INTO {table.sql} ({columns}) {query};"
+        " IF i % 5 = 0 THEN RAISE unique_violation; END IF;"
+        " EXCEPTION WHEN unique_violation THEN NULL; END; END LOOP; END $do$"
+    )
+
+
+def transfer(act: Act) -> None:
+    """Whatever a look at the destination sees of these, the sum is the same."""
+    amount = act.rng.randint(1, 1000)
+    for name, change in act.rng.sample([("paid", -amount), ("received", amount)], 2):
+        act.session.execute(
+            f"INSERT INTO {name} AS t VALUES ({act.rng.randint(1, 40)}, {change})"
+            " ON CONFLICT (id) DO UPDATE SET amount = t.amount + excluded.amount"
+        )
+
+
 def message(act: Act) -> None:
     size = act.rng.choice([0, 10, 1000, 100_000])
     inside = act.rng.choice(["true", "false"])
@@ -221,6 +258,11 @@ def message(act: Act) -> None:
 
 def truncate(act: Act) -> None:
     act.session.execute(f"TRUNCATE {act.table.sql}")
+
+
+def truncate_two(act: Act) -> None:
+    names = {act.table.sql, *(live.state.sql for live in act.others[:1])}
+    act.session.execute(f"TRUNCATE {', '.join(sorted(names))}")
 
 
 def truncate_and_fill(act: Act) -> None:
@@ -235,6 +277,9 @@ CHANGES: dict[str, tuple[float, Callable[[Act], None]]] = {
     "update-key": (4, update_key),
     "swap-keys": (2, swap_keys),
     "rotate-keys": (1, rotate_keys),
+    "restate-key": (1, restate_key),
+    "transfer": (3, transfer),
+    "many-subtransactions": (0.2, many_subtransactions),
     "delete": (5, delete),
     "delete-and-insert": (2, delete_and_insert),
     "upsert": (5, upsert),
@@ -244,5 +289,6 @@ CHANGES: dict[str, tuple[float, Callable[[Act], None]]] = {
     "copy-in": (0.6, copy_in),
     "message": (0.7, message),
     "truncate": (0.03, truncate),
+    "truncate-two": (0.02, truncate_two),
     "truncate-and-fill": (0.05, truncate_and_fill),
 }

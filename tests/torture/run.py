@@ -15,13 +15,14 @@ from harness.lsn import format_lsn
 from harness.scenario import Table
 from harness.waiting import wait_until
 
+from torture.balance import Balance
 from torture.catalog import LiveTable
 from torture.comparison import unlike
 from torture.faults import FAULTS
 from torture.journal import Journal
 from torture.kinds import TYPES
 from torture.plan import Plan
-from torture.shapes import create, fill
+from torture.shapes import TRANSFER_TABLES, TRANSFERS, create, fill
 from torture.writer import Shared, Writer
 
 CATCH_UP_SECONDS_MAX = 150.0
@@ -88,8 +89,8 @@ class Torture:
             self.verdict.problem = self._tell(error)
         finally:
             self.verdict.seconds = time.monotonic() - self._started
-            self.verdict.counts = dict(self.journal.counts)
             self._clean()
+            self.verdict.counts = dict(self.journal.counts)
         return self.verdict
 
     # -- the engine, which faults start again -------------------------------
@@ -132,6 +133,9 @@ class Torture:
 
     # -- the whole ----------------------------------------------------------
 
+    def _names(self) -> list[str]:
+        return [*TRANSFER_TABLES, *(live.state.name for live in self.tables)]
+
     def _prepare(self) -> None:
         for server in (self.pair.source, self.pair.destination):
             server.start()
@@ -141,11 +145,12 @@ class Torture:
         with self.pair.source.connect(self.name) as connection:
             connection.execute("SET ROLE app")
             connection.execute(TYPES)
+            connection.execute(TRANSFERS)
             for draft, rows, space in self.plan.drafts:
                 self.tables.append(create(connection, rng, draft, rows, space))
         self.system = FreshetSystem(
             self.source, self.target, self.directory,
-            tables=[Table("public", live.state.name) for live in self.tables],
+            tables=[Table("public", name) for name in self._names()],
             options=self.plan.options,
         )
 
@@ -154,6 +159,7 @@ class Torture:
         starts_early = self._rng.random() < 0.5
         if not starts_early:
             self.start_engine()
+        self.balance = Balance(self.pair.destination, self.name)
         self.writers = [Writer(self.shared, number) for number in range(self.plan.writers)]
         if starts_early:
             time.sleep(self._rng.uniform(0, 1))
@@ -182,6 +188,7 @@ class Torture:
     def _watch_until(self, moment: float) -> None:
         while time.monotonic() < moment:
             self.check_engine()
+            self.balance.check()
             for writer in self.writers:
                 if writer.error:
                     raise writer.error
@@ -195,10 +202,11 @@ class Torture:
         self._decide_prepared()
         self._touch_altered()
         self._catch_up()
-        told = unlike(self.source, self.target, self.tables)
+        told = unlike(self.source, self.target, self._names())
         if told and self.shared.rewritten.is_set():
             told = self._compare_patiently(told)
         self.journal.count("comparisons")
+        self.balance.check()
         self.journal.write("compare", told or "equal")
         if told:
             raise AssertionError(told)
@@ -225,7 +233,7 @@ class Torture:
         while told and time.monotonic() < deadline:
             time.sleep(1)
             self._catch_up()
-            told = unlike(self.source, self.target, self.tables)
+            told = unlike(self.source, self.target, self._names())
         return told
 
     def _decide_prepared(self) -> None:
@@ -257,7 +265,7 @@ class Torture:
         def is_streaming() -> bool:
             phases = self.system.phases()
             assert "errored" not in phases, f"a table was set aside\n{self._describe()}"
-            return len(phases) >= len(self.tables) and set(phases) == {"streaming"}
+            return len(phases) >= len(self._names()) and set(phases) == {"streaming"}
 
         self._wait(is_streaming, "all tables are streaming")
 
@@ -286,6 +294,9 @@ class Torture:
             self.shared.is_over.set()
             for writer in self.writers:
                 writer.join()
+        if hasattr(self, "balance"):
+            self.balance.finish()
+            self.journal.count("looks", self.balance.looks)
         if hasattr(self, "system"):
             self.system.close()
         if self.verdict.problem:

@@ -94,6 +94,17 @@ def _partitioned(rng: random.Random, draft: Draft) -> None:
     draft.partitions = f"{how} (id)"
 
 
+# Beside the random tables: who reads both sees the same total, at any moment.
+TRANSFERS = """
+CREATE TABLE paid (id int PRIMARY KEY, amount bigint NOT NULL);
+CREATE TABLE received (id int PRIMARY KEY, amount bigint NOT NULL);
+"""
+TRANSFER_TABLES = ("paid", "received")
+TRANSFERS_BALANCE = """
+SELECT (SELECT count(*) FROM freshet.tables
+        WHERE "table" IN ('paid', 'received') AND phase = 'streaming') < 2
+    OR (SELECT coalesce(sum(amount), 0) FROM paid) + (SELECT coalesce(sum(amount), 0) FROM received) = 0
+"""
 SHAPES: dict[str, Callable[[random.Random, Draft], None]] = {
     "single": _single,
     "chunkable": _chunkable,

@@ -150,6 +150,8 @@ class Writer:
             self._guarded_change()
             if rng.random() < 0.02:
                 time.sleep(rng.uniform(0, 0.2))
+            if rng.random() < 0.002:
+                self._shared.is_quiet.wait(rng.uniform(1, 5))
             if self._shared.is_quiet.is_set():
                 break
         self._end()
@@ -224,7 +226,8 @@ class Writer:
         name = self._rng.choices(list(weights), list(weights.values()))[0]
         if name.startswith("truncate") and not self._may_truncate():
             return
-        act = Act(self._session, self._rng.choice(self._shared.tables), self._rng)
+        tables = self._rng.sample(self._shared.tables, len(self._shared.tables))
+        act = Act(self._session, tables[0], self._rng, tables[1:])
         CHANGES[name][1](act)
 
     def _may_truncate(self) -> bool:
