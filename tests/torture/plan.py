@@ -3,6 +3,9 @@
 import random
 from dataclasses import dataclass, field
 
+from harness.scenario import Table
+
+from torture.catalog import quoted
 from torture.changes import CHANGES
 from torture.definitions import DEFINITIONS
 from torture.faults import FAULTS
@@ -20,6 +23,9 @@ FEATURES = {
     "large-tables": 0.6,
     "key-types": 0.7,
     "resync": 0.5,
+    # Only without DDL: conditions and lists in the pipeline's file name columns.
+    "filters": 0.4,
+    "column-lists": 0.3,
     "generated": 0.8,
 }
 _KEY_SPACES = (12, 80, 800)
@@ -34,6 +40,7 @@ class Plan:
     features: set[str] = field(default_factory=set)
     options: dict[str, object] = field(default_factory=dict)
     drafts: list[tuple[Draft, int, int]] = field(default_factory=list)  # table, rows, key space
+    wanted: list[Table] = field(default_factory=list)  # the drafts as the pipeline's file has them
     changes: dict[str, float] = field(default_factory=dict)
     definitions: dict[str, float] = field(default_factory=dict)
     faults: dict[str, float] = field(default_factory=dict)
@@ -45,7 +52,9 @@ class Plan:
         tables = "; ".join(
             f"{draft.name}: {rows} rows, identity {draft.identity}, keys 1-{space}, "
             + ", ".join(f"{name} {kind}" for name, kind, _ in draft.columns)
-            for draft, rows, space in self.drafts
+            + (f" of which {wanted.columns}" if wanted.columns else "")
+            + (f" where {wanted.where}" if wanted.where else "")
+            for (draft, rows, space), wanted in zip(self.drafts, self.wanted, strict=True)
         )
         return (
             f"seed {self.seed}, PostgreSQL {self.version}, {self.writers} writers,"
@@ -85,7 +94,25 @@ def draw_plan(seed: int, version: int, without: set[str]) -> Plan:
         if rng.random() < 0.4 and "large-tables" in plan.features:
             rows = rng.choice([30_000, 150_000])
         plan.drafts.append((draft, rows, rng.choice(_KEY_SPACES)))
+        plan.wanted.append(_draw_wanted(draft_rng, plan, draft))
     return plan
+
+
+def _draw_wanted(rng: random.Random, plan: Plan, draft: Draft) -> Table:
+    """Perhaps with a condition, perhaps with some of its columns only."""
+    written = [name for name, _, constraint in draft.columns if "STORED" not in constraint]
+    column = quoted(rng.choice(written))
+    where = rng.choice(["", f"hashtext({column}::text) % 3 <> 0", f"{column} IS NOT NULL"])
+    keys = {draft.columns[number - 1][0] for key in draft.keys for number in key.columns}
+    listed = tuple(name for name in written if name in keys or rng.random() < 0.6)
+    if rng.random() < 0.5 or draft.identity == "full":
+        listed = ()
+    if "ddl" in plan.features:
+        where, listed = "", ()
+    return Table(
+        "public", draft.name,
+        listed if "column-lists" in plan.features else (), where if "filters" in plan.features else "",
+    )  # fmt: skip
 
 
 def _draw_weights(rng: random.Random, what: dict, without: set[str]) -> dict[str, float]:

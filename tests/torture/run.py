@@ -133,8 +133,8 @@ class Torture:
 
     # -- the whole ----------------------------------------------------------
 
-    def _names(self) -> list[str]:
-        return [*TRANSFER_TABLES, *(live.state.name for live in self.tables)]
+    def _wanted(self) -> list[Table]:
+        return [*(Table("public", name) for name in TRANSFER_TABLES), *self.plan.wanted]
 
     def _prepare(self) -> None:
         for server in (self.pair.source, self.pair.destination):
@@ -150,7 +150,7 @@ class Torture:
                 self.tables.append(create(connection, rng, draft, rows, space))
         self.system = FreshetSystem(
             self.source, self.target, self.directory,
-            tables=[Table("public", name) for name in self._names()],
+            tables=self._wanted(),
             options=self.plan.options,
         )
 
@@ -202,7 +202,7 @@ class Torture:
         self._decide_prepared()
         self._touch_altered()
         self._catch_up()
-        told = unlike(self.source, self.target, self._names())
+        told = unlike(self.source, self.target, self._wanted())
         if told and self.shared.rewritten.is_set():
             told = self._compare_patiently(told)
         self.journal.count("comparisons")
@@ -233,7 +233,7 @@ class Torture:
         while told and time.monotonic() < deadline:
             time.sleep(1)
             self._catch_up()
-            told = unlike(self.source, self.target, self._names())
+            told = unlike(self.source, self.target, self._wanted())
         return told
 
     def _decide_prepared(self) -> None:
@@ -265,7 +265,7 @@ class Torture:
         def is_streaming() -> bool:
             phases = self.system.phases()
             assert "errored" not in phases, f"a table was set aside\n{self._describe()}"
-            return len(phases) >= len(self._names()) and set(phases) == {"streaming"}
+            return len(phases) >= len(self._wanted()) and set(phases) == {"streaming"}
 
         self._wait(is_streaming, "all tables are streaming")
 
