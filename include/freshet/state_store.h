@@ -36,7 +36,8 @@ struct StoredPipeline {
   std::vector<DestinationProgress> positions;
   std::vector<TableState> tables;
   std::vector<TableSchema> schemas;  ///< The newest version of each table.
-  std::optional<Holder> holder;      ///< Who holds the lease now.
+  std::string watched;  ///< What the source's catalogue said of the tables when last looked at.
+  std::optional<Holder> holder;  ///< Who holds the lease now.
 };
 
 /// Thread-safe. Every change carries the lease; a stale epoch is refused with ErrorKind::fenced.
@@ -59,6 +60,7 @@ class StateStore {
   /// is neither: without them a copy begins again.
   virtual Status store_table(const Lease& lease, const TableState& table) = 0;
   virtual Status store_schema(const Lease& lease, const TableSchema& schema) = 0;
+  virtual Status store_watched(const Lease& lease, const std::string& watched) = 0;
   /// Forgets the pipeline altogether, its lease included.
   virtual Status forget(const Lease& lease) = 0;
 };

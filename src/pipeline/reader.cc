@@ -201,12 +201,19 @@ Status Reader::reconnect(const Error& cause) {
   connection_.reset();
   const bool is_stuck =
       cause.kind() != ErrorKind::connection && backoff_.attempt() >= kFruitlessAttemptsMax;
-  if (is_stuck) return Error{cause}.with("attempts", backoff_.attempt());
-  // What the assembler holds below its PREPARE must be sent again; the rest was published.
-  options_.start.start = published_;
-  if (const auto undecided = assembler_.hold_below()) {
-    options_.start.start.end = std::min(published_.end, *undecided);
+  if (is_stuck && cause.sqlstate().starts_with("XX")) {
+    // A fault of the server's own at the same place each time: trying on would only pin its WAL.
+    return Error{ErrorKind::unsupported, "the server cannot decode its WAL: " + cause.message()}
+        .sqlstate(cause.sqlstate())
+        .with("after", to_string(published_.end))
+        .fix("try source.streaming: false; else `freshet drop`, and start again to copy afresh");
   }
+  if (is_stuck) return Error{cause}.with("attempts", backoff_.attempt());
+  // What was published need not be sent again. But a PREPARE must, be it one that the assembler holds
+  // or one that this session had not come to yet.
+  options_.start.start = options_.start.is_two_phase
+                             ? Position{Lsn{acknowledged_.load(std::memory_order_acquire)}}
+                             : published_;
   assembler_.reset();
   assembler_.skip_upto(published_);
   wal_end_ = kNoLsn;

@@ -26,7 +26,7 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
   const auto start = [&]() -> Status {
     FRESHET_TRY(open_source());
     FRESHET_TRY(load_tables());
-    FRESHET_TRY(look_at_tables());
+    FRESHET_TRY(begin_watching());
     FRESHET_TRY(plan_publications());
     FRESHET_TRY(open_destinations());
     FRESHET_TRY(find_or_create_slot(stop));
@@ -91,6 +91,7 @@ Result<bool> Session::has_reached(const Until& until) {
   if (until.kind == Until::Kind::caught_up) {
     if (caught_up_target_ == kNoLsn) {
       // The xid makes the server flush what it has inserted soon, instead of when it next has to.
+      if (!sql_) return false;  // opened again by the next look
       FRESHET_TRY(const pg::Rows rows, sql_->query("SELECT pg_catalog.pg_current_wal_insert_lsn(), "
                                                    "pg_catalog.pg_current_xact_id()"));
       caught_up_target_ = rows.lsn(0, 0);

@@ -93,6 +93,7 @@ class Session {
   Status check_all_arrived() const;
 
   // What happens at the source without the stream telling (session_watch.cc).
+  Status begin_watching();
   Status look_after_source();
   Status look_at_publications();
   Status look_at_tables();

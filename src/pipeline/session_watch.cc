@@ -20,6 +20,20 @@ Status Session::look_after_source() {
   return ok_status();
 }
 
+// What was seen last, by this session or an earlier one; of a table that is new, what is there now.
+Status Session::begin_watching() {
+  FRESHET_TRY(auto kept, source::parse_watched(stored_.watched));
+  std::vector<TableName> names;
+  for (const auto& [name, plan] : plans_)
+    names.push_back(name);
+  FRESHET_TRY(watched_, source::look_at_tables(*sql_, names, publication_names()));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto then = kept.find(names[i]);
+    if (then != kept.end()) watched_[i] = std::move(then->second);
+  }
+  return ok_status();
+}
+
 // A publication that is gone is a mere warning to some servers.
 Status Session::look_at_publications() {
   for (const std::string& name : publication_names()) {
@@ -45,17 +59,20 @@ Status Session::look_at_tables() {
     sql_.reset();
     return ok_status();
   }
-  const std::vector<source::WatchedTable> before = std::move(watched_);
-  watched_ = std::move(looked).value();
-  for (std::size_t i = 0; i < before.size(); ++i) {
-    const source::WatchedTable& now = watched_[i];
+  for (std::size_t i = 0; i < watched_.size(); ++i) {
+    const source::WatchedTable& now = (*looked)[i];
     if (now.can_select) take_up_again(names[i]);
-    const auto news = source::compare(before[i], now);
+    const auto news = source::compare(watched_[i], now);
     if (!news) continue;
-    const bool is_redefined = now.definition != before[i].definition;
+    const bool is_redefined = now.definition != watched_[i].definition;
     FRESHET_TRY(answer(names[i], *news, is_redefined ? now.definition : std::string{}));
   }
-  return ok_status();
+  watched_ = std::move(looked).value();
+  // Kept only now: news that found no answer are news to the next session as well.
+  std::string text = source::to_text(names, watched_);
+  if (text == stored_.watched) return ok_status();
+  stored_.watched = std::move(text);
+  return options_.state.store_watched(options_.lease, stored_.watched);
 }
 
 // Where the publications decide, not a list of tables.

@@ -6,8 +6,11 @@
 #include <string_view>
 
 #include "base/try.h"
+#include "freshet/arena.h"
+#include "freshet/row.h"
 #include "source/array_literal.h"
 #include "source/sql/sql.h"
+#include "types/copy_text.h"
 
 namespace freshet::source {
 namespace {
@@ -123,6 +126,29 @@ bool is_label_renamed(const WatchedTable& before, const WatchedTable& now) {
   });
 }
 
+constexpr int kFieldCount = 9;
+
+// The columns of watch.sql.
+WatchedTable read_fields(std::span<const Value> fields) {
+  WatchedTable table;
+  const auto text = [&](std::size_t place) {
+    return fields[place].is_null() ? std::string_view{} : fields[place].view();
+  };
+  // Values are text or null: it cannot fail.
+  static_cast<void>(append_copy_row(fields, table.text));
+  if (fields[0].is_null()) return table;
+  table.relation = Oid{number_of(text(0))};
+  table.published = text(1);
+  table.is_published_by_name = text(2) == "t";
+  table.can_select = text(3) == "t";
+  table.definition = text(4);
+  table.columns = text(5);
+  table.numbers = text(6);
+  table.labels = read_labels(text(7));
+  table.heaps = read_heaps(text(8));
+  return table;
+}
+
 }  // namespace
 
 Result<std::vector<WatchedTable>> look_at_tables(pg::Connection& connection,
@@ -141,17 +167,36 @@ Result<std::vector<WatchedTable>> look_at_tables(pg::Connection& connection,
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlWatch, parameters));
   std::vector<WatchedTable> watched;
   for (int row = 0; row < rows.rows(); ++row) {
-    WatchedTable& table = watched.emplace_back();
-    if (rows.is_null(row, 0)) continue;
-    table.relation = Oid{static_cast<std::uint32_t>(rows.unsigned_integer(row, 0))};
-    if (!rows.is_null(row, 1)) table.published = rows.string(row, 1);
-    table.is_published_by_name = rows.boolean(row, 2);
-    table.can_select = rows.boolean(row, 3);
-    table.definition = rows.string(row, 4);
-    table.columns = rows.string(row, 5);
-    table.numbers = rows.string(row, 6);
-    if (!rows.is_null(row, 7)) table.labels = read_labels(rows.text(row, 7));
-    if (!rows.is_null(row, 8)) table.heaps = read_heaps(rows.text(row, 8));
+    std::vector<Value> fields;
+    for (int field = 0; field < kFieldCount; ++field)
+      fields.push_back(rows.is_null(row, field) ? Value::null()
+                                                : Value::text(rows.text(row, field)));
+    watched.push_back(read_fields(fields));
+  }
+  return watched;
+}
+
+std::string to_text(std::span<const TableName> tables, std::span<const WatchedTable> watched) {
+  std::string text;
+  for (std::size_t i = 0; i < watched.size(); ++i) {
+    append_copy_text(tables[i].schema, text);
+    text += '\t';
+    append_copy_text(tables[i].table, text);
+    text += '\t' + watched[i].text;
+  }
+  return text;
+}
+
+Result<std::map<TableName, WatchedTable>> parse_watched(std::string_view text) {
+  std::map<TableName, WatchedTable> watched;
+  Arena arena;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, std::min(text.find('\n'), text.size() - 1) + 1);
+    text.remove_prefix(line.size());
+    std::array<Value, kFieldCount + 2> fields;
+    FRESHET_TRY(split_copy_row(line, fields, arena));
+    const TableName name{std::string{fields[0].view()}, std::string{fields[1].view()}};
+    watched[name] = read_fields(std::span(fields).subspan(2));
   }
   return watched;
 }

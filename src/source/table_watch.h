@@ -36,7 +36,12 @@ struct WatchedTable {
   std::string numbers;                ///< Their attribute numbers.
   std::map<std::uint32_t, std::string> labels;  ///< Of the columns' enums, by oid.
   std::map<std::uint32_t, WatchedHeap> heaps;   ///< By oid.
+  std::string text;                             ///< All of that, as the catalogue's query gave it.
 };
+
+/// To be kept, and read back: a line of COPY text each, the table's name first.
+std::string to_text(std::span<const TableName> tables, std::span<const WatchedTable> watched);
+Result<std::map<TableName, WatchedTable>> parse_watched(std::string_view text);
 
 /// In the order of `tables`.
 Result<std::vector<WatchedTable>> look_at_tables(pg::Connection& connection,

@@ -18,7 +18,8 @@ WatchedTable plain_table() {
           .columns = "id:23:-1 v:23:-1",
           .numbers = "1 2",
           .labels = {},
-          .heaps = {{500, {.relfilenode = 900}}}};
+          .heaps = {{500, {.relfilenode = 900}}},
+          .text = {}};
 }
 
 WatchedTable partitioned_table() {
@@ -119,6 +120,23 @@ TEST(TableWatch, PartitionsThatComeAndGo) {
   EXPECT_EQ(news(partitioned_table(), truncated), std::nullopt) << "the root was, and that came";
   truncated.heaps[501].xmin = 8;
   EXPECT_EQ(news(partitioned_table(), truncated), Kind::missed) << "one after the other";
+}
+
+TEST(TableWatch, IsReadBackAsItWasKept) {
+  const std::string line = "500\tp1\tt\tf\td1 9\tid:23:-1\t1 2\t700:s\\\\ad\\n\t500:900:7:tu\n";
+  const auto kept = parse_watched("pub\\tlic\tt\t" + line);
+  ASSERT_TRUE(kept.ok());
+  const TableName name{"pub\tlic", "t"};
+  ASSERT_TRUE(kept->contains(name));
+  const WatchedTable& table = kept->at(name);
+  EXPECT_EQ(table.relation, Oid{500});
+  EXPECT_TRUE(table.is_published_by_name);
+  EXPECT_FALSE(table.can_select);
+  EXPECT_EQ(table.labels.at(700), "s\\ad");
+  EXPECT_EQ(table.heaps.at(500).xmin, 7U);
+  EXPECT_TRUE(table.heaps.at(500).is_unlogged);
+  EXPECT_EQ(to_text(std::span(&name, 1), std::span(&table, 1)), "pub\\tlic\tt\t" + line);
+  EXPECT_FALSE(parse_watched("too\tfew\n").ok());
 }
 
 TEST(WasRewritten, OnlyWhereFilesAndDefinitionChanged) {

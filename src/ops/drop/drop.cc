@@ -103,8 +103,13 @@ Status forget_at(const DestinationConfig& destination,
   if (!is_known) return {};
   const std::optional<std::string_view> parameter{pipeline};
   FRESHET_TRY(const pg::Rows rows, connection->query(sql::kSqlForgetPipeline, {&parameter, 1}));
-  FRESHET_TRY(const pg::Rows origins, connection->query(sql::kSqlDropOrigins, {&parameter, 1}));
-  static_cast<void>(origins);
+  FRESHET_TRY(const pg::Rows rights,
+              connection->query(
+                  "SELECT has_function_privilege('pg_replication_origin_drop(text)', 'EXECUTE')"));
+  if (rights.boolean(0, 0)) {
+    FRESHET_TRY(const pg::Rows origins, connection->query(sql::kSqlDropOrigins, {&parameter, 1}));
+    static_cast<void>(origins);
+  }
   if (rows.integer(0, 0) > 0) {
     report(fmt::format("removed the position kept at destination {}; its tables stay",
                        destination.name));

@@ -1,5 +1,6 @@
 -- What can change about tables (schemas $1, names $2) without the stream telling; publications $3.
--- By place: relation (null: there is none); how it is published (null: it is not) and whether by name;
+-- By place: relation (null: there is none); how it is published (null: it is not), by the versions of
+-- the rows that say so: what was altered and altered back was different meanwhile; whether by name;
 -- whether we may read it; its definition as in definition.sql; the columns by name and type, their
 -- numbers, and the labels of their enums as "oid:label" and a line's end each; for each heap
 -- "oid:relfilenode:xmin:" followed by `a` if it became a partition after it was made, `t` if it has no
@@ -8,9 +9,7 @@ WITH published AS MATERIALIZED (  -- once, not for each table
   SELECT DISTINCT schemaname, tablename FROM pg_publication_tables WHERE pubname = ANY ($3::text[]))
 SELECT c.oid,
        CASE WHEN published.tablename IS NOT NULL THEN
-         (SELECT md5(string_agg(concat_ws(' ', p.pubname, p.pubinsert, p.pubupdate, p.pubdelete,
-                                          p.pubtruncate, p.pubviaroot, to_jsonb(r) ->> 'prattrs',
-                                          to_jsonb(r) ->> 'prqual'), ' ' ORDER BY p.pubname))
+         (SELECT md5(string_agg(concat_ws(' ', p.oid, p.xmin, r.xmin), ',' ORDER BY p.oid))
           FROM pg_publication p
           LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid
           WHERE p.pubname = ANY ($3::text[])) END,

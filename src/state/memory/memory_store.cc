@@ -100,6 +100,10 @@ Status MemoryStore::store_schema(const Lease& lease, const TableSchema& schema) 
   });
 }
 
+Status MemoryStore::store_watched(const Lease& lease, const std::string& watched) {
+  return with_lease(lease, [&](MemoryState::Entry& entry) { entry.stored.watched = watched; });
+}
+
 Status MemoryStore::forget(const Lease& lease) {
   FRESHET_TRY(with_lease(lease, [](MemoryState::Entry&) {}));
   const std::lock_guard lock(state_->mutex);

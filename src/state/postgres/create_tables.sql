@@ -44,6 +44,12 @@ CREATE TABLE freshet_state.slot (
   epoch text NOT NULL
 );
 
+-- What the source's catalogue said of the tables when last looked at, as the pipeline wrote it.
+CREATE TABLE freshet_state.watched (
+  pipeline text PRIMARY KEY REFERENCES freshet_state.pipeline ON DELETE CASCADE,
+  text text NOT NULL
+);
+
 CREATE TABLE freshet_state.position (
   pipeline text NOT NULL REFERENCES freshet_state.pipeline ON DELETE CASCADE,
   destination text NOT NULL,

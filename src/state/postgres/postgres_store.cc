@@ -84,6 +84,7 @@ Result<StoredPipeline> load_pipeline(pg::Connection& connection, const std::stri
     FRESHET_TRY(stored_rows::load_positions(connection, pipeline, stored));
     FRESHET_TRY(stored_rows::load_tables(connection, pipeline, stored));
     FRESHET_TRY(stored_rows::load_schemas(connection, pipeline, stored));
+    FRESHET_TRY(stored_rows::load_watched(connection, pipeline, stored));
   }
   FRESHET_TRY(connection.execute("COMMIT"));
   return stored;
@@ -232,6 +233,10 @@ Status PostgresStore::store_schema(const Lease& lease, const TableSchema& schema
   return change(lease, sql::kSqlStoreSchema,
                 {schema.name.schema, schema.name.table, relation, std::string_view(&identity, 1),
                  version, schema.definition, schema.files, columns});
+}
+
+Status PostgresStore::store_watched(const Lease& lease, const std::string& watched) {
+  return change(lease, sql::kSqlStoreWatched, {watched});
 }
 
 }  // namespace freshet

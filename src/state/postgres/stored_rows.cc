@@ -119,6 +119,12 @@ Status load_slot(pg::Connection& connection, const std::string& pipeline, Stored
   return ok_status();
 }
 
+Status load_watched(pg::Connection& connection, const std::string& pipeline, StoredPipeline& into) {
+  FRESHET_TRY(const pg::Rows rows, query(connection, sql::kSqlLoadWatched, pipeline));
+  if (rows.rows() > 0) into.watched = rows.string(0, 0);
+  return ok_status();
+}
+
 Status load_positions(pg::Connection& connection,
                       const std::string& pipeline,
                       StoredPipeline& into) {

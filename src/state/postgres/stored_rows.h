@@ -21,6 +21,7 @@ struct LeaseRow {
 
 Result<std::optional<LeaseRow>> load_lease(pg::Connection& connection, const std::string& pipeline);
 
+Status load_watched(pg::Connection& connection, const std::string& pipeline, StoredPipeline& into);
 Status load_slot(pg::Connection& connection, const std::string& pipeline, StoredPipeline& into);
 Status load_positions(pg::Connection& connection,
                       const std::string& pipeline,

@@ -24,6 +24,13 @@ CREATE TABLE slot (
   checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What the source's catalogue said of the tables when last looked at, as the pipeline wrote it.
+CREATE TABLE watched (
+  pipeline TEXT PRIMARY KEY REFERENCES pipeline ON DELETE CASCADE,
+  text TEXT NOT NULL,
+  checksum INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE position (
   pipeline TEXT NOT NULL REFERENCES pipeline ON DELETE CASCADE,
   destination TEXT NOT NULL,

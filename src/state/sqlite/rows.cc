@@ -234,4 +234,20 @@ Status store_schema(Database& database, const std::string& pipeline, const Table
   return ok_status();
 }
 
+Status load_watched(Database& database, const std::string& pipeline, StoredPipeline& into) {
+  FRESHET_TRY(Statement rows, database.prepare(sql::kSqlLoadWatched));
+  FRESHET_TRY(const bool has_row, rows.bind(pipeline).next());
+  if (!has_row) return ok_status();
+  into.watched = rows.text(0);
+  if (rows.integer(1) != checksum({pipeline, into.watched}))
+    return damaged_row(database, "watched");
+  return ok_status();
+}
+
+Status store_watched(Database& database, const std::string& pipeline, const std::string& watched) {
+  FRESHET_TRY(Statement store, database.prepare(sql::kSqlStoreWatched));
+  store.bind(pipeline).bind(watched);
+  return store.bind(checksum({pipeline, watched})).run();
+}
+
 }  // namespace freshet::state_rows

@@ -30,5 +30,7 @@ Status store_position(Database& database,
                       const DestinationProgress& progress);
 Status store_table(Database& database, const std::string& pipeline, const TableState& table);
 Status store_schema(Database& database, const std::string& pipeline, const TableSchema& schema);
+Status load_watched(Database& database, const std::string& pipeline, StoredPipeline& into);
+Status store_watched(Database& database, const std::string& pipeline, const std::string& watched);
 
 }  // namespace freshet::state_rows

@@ -129,6 +129,7 @@ Result<StoredPipeline> SqliteStore::load(const std::string& pipeline) {
   FRESHET_TRY(state_rows::load_positions(*database_, pipeline, stored));
   FRESHET_TRY(state_rows::load_tables(*database_, pipeline, stored));
   FRESHET_TRY(state_rows::load_schemas(*database_, pipeline, stored));
+  FRESHET_TRY(state_rows::load_watched(*database_, pipeline, stored));
   return stored;
 }
 
@@ -162,6 +163,12 @@ Status SqliteStore::store_table(const Lease& lease, const TableState& table) {
 Status SqliteStore::store_schema(const Lease& lease, const TableSchema& schema) {
   return with_lease(lease, Sync::later, [&](Database& database) {
     return state_rows::store_schema(database, lease.pipeline, schema);
+  });
+}
+
+Status SqliteStore::store_watched(const Lease& lease, const std::string& watched) {
+  return with_lease(lease, [&](Database& database) {
+    return state_rows::store_watched(database, lease.pipeline, watched);
   });
 }
 

@@ -27,6 +27,7 @@ class SqliteStore final : public StateStore {
   Status store_position(const Lease& lease, const DestinationProgress& progress) override;
   Status store_table(const Lease& lease, const TableState& table) override;
   Status store_schema(const Lease& lease, const TableSchema& schema) override;
+  Status store_watched(const Lease& lease, const std::string& watched) override;
   Status forget(const Lease& lease) override;
 
  private:

@@ -85,10 +85,13 @@ TEST_P(StateContract, EverythingStoredIsLoadedByAnotherStore) {
   ASSERT_TRUE(store_->store_position(lease, progress).ok());
   ASSERT_TRUE(store_->store_table(lease, table).ok());
   ASSERT_TRUE(store_->store_schema(lease, calls_schema()).ok());
+  ASSERT_TRUE(store_->store_watched(lease, "earlier").ok());
+  ASSERT_TRUE(store_->store_watched(lease, "a\tb\nc\\").ok());
 
   const StoredPipeline stored = load(*family_->open());
   EXPECT_EQ(stored.slot, kSlot);
   EXPECT_EQ(stored.publication, "freshet_shop");
+  EXPECT_EQ(stored.watched, "a\tb\nc\\");
   ASSERT_EQ(stored.positions.size(), 1U);
   EXPECT_EQ(stored.positions[0].destination, "lake");
   EXPECT_EQ(stored.positions[0].position, progress.position);
@@ -164,6 +167,7 @@ TEST_P(StateContract, StaleEpochIsFencedFromEveryChange) {
   EXPECT_TRUE(is_fenced(store_->store_publication(stale, "p")));
   EXPECT_TRUE(is_fenced(store_->store_position(stale, {.destination = "a", .position = {}})));
   EXPECT_TRUE(is_fenced(store_->store_table(stale, {})));
+  EXPECT_TRUE(is_fenced(store_->store_watched(stale, "")));
   EXPECT_TRUE(is_fenced(store_->store_schema(stale, calls_schema())));
   EXPECT_TRUE(is_fenced(store_->forget(stale)));
   EXPECT_TRUE(store_->renew(lease).ok());

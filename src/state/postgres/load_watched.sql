@@ -1,0 +1,1 @@
+SELECT text FROM freshet_state.watched WHERE pipeline = $1

@@ -1,0 +1,1 @@
+SELECT text, checksum FROM watched WHERE pipeline = ?1
