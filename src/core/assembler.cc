@@ -206,6 +206,7 @@ Result<TransactionPtr> Assembler::on(const pgoutput::CommitPrepared& message) {
   }
   if (found->second.xid != message.xid) return misplaced("commit prepared");
   TransactionBuilder builder = std::move(found->second.builder);
+  decided_.push_back({found->second.prepare_lsn, message.end_lsn});
   prepared_.erase(found);
   return finish(builder, {.xid = message.xid,
                           .commit_lsn = message.commit_lsn,
@@ -222,12 +223,15 @@ Result<TransactionPtr> Assembler::on(const pgoutput::RollbackPrepared& message) 
   return kNothing;
 }
 
-std::optional<Lsn> Assembler::hold_below() const {
+std::optional<Lsn> Assembler::hold_below(Position durable) {
+  std::erase_if(decided_, [&](const Decided& decided) { return decided.end_lsn <= durable.end; });
   std::optional<Lsn> least;
   const auto consider = [&least](Lsn lsn) { least = std::min(lsn, least.value_or(lsn)); };
   if (block_ == Block::prepare) consider(begun_.commit_lsn);
   for (const auto& [gid, held] : prepared_)
     consider(held.prepare_lsn);
+  for (const Decided& decided : decided_)
+    consider(decided.prepare_lsn);
   return least;
 }
 

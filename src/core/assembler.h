@@ -54,12 +54,14 @@ class Assembler {
   /// delivered before. Survives reset().
   void skip_upto(Position position) { skip_upto_ = position; }
 
-  /// The least PREPARE LSN of prepared transactions that are not decided: acknowledge nothing past
-  /// it, or the server never sends their rows again. Nothing if there is none.
-  std::optional<Lsn> hold_below() const;
+  /// The least PREPARE LSN of prepared transactions that are not decided, or were committed past
+  /// `durable`: acknowledge nothing past it, or the server never sends their rows again. Nothing if
+  /// there is none.
+  std::optional<Lsn> hold_below(Position durable);
 
   /// Forgets all that is in progress, prepared transactions and relations included: call it when
-  /// the connection was made anew, since a new session sends everything again.
+  /// the connection was made anew, since a new session sends everything again. What was committed
+  /// is held for as long as before.
   void reset();
 
   /// Names a type that the server described, that is one which is not built in; null if it did not.
@@ -76,6 +78,12 @@ class Assembler {
     TransactionBuilder builder;
     Lsn prepare_lsn = kNoLsn;
     Xid xid{0};
+  };
+
+  /// A prepared transaction that was committed, but may not be durable anywhere yet.
+  struct Decided {
+    Lsn prepare_lsn = kNoLsn;
+    Lsn end_lsn = kNoLsn;
   };
   enum class Block : std::uint8_t { none, transaction, prepare, stream };
 
@@ -119,6 +127,7 @@ class Assembler {
   TransactionBuilder* current_ = nullptr;  // where rows go; null outside a block
   std::unordered_map<Xid, TransactionBuilder> streamed_;
   std::map<std::string, Held, std::less<>> prepared_;
+  std::vector<Decided> decided_;
   std::size_t memory_bytes_ = 0;
   Counters counters_;
 };

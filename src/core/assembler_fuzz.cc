@@ -138,7 +138,7 @@ class Session {
     if (block_ == Block::prepare) least = plain_.prepare_lsn;
     for (const auto& [gid, work] : prepared_)
       least = std::min(work.prepare_lsn, least.value_or(work.prepare_lsn));
-    FRESHET_CHECK(assembler_.hold_below() == least);
+    FRESHET_CHECK(assembler_.hold_below(Position{Lsn{~std::uint64_t{0}}}) == least);
   }
 
   void compare(const freshet::Transaction& transaction, const Work& work) const {

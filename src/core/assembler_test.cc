@@ -375,13 +375,16 @@ TEST_F(AssemblerTest, LaterRelationOutlivesCommitOfAnOlderStream) {
 
 // Two-phase transactions.
 
+constexpr Position kDurable{Lsn{1000}};
+
 TEST_F(AssemblerTest, PreparedTransactionAppearsAtCommitPrepared) {
   push({make::begin_prepare(100, 7, "g"), make::relation(kCalls, "calls", kColumns),
         make::insert(kCalls, {"1", "a"}), make::prepare(100, 7, "g")});
   EXPECT_TRUE(committed_.empty());
-  EXPECT_EQ(assembler_.hold_below(), Lsn{100});
+  EXPECT_EQ(assembler_.hold_below(kDurable), Lsn{100});
   push({make::commit_prepared(300, 310, 7, "g")});
-  EXPECT_EQ(assembler_.hold_below(), std::nullopt);
+  EXPECT_EQ(assembler_.hold_below(Position{Lsn{309}}), Lsn{100}) << "its rows are not durable yet";
+  EXPECT_EQ(assembler_.hold_below(Position{Lsn{310}}), std::nullopt);
   EXPECT_EQ(last_contents(), Strings{"#0 calls.1 I 1,a"});
   EXPECT_EQ(committed_[0]->info().commit_lsn, Lsn{300});
   EXPECT_EQ(committed_[0]->info().end_lsn, Lsn{310});
@@ -392,7 +395,7 @@ TEST_F(AssemblerTest, StreamedPreparedTransactionAppearsAtCommitPrepared) {
   push({make::stream_start(7, true), make::relation(kCalls, "calls", kColumns, 7),
         make::insert(kCalls, {"1", "a"}, 7), make::insert(kCalls, {"2", "gone"}, 8),
         make::stream_stop(), make::stream_abort(7, 8), make::stream_prepare(100, 7, "it's")});
-  EXPECT_EQ(assembler_.hold_below(), Lsn{100});
+  EXPECT_EQ(assembler_.hold_below(kDurable), Lsn{100});
   push({make::begin(200, 9), make::commit(200, 201), make::commit_prepared(300, 310, 7, "it's")});
   EXPECT_EQ(last_contents(), Strings{"#0 calls.1 I 1,a"});
 }
@@ -400,11 +403,11 @@ TEST_F(AssemblerTest, StreamedPreparedTransactionAppearsAtCommitPrepared) {
 TEST_F(AssemblerTest, HoldsBelowTheLeastUndecidedPrepare) {
   push({make::begin_prepare(100, 7, "a"), make::prepare(100, 7, "a"),
         make::begin_prepare(200, 8, "b")});
-  EXPECT_EQ(assembler_.hold_below(), Lsn{100});
+  EXPECT_EQ(assembler_.hold_below(kDurable), Lsn{100});
   push({make::prepare(200, 8, "b"), make::commit_prepared(300, 301, 7, "a")});
-  EXPECT_EQ(assembler_.hold_below(), Lsn{200});
+  EXPECT_EQ(assembler_.hold_below(kDurable), Lsn{200});
   push({make::rollback_prepared(208, 8, "b")});
-  EXPECT_EQ(assembler_.hold_below(), std::nullopt);
+  EXPECT_EQ(assembler_.hold_below(kDurable), std::nullopt);
   EXPECT_EQ(assembler_.counters().rolled_back, 1U);
 }
 
@@ -447,7 +450,7 @@ TEST_F(AssemblerTest, ResetForgetsEverythingInProgress) {
         make::begin(1, 9)});
   assembler_.reset();
   EXPECT_EQ(assembler_.open_transactions(), 0U);
-  EXPECT_EQ(assembler_.hold_below(), std::nullopt);
+  EXPECT_EQ(assembler_.hold_below(kDurable), std::nullopt);
   EXPECT_EQ(assembler_.memory_bytes(), 0U);
   refuse_as_protocol({make::begin(1, 9), make::insert(kCalls, {"1", "a"})});
   push({make::begin_prepare(100, 7, "g"), make::prepare(100, 7, "g"), make::stream_start(8, true),

@@ -159,13 +159,14 @@ void Reader::publish_idle(Position position) {
     lane->push_idle(position);
 }
 
-Lsn Reader::acknowledgeable() const {
-  // Until the stream has come so far, it may still bring a PREPARE that nobody else remembers.
-  Position least{std::min(published_.end, passed_)};
+Lsn Reader::acknowledgeable() {
+  Position durable = published_;
   for (const auto& lane : lanes_)
-    least = std::min(least, lane->durable());
-  if (const std::optional<Lsn> undecided = assembler_.hold_below()) {
-    least.end = std::min(least.end, *undecided);
+    durable = std::min(durable, lane->durable());
+  // Until the stream has come so far, it may still bring a PREPARE that nobody else remembers.
+  Position least{std::min(durable.end, passed_)};
+  if (const std::optional<Lsn> prepared = assembler_.hold_below(durable)) {
+    least.end = std::min(least.end, *prepared);
   }
   return least.end;
 }
@@ -209,8 +210,8 @@ Status Reader::reconnect(const Error& cause) {
         .fix("try source.streaming: false; else `freshet drop`, and start again to copy afresh");
   }
   if (is_stuck) return Error{cause}.with("attempts", backoff_.attempt());
-  // What was published need not be sent again. But a PREPARE must, be it one that the assembler holds
-  // or one that this session had not come to yet.
+  // What was published need not be sent again. But a PREPARE must, be it one that the assembler
+  // holds or one that this session had not come to yet.
   options_.start.start = options_.start.is_two_phase
                              ? Position{Lsn{acknowledged_.load(std::memory_order_acquire)}}
                              : published_;

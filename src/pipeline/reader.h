@@ -72,7 +72,7 @@ class Reader {
   void publish_idle(Position position);
   bool has_room() const;
   Status give_feedback();
-  Lsn acknowledgeable() const;
+  Lsn acknowledgeable();
   Status reconnect(const Error& cause);
   Status reopen();
   Status end_stream();

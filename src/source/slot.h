@@ -49,9 +49,9 @@ struct IdentityCheck {
   /// stored.consistent_point stands for it).
   std::optional<Position> least_durable;
   /// The greatest position that any destination holds.
-  Position greatest;
+  Position greatest{};
   /// Where the stored timeline ended in the server's history, if it is on a later one.
-  std::optional<Lsn> timeline_end;
+  std::optional<Lsn> timeline_end{};
 };
 
 /// Fails with `gap` if streaming on would skip changes: another server, a timeline that is not the

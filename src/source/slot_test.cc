@@ -40,6 +40,18 @@ TEST(CheckIdentity, TheSlotThatWeLeftIsFine) {
   EXPECT_TRUE(check_identity(check).ok());
 }
 
+TEST(CheckIdentity, APromotedStandbyIsFineIfItHasWhatTheDestinationsHave) {
+  IdentityCheck check = good_check();
+  check.now.timeline = 2;
+  check.greatest = Position{Lsn{300}};
+  check.timeline_end = Lsn{300};
+  EXPECT_TRUE(check_identity(check).ok());
+  check.timeline_end = Lsn{299};
+  expect_gap(check);
+  check.timeline_end.reset();
+  expect_gap(check);
+}
+
 TEST(CheckIdentity, EverythingElseIsAGap) {
   const auto with = [](auto change) {
     IdentityCheck check = good_check();

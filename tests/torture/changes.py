@@ -240,12 +240,14 @@ def many_subtransactions(act: Act) -> None:
 
 def transfer(act: Act) -> None:
     """Whatever a look at the destination sees of these, the sum is the same."""
-    amount = act.rng.randint(1, 1000)
+    amount, parts = act.rng.randint(1, 1000), []
     for name, change in act.rng.sample([("paid", -amount), ("received", amount)], 2):
-        act.session.execute(
+        parts.append(
             f"INSERT INTO {name} AS t VALUES ({act.rng.randint(1, 40)}, {change})"
             " ON CONFLICT (id) DO UPDATE SET amount = t.amount + excluded.amount"
         )
+    # One statement, as it may be a transaction of its own.
+    act.session.execute(f"WITH one AS ({parts[0]}) {parts[1]}")
 
 
 def message(act: Act) -> None:
