@@ -148,6 +148,7 @@ void fuzz_answer(FuzzInput& in) {
       R"({"data": [{"embedding": [)" + std::string(in.flip() ? "NaN" : "-Infinity") + "]}]}";
   const freshet::Status refused = freshet::read_embeddings(strange, count, width, vectors);
   FRESHET_CHECK(!refused.ok() && refused.error().kind() == ErrorKind::data);
+  FRESHET_CHECK(!freshet::read_dimension(R"({"data": [{"embedding": []}]})").ok());
   check_complaint(
       Json{{"error", {{"code", std::string{in.take(in.below(80))}}, {"type", "t"}}}}.dump(
           -1, ' ', false, Json::error_handler_t::replace));
