@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 CHOICE_TARGETS = {"assembler_fuzz": 1000, "router_fuzz": 600, "sort_key_fuzz": 120,
                   "tokenizer_fuzz": 300, "safetensors_fuzz": 30, "embedding_json_fuzz": 200}
 SEEDS_PER_TARGET = 4
+TOKENIZER_FAULTS = 12
 
 ANSWER = {"object": "list", "model": "m", "data": [
     {"object": "embedding", "index": 1, "embedding": [0.5, -1e-3, 3]},
@@ -56,6 +57,13 @@ def seeds() -> dict[str, bytes]:
         "safetensors_fuzz/file": b"\x00\x00" + safetensors(MATRIX, bytes(24)),
         "copy_text_fuzz/values": b"\x10\x02a\tb\\\n\x00\x00\x00\x02\x00",
     }
+    # Budget, tables, kind of fault, damage, where: the rest goes through damaged spill files.
+    made["assembler_fuzz/damaged"] = bytes([6, 0, 5, 2, 3, 0]) + choices("assembler_fuzz", 5)
+    made["assembler_fuzz/cut-off"] = bytes([6, 0, 5, 2, 8, 0]) + choices("assembler_fuzz", 6)
+    # A plain tokenizer, and what makes it one that must be refused.
+    plain = bytes([1, 0, 255, 255, 0, 0, 1, 0, 0, 0, 0, 0])
+    made |= {f"tokenizer_fuzz/refused-{number}": plain + bytes([1, number, number % 6])
+             for number in range(TOKENIZER_FAULTS)}
     return made
 
 
