@@ -1,9 +1,12 @@
 #include "ops/check/copy_check.h"
 
 #include <algorithm>
+#include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -17,6 +20,25 @@ namespace {
 bool keeps_chunks(const DestinationConfig& config) {
   const auto destination = make_destination(config);
   return destination.ok() && (*destination)->traits().keeps_chunks;
+}
+
+// All at once, since there may be thousands; one by one where one of them cannot be looked at.
+std::map<TableName, source::CatalogTable> load_those_there(pg::Connection& source,
+                                                           std::span<const TableConfig> tables) {
+  std::vector<TableName> names;
+  for (const TableConfig& table : tables)
+    names.push_back(table.name);
+  std::map<TableName, source::CatalogTable> found;
+  if (auto all = source::load_tables(source, names); all.ok()) {
+    for (std::size_t i = 0; i < names.size(); ++i)
+      found.emplace(names[i], std::move((*all)[i]));
+    return found;
+  }
+  for (const TableName& name : names) {
+    if (auto one = source::load_table(source, name); one.ok())
+      found.emplace(name, std::move(one).value());
+  }
+  return found;
 }
 
 std::string_view words_of(CopyMode way) {
@@ -63,14 +85,15 @@ void report(const CopyChoice& choice, const TableName& table, Findings& findings
 void report_copies(pg::Connection& source, const PipelineConfig& config, Findings& findings) {
   const bool can_be_kept =
       std::all_of(config.destinations.begin(), config.destinations.end(), keeps_chunks);
+  auto catalog = load_those_there(source, config.source.tables);
   for (const TableConfig& table : config.source.tables) {
     TablePlan plan;
     plan.config = table;
     // Who leaves columns out, the publication or we, makes no difference here.
     plan.publication.filters_columns = true;
-    auto catalog = source::load_table(source, table.name);
-    if (!catalog.ok()) continue;
-    plan.catalog = std::move(catalog).value();
+    const auto found = catalog.find(table.name);
+    if (found == catalog.end()) continue;
+    plan.catalog = std::move(found->second);
     if (plan.catalog.kind != 'r' && plan.catalog.kind != 'p') continue;
     const auto choice = choose_copy(wanted_copy(config.source.copy, table), plan, can_be_kept);
     if (choice.ok()) report(*choice, table.name, findings);
