@@ -136,7 +136,7 @@ TEST_F(PostgresDestinationTest, TableHasTheSourcesTypesAndKeys) {
       ElementsAre("b|uuid|t", "n|numeric(12,2)|f", "m|public.mood|f", "gone|text|f",
                   "a|integer[]|f"));
   prepare(schema);
-  EXPECT_THAT(lines("SELECT phase FROM freshet.tables"), ElementsAre("pending"));
+  EXPECT_THAT(lines("SELECT phase FROM freshet.tables"), ElementsAre("copying"));
 }
 
 TEST_F(PostgresDestinationTest, RowsAreAddressedByIdentityNotByPrimaryKey) {
