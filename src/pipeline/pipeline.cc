@@ -116,7 +116,7 @@ class SupervisedPipeline final : public Pipeline {
       const auto wait = backoff.next(random());
       log_error(LogLevel::warn, "pipeline interrupted, starting it again", status.error());
       // A state that is away may be back by then; its absence is no reason to end.
-      const Status renewed = state_->renew(lease);
+      Status renewed = state_->renew(lease);
       if (!renewed.ok() && retry_of(renewed.error()) == Retry::never) return renewed;
       if (!pause(stop, wait)) return ok_status();
     }

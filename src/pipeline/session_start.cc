@@ -247,9 +247,11 @@ Status Session::check_destination_tables() {
 std::optional<SlotIdentity> Session::known_slot() const {
   for (const OpenDestination& opened : destinations_) {
     if (!opened.state.slot || opened.state.slot->consistent_point == kNoLsn) continue;
+    std::optional<SlotIdentity> known = opened.state.slot;
     // A promotion since is kept in the state store alone.
-    const bool is_same = has_run_before() && stored_.slot->epoch == opened.state.slot->epoch;
-    return is_same ? stored_.slot : opened.state.slot;
+    if (has_run_before() && stored_.slot->epoch == known->epoch)
+      known->timeline = std::max(known->timeline, stored_.slot->timeline);
+    return known;
   }
   if (has_run_before()) return stored_.slot;
   return {};
@@ -278,7 +280,7 @@ Status Session::resume_slot(const SlotIdentity& slot) {
   if (!least && row) least = Position{row->confirmed_flush};
   const Lsn confirmed = row ? row->confirmed_flush : kNoLsn;
   const bool is_promoted =
-      slot.system_identifier == system_.system_identifier && slot.timeline != system_.timeline;
+      slot.system_identifier == system_.system_identifier && slot.timeline < system_.timeline;
   std::optional<Lsn> timeline_end;
   if (is_promoted) {
     FRESHET_TRY(timeline_end, replication_->timeline_end(slot.timeline, system_.timeline));
