@@ -88,6 +88,10 @@ bool Reader::has_room() const {
 
 Status Reader::read_once() {
   wake_.clear();
+  if (!connection_) {  // lost, and the wish to stop came before the next one stood
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return ok_status();
+  }
   const bool is_urgent = is_urgent_.load(std::memory_order_relaxed);
   const auto wait_max = is_urgent ? kUrgentInterval : kWaitMax;
   if (wish_.load() == Wish::drain || !has_room()) {
