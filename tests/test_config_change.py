@@ -2,8 +2,8 @@
 
 import pytest
 from conftest import chosen_versions
-from harness.database import Database
-from harness.environment import CANARY, create_database, drop_database, new_name
+from harness.database import new_databases
+from harness.environment import CANARY, drop_database
 from harness.freshet import FreshetSystem
 from harness.scenario import Table
 from harness.sessions import Session
@@ -17,15 +17,12 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture
 def system(version, pairs, engine_directory):
-    pair, name = pairs.get(version), new_name("change")
-    for server in (pair.source, pair.destination):
-        create_database(server, name)
-    source, target = Database(pair.source, name), Database(pair.destination, name)
+    source, target = new_databases(pairs.get(version), "change")
     system = FreshetSystem(source, target, engine_directory, tables=[Table("public", "t")])
     yield system
     system.retire()
     source.close()
-    drop_database(pair.source, name)
+    drop_database(source.server, source.name)
 
 
 def rows(system, table: str) -> list:

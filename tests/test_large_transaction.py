@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import chosen_versions
-from harness.database import Database
-from harness.environment import CANARY, create_database, drop_database, new_name
+from harness.database import Database, new_databases
+from harness.environment import CANARY, drop_database
 from harness.freshet import FreshetSystem
 from harness.scenario import Table
 from harness.sessions import Session
@@ -74,11 +74,8 @@ class Setting:
 def setting(request, pairs, engine_directory):
     version, is_streaming = request.param
     size = FULL if request.config.getoption("--full") else QUICK
-    pair, name = pairs.get(version), new_name("large")
-    for server in (pair.source, pair.destination):
-        create_database(server, name)
-    source, target = Database(pair.source, name), Database(pair.destination, name)
-    session = Session("main", pair.source.port, "app", CANARY, name)
+    source, target = new_databases(pairs.get(version), "large")
+    session = Session("main", source.server.port, "app", CANARY, source.name)
     session.run("CREATE TABLE big (id bigint PRIMARY KEY, a text, filler text);")
     options = {"source.streaming": is_streaming, "source.memory": size.budget}
     system = FreshetSystem(
@@ -91,8 +88,8 @@ def setting(request, pairs, engine_directory):
     system.close()
     source.close()
     target.close()
-    for server in (pair.source, pair.destination):
-        drop_database(server, name)
+    for database in (source, target):
+        drop_database(database.server, database.name)
 
 
 def insert_sql(setting: Setting) -> str:

@@ -4,8 +4,8 @@ import time
 
 import pytest
 from conftest import chosen_versions
-from harness.database import Database
-from harness.environment import create_database, drop_database, new_name
+from harness.database import Database, new_databases
+from harness.environment import drop_database
 from harness.freshet import FreshetSystem
 from harness.scenario import Table
 
@@ -20,11 +20,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture
 def sides(version, pairs):
-    pair, name = pairs.get(version), new_name("both")
-    servers = (pair.source, pair.destination)
-    for server in servers:
-        create_database(server, name)
-    databases = [Database(server, name) for server in servers]
+    databases = new_databases(pairs.get(version), "both")
     for database in databases:
         database.query("CREATE TABLE t (id int PRIMARY KEY, v text)")
         database.query("ALTER TABLE t OWNER TO freshet")
@@ -32,7 +28,7 @@ def sides(version, pairs):
     yield databases
     for database in databases:
         database.close()
-        drop_database(database.server, name)
+        drop_database(database.server, database.name)
 
 
 def write(database: Database, first: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 from conftest import chosen_versions
-from harness.database import Database
+from harness.database import Database, new_databases
 from harness.environment import CANARY, create_database, drop_database, new_name
 from harness.freshet import FreshetSystem
 from harness.scenario import Table
@@ -45,11 +45,8 @@ class Setting:
 
 @pytest.fixture
 def setting(request, pairs, engine_directory):
-    pair, name = pairs.get(request.param), new_name("wal")
-    for server in (pair.source, pair.destination):
-        create_database(server, name)
-    source, target = Database(pair.source, name), Database(pair.destination, name)
-    session = Session("main", pair.source.port, "app", CANARY, name)
+    source, target = new_databases(pairs.get(request.param), "wal")
+    session = Session("main", source.server.port, "app", CANARY, source.name)
     session.run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE noise (id bigint, filler text);")
     system = FreshetSystem(source, target, engine_directory, tables=[Table("public", "t")])
     system.start()
@@ -58,7 +55,7 @@ def setting(request, pairs, engine_directory):
     session.close()
     system.retire()
     source.close()
-    drop_database(pair.source, name)
+    drop_database(source.server, source.name)
 
 
 def pytest_generate_tests(metafunc):

@@ -47,7 +47,7 @@ struct SourceConfig {
   bool is_two_phase = false;
   bool is_failover = false;        ///< The slot is to be synchronised to standbys (17+).
   bool publishes_via_root = true;  ///< publish_via_partition_root of a publication we create.
-  std::string origin = "any";      ///< "any" or "none" (16+).
+  std::string origin = "any";      ///< "any" or "none".
   OnGap on_gap = OnGap::stop;
   CopyConfig copy;
   std::vector<TableConfig> tables;  ///< Empty: all tables of the named publications.

@@ -10,6 +10,7 @@
 #include "base/try.h"
 #include "pipeline/range_feed.h"
 #include "source/chunk_copy.h"
+#include "types/table_error.h"
 
 namespace freshet {
 namespace {
@@ -107,9 +108,7 @@ bool ChunkRound::survives(const Error& error,
   }
   connection.reset();
   if (error.kind() == ErrorKind::cancelled || retry_of(error) == Retry::never) {
-    Error named = error;
-    if (named.find("table").empty()) named.add("table", to_string(work.of.name));
-    failure_.report(std::move(named));
+    failure_.report(naming(error, work.of.name));
     const std::lock_guard lock(mutex_);
     has_failed_ = true;
     return false;

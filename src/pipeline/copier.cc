@@ -10,6 +10,7 @@
 #include "pipeline/range_feed.h"
 #include "source/barrier.h"
 #include "source/waiting.h"
+#include "types/table_error.h"
 
 namespace freshet {
 namespace {
@@ -30,11 +31,6 @@ std::string copied_rows(const TablePlan& plan) {
 
 // A snapshot of ours locks its tables at once: more would not fit into the server's lock table.
 constexpr std::size_t kTablesPerSnapshotMax = 500;
-
-Error naming(Error error, const TableName& table) {
-  if (error.find("table").empty()) error.add("table", to_string(table));
-  return error;
-}
 
 }  // namespace
 

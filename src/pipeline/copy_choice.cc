@@ -1,12 +1,12 @@
 #include "pipeline/copy_choice.h"
 
-#include <algorithm>
 #include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "base/try.h"
+#include "types/primary_key.h"
 #include "types/sort_key.h"
 
 namespace freshet {
@@ -16,20 +16,9 @@ namespace {
 constexpr std::uint64_t kChunkedPagesMin = 32'768;
 constexpr std::uint64_t kPagesPerMebibyte = 128;
 
-std::vector<const Column*> primary_key(const TableSchema& schema) {
-  std::vector<const Column*> key;
-  for (const Column& column : schema.columns) {
-    if (column.primary_key_place > 0) key.push_back(&column);
-  }
-  std::sort(key.begin(), key.end(), [](const Column* a, const Column* b) {
-    return a->primary_key_place < b->primary_key_place;
-  });
-  return key;
-}
-
 std::string describe_key(const TableSchema& schema) {
   std::vector<std::string> words;
-  for (const Column* column : primary_key(schema))
+  for (const Column* column : primary_key_columns(schema))
     words.push_back(column->name + " " + column->type_sql);
   return fmt::format("{}", fmt::join(words, ", "));
 }
@@ -42,7 +31,7 @@ Result<std::string> find_obstacle(const TablePlan& plan, bool destinations_keep_
   FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
   const TableSchema& schema = *shape->projected;
   if (SortKeyCodec::of(schema)) return std::string{};
-  if (primary_key(schema).empty()) return std::string{"it has no primary key"};
+  if (primary_key_columns(schema).empty()) return std::string{"it has no primary key"};
   if (schema.identity == ReplicaIdentity::index || schema.identity == ReplicaIdentity::nothing)
     return std::string{"its replica identity is not the primary key"};
   return fmt::format("its primary key ({}) is not all of integers and UUIDs", describe_key(schema));

@@ -4,6 +4,7 @@
 
 #include "base/try.h"
 #include "types/copy_text.h"
+#include "types/table_error.h"
 
 namespace freshet {
 
@@ -30,9 +31,7 @@ Status RangeFeed::add(Lane& lane, const RangeId& range) {
 
 // The error of a destination, which knows neither its own name nor, always, the table.
 Error RangeFeed::refused(const Lane& lane, Error error) const {
-  if (error.find("table").empty()) error.add("table", to_string(table_));
-  error.add("destination", lane.name());
-  return error;
+  return naming(std::move(error), table_).with("destination", lane.name());
 }
 
 Status RangeFeed::parse(std::string_view lines) {
@@ -68,9 +67,7 @@ Status RangeFeed::take(std::string_view lines) {
   Status status = write(lines);
   if (!status.ok()) {
     has_failed_ = true;
-    Error error = std::move(status).error();
-    if (error.find("table").empty()) error.add("table", to_string(table_));
-    return error;
+    return naming(std::move(status).error(), table_);
   }
   const auto rows = static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
   for (Writer& writer : writers_)

@@ -58,6 +58,7 @@ class Session {
     DestinationState state;
   };
 
+  bool has_run_before() const;
   // Start-up, in this order (session_start.cc).
   Status open_source();
   Status check_source_settings();
@@ -93,6 +94,7 @@ class Session {
   Status check_all_arrived() const;
 
   // What happens at the source without the stream telling (session_watch.cc).
+  std::vector<TableName> table_names() const;
   Status begin_watching();
   Status look_after_source();
   Status look_at_publications();
@@ -105,7 +107,6 @@ class Session {
   void take_up_again(const TableName& table);
 
   // Tables that must not stop the others (session_set_aside.cc).
-  bool has_run_before() const;
   std::optional<TableName> table_of(const Error& error) const;
   Status set_aside(const TableName& table, const Error& error);
   Result<bool> set_aside_culprit(const Error& error);

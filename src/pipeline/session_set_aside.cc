@@ -9,10 +9,6 @@
 
 namespace freshet {
 
-bool Session::has_run_before() const {
-  return stored_.slot && stored_.slot->consistent_point != kNoLsn;
-}
-
 // The server names schema and table apart.
 std::optional<TableName> Session::table_of(const Error& error) const {
   const std::string_view schema = error.find("schema");

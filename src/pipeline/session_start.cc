@@ -82,6 +82,10 @@ Status Session::check_source_settings() {
   return ok_status();
 }
 
+bool Session::has_run_before() const {
+  return stored_.slot && stored_.slot->consistent_point != kNoLsn;
+}
+
 // Asked before anything is created; the slot's creation has the last word.
 Status Session::check_free_slot() {
   if (has_run_before()) return ok_status();
@@ -113,9 +117,7 @@ Result<std::vector<TableConfig>> Session::list_tables() {
 
 Status Session::load_tables() {
   FRESHET_TRY(std::vector<TableConfig> tables, list_tables());
-  std::vector<TableName> names;
-  for (const TableConfig& table : tables)
-    names.push_back(table.name);
+  const std::vector<TableName> names = source::names_of(tables);
   FRESHET_TRY(auto catalog, source::load_tables(*sql_, names));
   for (std::size_t i = 0; i < tables.size(); ++i) {
     TablePlan plan;

@@ -20,17 +20,25 @@ Status Session::look_after_source() {
   return ok_status();
 }
 
-// What was seen last, by this session or an earlier one; of a table that is new, what is there now.
-Status Session::begin_watching() {
-  FRESHET_TRY(auto kept, source::parse_watched(stored_.watched));
+std::vector<TableName> Session::table_names() const {
   std::vector<TableName> names;
   for (const auto& [name, plan] : plans_)
     names.push_back(name);
-  FRESHET_TRY(watched_, source::look_at_tables(*sql_, names, publication_names()));
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto then = kept.find(names[i]);
-    if (then != kept.end()) watched_[i] = std::move(then->second);
+  return names;
+}
+
+// What was seen last, by an earlier session; of tables that are new, what is there now.
+Status Session::begin_watching() {
+  FRESHET_TRY(auto kept, source::parse_watched(stored_.watched));
+  std::vector<TableName> fresh = table_names();
+  std::erase_if(fresh, [&](const TableName& name) { return kept.contains(name); });
+  if (!fresh.empty()) {
+    FRESHET_TRY(auto looked, source::look_at_tables(*sql_, fresh, publication_names()));
+    for (std::size_t i = 0; i < fresh.size(); ++i)
+      kept.emplace(fresh[i], std::move(looked[i]));
   }
+  for (const auto& [name, plan] : plans_)
+    watched_.push_back(std::move(kept.at(name)));
   return ok_status();
 }
 
@@ -51,9 +59,7 @@ Status Session::look_at_publications() {
 }
 
 Status Session::look_at_tables() {
-  std::vector<TableName> names;
-  for (const auto& [name, plan] : plans_)
-    names.push_back(name);
+  const std::vector<TableName> names = table_names();
   auto looked = source::look_at_tables(*sql_, names, publication_names());
   if (!looked.ok()) {
     sql_.reset();

@@ -28,4 +28,14 @@ std::string array_literal(std::span<const std::string> elements) {
   return literal.text();
 }
 
+TableNameArrays array_literals(std::span<const TableName> names) {
+  ArrayLiteral schemas;
+  ArrayLiteral tables;
+  for (const TableName& name : names) {
+    schemas.add(name.schema);
+    tables.add(name.table);
+  }
+  return {schemas.text(), tables.text()};
+}
+
 }  // namespace freshet::source

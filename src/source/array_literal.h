@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "freshet/schema.h"
+
 namespace freshet::source {
 
 /// Builds `{"a","b\"c",NULL}` element by element.
@@ -22,5 +24,24 @@ class ArrayLiteral {
 };
 
 std::string array_literal(std::span<const std::string> elements);
+
+/// `{1,2,3}`: what `number` makes of each item.
+template <typename Items, typename Number>
+std::string integer_array_literal(const Items& items, Number number) {
+  std::string text = "{";
+  for (const auto& item : items) {
+    if (text.size() > 1) text += ',';
+    text += std::to_string(number(item));
+  }
+  return text + "}";
+}
+
+/// Names of tables as two arrays of equal length, for unnest($1, $2).
+struct TableNameArrays {
+  std::string schemas;
+  std::string tables;
+};
+
+TableNameArrays array_literals(std::span<const TableName> names);
 
 }  // namespace freshet::source

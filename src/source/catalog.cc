@@ -26,23 +26,13 @@ Oid oid_of(const pg::Rows& rows, int row, int column) {
   return Oid{static_cast<std::uint32_t>(rows.unsigned_integer(row, column))};
 }
 
-/// `{1,2,3}` for a parameter of an integer array type.
-template <typename Items, typename Number>
-std::string array_of(const Items& items, Number number) {
-  std::string text = "{";
-  for (const auto& item : items) {
-    if (text.size() > 1) text += ',';
-    text += std::to_string(number(item));
-  }
-  return text + "}";
-}
-
 // Each of the following asks once for all tables: with thousands of them, asking is what takes
 // time.
 Result<pg::Rows> ask_about(pg::Connection& connection,
                            std::string_view sql,
                            std::span<const Oid> relations) {
-  const std::string oids = array_of(relations, [](Oid oid) { return to_integer(oid); });
+  const std::string oids =
+      integer_array_literal(relations, [](Oid oid) { return to_integer(oid); });
   const std::array<Parameter, 1> parameters{oids};
   return connection.query(sql, parameters);
 }
@@ -176,10 +166,10 @@ Status check_all_found(std::span<const CatalogTable> tables, std::span<const Tab
 
 /// Types as the stream has them, which may be older than the catalogue's.
 Status fill_types(pg::Connection& connection, TableSchema& schema) {
-  const std::string types =
-      array_of(schema.columns, [](const Column& column) { return to_integer(column.type); });
+  const std::string types = integer_array_literal(
+      schema.columns, [](const Column& column) { return to_integer(column.type); });
   const std::string typmods =
-      array_of(schema.columns, [](const Column& column) { return column.typmod; });
+      integer_array_literal(schema.columns, [](const Column& column) { return column.typmod; });
   const std::array<Parameter, 2> parameters{types, typmods};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlFormatTypes, parameters));
   for (int row = 0; row < rows.rows(); ++row) {
@@ -317,15 +307,8 @@ bool take_known(TableSchema& schema,
 
 Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
                                               std::span<const TableName> names) {
-  std::vector<std::string> schemas;
-  std::vector<std::string> tables_named;
-  for (const TableName& name : names) {
-    schemas.push_back(name.schema);
-    tables_named.push_back(name.table);
-  }
-  const std::string schema_list = array_literal(schemas);
-  const std::string table_list = array_literal(tables_named);
-  const std::array<Parameter, 2> parameters{schema_list, table_list};
+  const TableNameArrays wanted = array_literals(names);
+  const std::array<Parameter, 2> parameters{wanted.schemas, wanted.tables};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlTable, parameters));
   std::vector<CatalogTable> tables;
   std::vector<Oid> relations;

@@ -51,45 +51,39 @@ Status check_publishable(const CatalogTable& table) {
 }
 
 std::string oid_list(std::span<const CatalogTable> tables) {
-  std::string list = "{";
-  for (const CatalogTable& table : tables)
-    list += (list.size() > 1 ? "," : "") + std::to_string(to_integer(table.schema.relation));
-  return list + "}";
+  return integer_array_literal(
+      tables, [](const CatalogTable& table) { return to_integer(table.schema.relation); });
 }
 
-/// Tables, and leaves of them, by the oid of the table.
-using Members = std::map<Oid, std::vector<TableName>>;
-
-Result<Members> list_members(pg::Connection& connection,
-                             std::string_view sql,
-                             std::span<const CatalogTable> tables) {
-  const std::string oids = oid_list(tables);
-  const std::array<Parameter, 1> parameters{oids};
-  FRESHET_TRY(const pg::Rows rows, connection.query(sql, parameters));
-  Members members;
-  for (int row = 0; row < rows.rows(); ++row) {
-    const Oid of{static_cast<std::uint32_t>(rows.unsigned_integer(row, 2))};
-    members[of].push_back({rows.string(row, 0), rows.string(row, 1)});
-  }
-  return members;
+Oid oid_of(const pg::Rows& rows, int row, int column) {
+  return Oid{static_cast<std::uint32_t>(rows.unsigned_integer(row, column))};
 }
 
-/// What can be wrong with the replica identity of tables.
-struct Identities {
-  Members missing;
+/// What can be wrong with the replica identity of a table, itself or leaves of it.
+struct IdentityFaults {
+  std::vector<TableName> missing;
   /// Since 18 the server refuses updates and deletes of those, unless the publication has the
   /// generated columns as well.
-  Members generated;
+  std::vector<TableName> generated;
 };
 
-Result<Identities> load_identities(pg::Connection& connection,
-                                   std::span<const CatalogTable> tables) {
-  Identities identities;
-  FRESHET_TRY(identities.missing, list_members(connection, sql::kSqlMissingIdentity, tables));
-  if (connection.server_version() >= kGeneratedColumnsSince) {
-    FRESHET_TRY(identities.generated, list_members(connection, sql::kSqlGeneratedIdentity, tables));
+Result<std::map<Oid, IdentityFaults>> load_identity_faults(pg::Connection& connection,
+                                                           std::span<const CatalogTable> tables) {
+  const std::string oids = oid_list(tables);
+  const std::array<Parameter, 1> parameters{oids};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlIdentityFaults, parameters));
+  const bool refuses_generated = connection.server_version() >= kGeneratedColumnsSince;
+  std::map<Oid, IdentityFaults> faults;
+  for (int row = 0; row < rows.rows(); ++row) {
+    TableName name{rows.string(row, 0), rows.string(row, 1)};
+    IdentityFaults& of = faults[oid_of(rows, row, 2)];
+    if (!rows.boolean(row, 3)) {
+      of.missing.push_back(std::move(name));
+    } else if (refuses_generated) {
+      of.generated.push_back(std::move(name));
+    }
   }
-  return identities;
+  return faults;
 }
 
 Error has_generated_identity(const TableName& name) {
@@ -127,13 +121,12 @@ Result<PlannedTable> plan_table(pg::Connection& connection,
                                 const PublicationRequest& request,
                                 const TableConfig& config,
                                 const CatalogTable& table,
-                                Identities& identities) {
+                                const IdentityFaults& faults) {
   FRESHET_TRY(check_publishable(table));
   FRESHET_TRY([[maybe_unused]] const TableSchema selected, select_columns(table, config.columns));
-  const std::vector<TableName>& without = identities.missing[table.schema.relation];
+  const std::vector<TableName>& without = faults.missing;
   if (!without.empty() && !request.allows_missing_identity) return lacks_identity(without.front());
-  const std::vector<TableName>& generated = identities.generated[table.schema.relation];
-  if (!generated.empty()) return has_generated_identity(generated.front());
+  if (!faults.generated.empty()) return has_generated_identity(faults.generated.front());
 
   PlannedTable planned;
   planned.sql = only(table);
@@ -170,13 +163,6 @@ Result<PlannedTable> plan_table(pg::Connection& connection,
   return planned;
 }
 
-std::vector<TableName> names_of(std::span<const TableConfig> tables) {
-  std::vector<TableName> names;
-  for (const TableConfig& table : tables)
-    names.push_back(table.name);
-  return names;
-}
-
 struct Published {
   std::optional<std::vector<std::string>> columns;  // nothing: not told (PG 14)
   std::string filter;
@@ -203,8 +189,7 @@ Result<PublishedTables> load_published(pg::Connection& connection,
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlPublishedTable, parameters));
   PublishedTables published;
   for (int row = 0; row < rows.rows(); ++row) {
-    const Oid of{static_cast<std::uint32_t>(rows.unsigned_integer(row, 3))};
-    Published& next = published[of].emplace_back();
+    Published& next = published[oid_of(rows, row, 3)].emplace_back();
     if (!rows.is_null(row, 1)) next.columns = split(rows.text(row, 1), '\1');
     next.filter = rows.string(row, 2);
   }
@@ -322,6 +307,13 @@ Status execute_as_owner(pg::Connection& connection, const std::string& sql) {
 
 }  // namespace
 
+std::vector<TableName> names_of(std::span<const TableConfig> tables) {
+  std::vector<TableName> names;
+  for (const TableConfig& table : tables)
+    names.push_back(table.name);
+  return names;
+}
+
 Result<PublicationPlan> plan_publication(pg::Connection& connection,
                                          const PublicationRequest& request) {
   if (request.tables.empty()) {
@@ -330,10 +322,10 @@ Result<PublicationPlan> plan_publication(pg::Connection& connection,
   }
   PublicationPlan plan{.name = request.name, .sql = {}, .tables_sql = {}, .tables = {}};
   FRESHET_TRY(const auto catalog, load_tables(connection, names_of(request.tables)));
-  FRESHET_TRY(Identities identities, load_identities(connection, catalog));
+  FRESHET_TRY(auto faults, load_identity_faults(connection, catalog));
   for (std::size_t i = 0; i < catalog.size(); ++i) {
-    FRESHET_TRY(PlannedTable table,
-                plan_table(connection, request, request.tables[i], catalog[i], identities));
+    FRESHET_TRY(PlannedTable table, plan_table(connection, request, request.tables[i], catalog[i],
+                                               faults[catalog[i].schema.relation]));
     plan.tables_sql += (plan.tables_sql.empty() ? "" : ", ") + table.sql;
     plan.tables.push_back(std::move(table.publication));
   }
@@ -391,15 +383,15 @@ Result<PublicationCheck> check_publications(pg::Connection& connection,
   add_warnings(rows, check.warnings);
   FRESHET_TRY(const auto catalog, load_tables(connection, names_of(tables)));
   FRESHET_TRY(PublishedTables published, load_published(connection, names, catalog));
-  FRESHET_TRY(const Identities identities, load_identities(connection, catalog));
+  FRESHET_TRY(const auto faults, load_identity_faults(connection, catalog));
   for (std::size_t i = 0; i < catalog.size(); ++i) {
     const std::vector<Published>& ways = published[catalog[i].schema.relation];
     if (ways.empty()) return is_unpublished(tables[i].name, names.front());
     FRESHET_TRY(TablePublication table, check_table(connection, tables[i], catalog[i], ways));
     check.tables.push_back(std::move(table));
   }
-  for (const auto& [oid, members] : identities.missing) {
-    for (const TableName& name : members) {
+  for (const auto& [oid, of] : faults) {
+    for (const TableName& name : of.missing) {
       check.warnings.push_back(
           "table " + quote_identifier(name) +
           " has no replica identity: updates and deletes of it fail at the source");

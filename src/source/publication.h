@@ -11,6 +11,8 @@
 
 namespace freshet::source {
 
+std::vector<TableName> names_of(std::span<const TableConfig> tables);
+
 /// How one table is published, and what that leaves to us.
 struct TablePublication {
   TableName name;

@@ -154,16 +154,9 @@ WatchedTable read_fields(std::span<const Value> fields) {
 Result<std::vector<WatchedTable>> look_at_tables(pg::Connection& connection,
                                                  std::span<const TableName> tables,
                                                  std::span<const std::string> publications) {
-  std::vector<std::string> schemas;
-  std::vector<std::string> names;
-  for (const TableName& table : tables) {
-    schemas.push_back(table.schema);
-    names.push_back(table.table);
-  }
-  const std::string schema_list = array_literal(schemas);
-  const std::string name_list = array_literal(names);
+  const TableNameArrays wanted = array_literals(tables);
   const std::string publication_list = array_literal(publications);
-  const std::array<Parameter, 3> parameters{schema_list, name_list, publication_list};
+  const std::array<Parameter, 3> parameters{wanted.schemas, wanted.tables, publication_list};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlWatch, parameters));
   std::vector<WatchedTable> watched;
   for (int row = 0; row < rows.rows(); ++row) {

@@ -1,9 +1,9 @@
 #include "types/sort_key.h"
 
-#include <algorithm>
 #include <charconv>
 
 #include "base/try.h"
+#include "types/primary_key.h"
 
 namespace freshet {
 namespace {
@@ -76,13 +76,7 @@ std::string uuid_text(std::string_view bytes) {
 }  // namespace
 
 std::optional<SortKeyCodec> SortKeyCodec::of(const TableSchema& schema) {
-  std::vector<const Column*> key;
-  for (const Column& column : schema.columns) {
-    if (column.primary_key_place > 0) key.push_back(&column);
-  }
-  std::sort(key.begin(), key.end(), [](const Column* a, const Column* b) {
-    return a->primary_key_place < b->primary_key_place;
-  });
+  const std::vector<const Column*> key = primary_key_columns(schema);
   const bool is_in_old_tuples =
       schema.identity == ReplicaIdentity::standard || schema.identity == ReplicaIdentity::full;
   if (key.empty() || !is_in_old_tuples) return {};

@@ -6,6 +6,7 @@ import psycopg
 from psycopg import sql
 from servers import Postgres
 
+from harness.environment import Pair, create_database, new_name
 from harness.lsn import parse_lsn
 from harness.scenario import Table
 
@@ -15,6 +16,14 @@ _OPTIONS = (
     " -c timezone=UTC -c default_transaction_read_only=off -c statement_timeout=0"
     " -c lc_monetary=C -c client_encoding=UTF8 -c application_name=harness"
 )
+
+
+def new_databases(pair: Pair, prefix: str) -> tuple["Database", "Database"]:
+    """Makes an empty database of one new name on both servers: source and destination."""
+    name = new_name(prefix)
+    for server in (pair.source, pair.destination):
+        create_database(server, name)
+    return Database(pair.source, name), Database(pair.destination, name)
 
 
 class Database:

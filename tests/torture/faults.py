@@ -51,11 +51,15 @@ def end_destination_sessions(run, rng: random.Random) -> None:
     run.pair.destination.execute(_OF_ENGINE)
 
 
+def _crash(server, rng: random.Random) -> None:
+    server.stop("immediate")
+    time.sleep(rng.choice([0, 0, 1]))
+    server.start()
+
+
 def crash_source(run, rng: random.Random) -> None:
     run.excuse()
-    run.pair.source.stop("immediate")
-    time.sleep(rng.choice([0, 0, 1]))
-    run.pair.source.start()
+    _crash(run.pair.source, rng)
 
 
 def kill_source(run, rng: random.Random) -> None:
@@ -67,9 +71,7 @@ def kill_source(run, rng: random.Random) -> None:
 
 def crash_destination(run, rng: random.Random) -> None:
     run.excuse()
-    run.pair.destination.stop("immediate")
-    time.sleep(rng.choice([0, 0, 1]))
-    run.pair.destination.start()
+    _crash(run.pair.destination, rng)
 
 
 def crash_all(run, rng: random.Random) -> None:

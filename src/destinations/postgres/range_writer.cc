@@ -7,6 +7,7 @@
 #include "destinations/postgres/origin.h"
 #include "destinations/postgres/progress.h"
 #include "types/copy_text.h"
+#include "types/table_error.h"
 
 namespace freshet::postgres {
 namespace {
@@ -82,10 +83,8 @@ class PostgresRangeWriter final : public RangeWriter {
   }
 
   Status explain(Status status) const {
-    if (!status.ok() && status.error().find("table").empty()) {
-      status.error().add("table", to_string(schema_->name));
-    }
-    return status;
+    if (status.ok()) return status;
+    return naming(std::move(status).error(), schema_->name);
   }
 
   std::shared_ptr<RangePool> pool_;

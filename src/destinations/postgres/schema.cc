@@ -12,6 +12,7 @@
 #include "destinations/postgres/names.h"
 #include "destinations/postgres/sql.h"
 #include "destinations/postgres/vector_type.h"
+#include "types/primary_key.h"
 
 namespace freshet::postgres {
 namespace {
@@ -227,15 +228,8 @@ std::vector<std::string> key_names(const TableSchema& schema) {
 }
 
 std::vector<std::string> primary_key(const TableSchema& schema) {
-  std::vector<const Column*> parts;
-  for (const Column& column : schema.columns) {
-    if (column.primary_key_place > 0) parts.push_back(&column);
-  }
-  std::sort(parts.begin(), parts.end(), [](const Column* a, const Column* b) {
-    return a->primary_key_place < b->primary_key_place;
-  });
   std::vector<std::string> names;
-  for (const Column* column : parts) {
+  for (const Column* column : primary_key_columns(schema)) {
     if (column->primary_key_place != static_cast<int>(names.size()) + 1) return {};
     names.push_back(column->name);
   }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/try.h"
 #include "destinations/postgres/sql.h"
+#include "types/table_error.h"
 
 namespace freshet::postgres {
 namespace {
@@ -151,9 +152,7 @@ Error Session::explain(pg::PipelineFailure failure) const {
   Error error = refine(std::move(failure.error));
   if (failure.command < purposes_.size()) {
     const Purpose& purpose = purposes_[failure.command];
-    if (purpose.target != nullptr && error.find("table").empty()) {
-      error.add("table", to_string(purpose.target->schema->name));
-    }
+    if (purpose.target != nullptr) error = naming(std::move(error), purpose.target->schema->name);
     if (purpose.lsn != kNoLsn) error.add("lsn", to_string(purpose.lsn));
   }
   // Once COMMIT is on its way, only the server knows.

@@ -9,6 +9,7 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "types/copy_text.h"
+#include "types/table_error.h"
 
 namespace freshet::postgres {
 namespace {
@@ -251,10 +252,7 @@ Status GroupWriter::copy(Target& target, std::span<const RowView> rows) {
   FRESHET_TRY(session_.end_pipeline());
   FRESHET_TRY(connection.start_copy_in(copy_sql(target)));
   copy_buffer_.clear();
-  const auto explain = [&](Error error) {
-    if (error.find("table").empty()) error.add("table", to_string(target.schema->name));
-    return error;
-  };
+  const auto explain = [&](Error error) { return naming(std::move(error), target.schema->name); };
   for (const RowView row : rows) {
     if (Status encoded = append_copy_row(row, copy_buffer_); !encoded.ok()) {
       (void)connection.abort_copy_in("a row cannot be written");

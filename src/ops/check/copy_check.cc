@@ -13,6 +13,7 @@
 #include "destinations/registry.h"
 #include "pipeline/copy_choice.h"
 #include "source/catalog.h"
+#include "source/publication.h"
 
 namespace freshet::ops {
 namespace {
@@ -25,9 +26,7 @@ bool keeps_chunks(const DestinationConfig& config) {
 // All at once, since there may be thousands; one by one where one of them cannot be looked at.
 std::map<TableName, source::CatalogTable> load_those_there(pg::Connection& source,
                                                            std::span<const TableConfig> tables) {
-  std::vector<TableName> names;
-  for (const TableConfig& table : tables)
-    names.push_back(table.name);
+  const std::vector<TableName> names = source::names_of(tables);
   std::map<TableName, source::CatalogTable> found;
   if (auto all = source::load_tables(source, names); all.ok()) {
     for (std::size_t i = 0; i < names.size(); ++i)
@@ -41,42 +40,35 @@ std::map<TableName, source::CatalogTable> load_those_there(pg::Connection& sourc
   return found;
 }
 
-std::string_view words_of(CopyMode way) {
-  switch (way) {
-    case CopyMode::chunked:
-      return "copied in chunks";
-    case CopyMode::none:
-      return "not copied";
-    case CopyMode::automatic:
-    case CopyMode::snapshot:
-      break;
-  }
-  return "copied under one snapshot";
-}
+struct Wording {
+  std::string_view id;
+  std::string_view words;
+};
 
-std::string_view id_of(CopyMode way) {
+Wording wording_of(CopyMode way) {
   switch (way) {
     case CopyMode::chunked:
-      return "copy_chunked";
+      return {"copy_chunked", "copied in chunks"};
     case CopyMode::none:
-      return "copy_none";
+      return {"copy_none", "not copied"};
     case CopyMode::automatic:
     case CopyMode::snapshot:
       break;
   }
-  return "copy_snapshot";
+  return {"copy_snapshot", "copied under one snapshot"};
 }
 
 void report(const CopyChoice& choice, const TableName& table, Findings& findings) {
-  std::string id{id_of(choice.way)};
+  const Wording wording = wording_of(choice.way);
+  std::string id{wording.id};
   if (choice.is_as_asked) {
-    findings.info(Area::tables, std::move(id),
-                  fmt::format("{}: {}", words_of(choice.way), choice.reason), to_string(table), "");
+    findings.info(Area::tables, std::move(id), fmt::format("{}: {}", wording.words, choice.reason),
+                  to_string(table), "");
     return;
   }
   findings.warning(
       Area::tables, std::move(id),
-      fmt::format("{}, although chunks are asked for: {}", words_of(choice.way), choice.reason),
+      fmt::format("{}, although chunks are asked for: {}", wording.words, choice.reason),
       to_string(table), "set `copy: auto` for this table");
 }
 

@@ -1,0 +1,35 @@
+-- Of the tables $1 (their oids) and their leaves, those that have no replica identity (false), and
+-- those whose replica identity has a generated column (true).
+SELECT n.nspname, l.relname, c.oid, fault.is_generated
+FROM pg_class c
+CROSS JOIN LATERAL (
+  SELECT c.oid AS relid
+  UNION
+  SELECT tree.relid::oid FROM pg_partition_tree(c.oid) tree WHERE tree.isleaf
+) member
+JOIN pg_class l ON l.oid = member.relid
+JOIN pg_namespace n ON n.oid = l.relnamespace
+CROSS JOIN LATERAL (
+  SELECT false AS is_generated
+  WHERE (l.relkind = 'r' OR l.oid = c.oid)
+    AND l.relreplident <> 'f'
+    AND NOT EXISTS (
+      SELECT FROM pg_index i
+      WHERE i.indrelid = l.oid AND i.indisvalid AND i.indisunique AND i.indimmediate
+        AND i.indpred IS NULL
+        AND CASE l.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident
+                                ELSE false END)
+  UNION ALL
+  SELECT true
+  WHERE l.relkind = 'r'
+    AND EXISTS (
+      SELECT FROM pg_attribute a
+      WHERE a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> ''
+        AND (l.relreplident = 'f'
+             OR EXISTS (SELECT FROM pg_index i
+                        WHERE i.indrelid = l.oid AND a.attnum = ANY (i.indkey::int2[])
+                          AND CASE l.relreplident WHEN 'd' THEN i.indisprimary
+                                                  WHEN 'i' THEN i.indisreplident ELSE false END)))
+) fault
+WHERE c.oid = ANY ($1::oid[])
+ORDER BY 1, 2
