@@ -134,6 +134,13 @@ void add_tls(const Values& given, const Values& resolved, ConnectParameters& par
   if (!ca_file.empty()) parameters.values.emplace_back("sslrootcert", ca_file);
 }
 
+/// libpq prefers it wherever there is a Kerberos ticket, but does not let streams through it.
+void leave_gssapi_encryption(const Values& resolved, ConnectParameters& parameters) {
+  if (find(resolved, "gssencmode") != "require") {
+    parameters.values.emplace_back("gssencmode", "disable");
+  }
+}
+
 /// A dead peer is noticed within about half a minute, also while we have nothing to send.
 void add_liveness(const Values& given, ConnectParameters& parameters) {
   const std::pair<const char*, const char*> defaults[] = {{"keepalives", "1"},
@@ -193,6 +200,7 @@ Result<ConnectParameters> connect_parameters(const ConnectOptions& options) {
   parameters.values.emplace_back("client_encoding", "UTF8");
   parameters.values.emplace_back("options", session_options(find(*resolved, "options")));
   add_tls(*given, *resolved, parameters);
+  leave_gssapi_encryption(*resolved, parameters);
   add_liveness(*given, parameters);
   return parameters;
 }

@@ -16,11 +16,6 @@ namespace {
 /// How long an interrupted statement may take to end before we stop looking.
 constexpr std::chrono::milliseconds kCancelWait{100};
 
-std::string field(const PGresult* result, int code) {
-  const char* text = PQresultErrorField(result, code);
-  return text == nullptr ? std::string{} : std::string{text};
-}
-
 bool is_failure(const PGresult* result) {
   const ExecStatusType status = PQresultStatus(result);
   return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE ||
@@ -40,15 +35,17 @@ Connection::Connection(pg_conn* connection, std::shared_ptr<Interrupter> interru
 }
 
 Connection::~Connection() {
-  PQfreemem(copy_row_);
   PQfinish(connection_);
 }
 
 void Connection::receive_notice(void* self, const pg_result* result) {
-  auto& notices = static_cast<Connection*>(self)->notices_;
-  if (notices.size() >= kNoticesMax) return;
-  notices.push_back({field(result, PG_DIAG_SEVERITY_NONLOCALIZED), field(result, PG_DIAG_SQLSTATE),
-                     field(result, PG_DIAG_MESSAGE_PRIMARY)});
+  static_cast<Connection*>(self)->add_notice(report_of(result));
+}
+
+void Connection::add_notice(const ServerReport& report) {
+  if (notices_.size() >= kNoticesMax) return;
+  notices_.push_back(
+      {std::string{report.severity}, std::string{report.sqlstate}, std::string{report.message}});
 }
 
 std::vector<Notice> Connection::take_notices() {
@@ -80,6 +77,21 @@ Status Connection::check_usable() {
   return {};
 }
 
+Result<MessageStream*> Connection::take_over() {
+  FRESHET_TRY(check_usable());
+  if (!stream_) {
+    FRESHET_TRY(const Wire wire, Wire::of(connection_));
+    stream_ = std::make_unique<MessageStream>(wire);
+  }
+  return stream_.get();
+}
+
+bool Connection::take_aside(const ServerMessage& message) {
+  if (message.type == message_type::kNotice) add_notice(parse_report(message.body));
+  return message.type == message_type::kNotice || message.type == message_type::kParameterStatus ||
+         message.type == message_type::kNotification;
+}
+
 bool Connection::send_cancel() noexcept {
   PGcancel* request = PQgetCancel(connection_);
   char reason[256];
@@ -90,7 +102,7 @@ bool Connection::send_cancel() noexcept {
 
 Error Connection::cancel() {
   const Error stopped{ErrorKind::cancelled, "stopped on request"};
-  const bool is_running = PQtransactionStatus(connection_) == PQTRANS_ACTIVE;
+  const bool is_running = is_copying_out_ || PQtransactionStatus(connection_) == PQTRANS_ACTIVE;
   if (!is_running || !cancels_ || is_cancelled_) return stopped;
   is_cancelled_ = true;
   // A server that cannot be reached needs no cancelling.

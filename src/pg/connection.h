@@ -13,11 +13,14 @@
 
 #include "freshet/result.h"
 #include "pg/interrupter.h"
+#include "pg/message_stream.h"
 #include "pg/rows.h"
 
 struct pg_conn;
 
 namespace freshet::pg {
+
+struct ServerReport;
 
 struct ConnectOptions {
   std::string url;                 ///< libpq URI or conninfo. May hold a password: never print it.
@@ -109,6 +112,13 @@ class Connection {
   /// The next result of a statement sent through raw(); null at its end. Waits.
   Result<ResultPtr> next_result();
 
+  /// Takes the wire from libpq, for streaming replication: of the rest of the class, only wait(),
+  /// interrupt(), notices and take_aside() are of use then. No statement is running.
+  Result<MessageStream*> take_over();
+  /// True for a message that may come at any time and needs no answer: a notice, which is kept, a
+  /// changed parameter, a notification.
+  bool take_aside(const ServerMessage& message);
+
   /// Whether interrupt() cancels the statement at the server too (as it does at first), or merely
   /// stops waiting for it: for streams, which the server ends with the connection.
   void set_cancels(bool cancels) noexcept { cancels_ = cancels; }
@@ -119,21 +129,25 @@ class Connection {
  private:
   Connection(pg_conn* connection, std::shared_ptr<Interrupter> interrupter);
   static void receive_notice(void* self, const pg_result* result);
+  void add_notice(const ServerReport& report);
 
   Status pin_session();
   Status check_usable();
   Result<Rows> collect();
-  Status expect_copy(std::string_view sql, int status);
   Status drain();
+  Result<std::optional<ServerMessage>> next_copy_message();
+  Status receive_more();
   bool send_cancel() noexcept;
   Error cancel();
 
   pg_conn* connection_;
   std::shared_ptr<Interrupter> interrupter_;
   std::vector<Notice> notices_;
-  char* copy_row_ = nullptr;  // libpq's memory of the last chunk
+  std::unique_ptr<MessageStream> stream_;  // once somebody wanted it
+  std::optional<Error> failure_;           // what the server said of the COPY TO that runs
   std::uint64_t copied_rows_ = 0;
   std::size_t unflushed_bytes_ = 0;
+  bool is_copying_out_ = false;
   bool cancels_ = true;
   bool is_cancelled_ = false;
 };

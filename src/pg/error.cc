@@ -43,10 +43,21 @@ constexpr std::array kKindRules{
     KindRule{"P0", ErrorKind::data},           KindRule{"XX", ErrorKind::busy},
 };
 
-std::string_view field(const pg_result* result, int code) {
-  const char* text = PQresultErrorField(result, code);
-  return text == nullptr ? std::string_view{} : std::string_view{text};
-}
+struct ReportField {
+  char code;
+  std::string_view ServerReport::* member;
+};
+
+constexpr std::array kReportFields{
+    ReportField{PG_DIAG_SEVERITY_NONLOCALIZED, &ServerReport::severity},
+    ReportField{PG_DIAG_SQLSTATE, &ServerReport::sqlstate},
+    ReportField{PG_DIAG_MESSAGE_PRIMARY, &ServerReport::message},
+    ReportField{PG_DIAG_CONTEXT, &ServerReport::context},
+    ReportField{PG_DIAG_SCHEMA_NAME, &ServerReport::schema},
+    ReportField{PG_DIAG_TABLE_NAME, &ServerReport::table},
+    ReportField{PG_DIAG_COLUMN_NAME, &ServerReport::column},
+    ReportField{PG_DIAG_CONSTRAINT_NAME, &ServerReport::constraint},
+};
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
@@ -190,32 +201,57 @@ ErrorKind kind_of_sqlstate(std::string_view sqlstate) noexcept {
   return ErrorKind::setting;
 }
 
-Error statement_error(pg_conn* connection, const pg_result* result) {
-  const std::string_view code = field(result, PG_DIAG_SQLSTATE);
-  if (code.empty()) {
-    const bool is_lost = PQstatus(connection) == CONNECTION_BAD;
-    // libpq says "invalid socket" where it noticed the loss at an earlier call.
-    if (is_lost && last_fact(PQerrorMessage(connection)) == "invalid socket") {
-      return Error{ErrorKind::connection, "the connection was lost"};
+ServerReport parse_report(std::string_view body) {
+  ServerReport report;
+  while (!body.empty() && body.front() != '\0') {
+    const char code = body.front();
+    const auto end = body.find('\0', 1);
+    if (end == std::string_view::npos) break;
+    const std::string_view value = body.substr(1, end - 1);
+    body.remove_prefix(end + 1);
+    for (const ReportField& field : kReportFields) {
+      if (field.code == code) report.*field.member = value;
     }
-    return Error{is_lost ? ErrorKind::connection : ErrorKind::protocol,
-                 std::string{last_fact(PQerrorMessage(connection))}};
   }
-  const std::string_view message = field(result, PG_DIAG_MESSAGE_PRIMARY);
-  const bool quotes_values = code.starts_with("22");
-  Error error =
-      Error{kind_of_sqlstate(code), quotes_values ? without_quoted(message) : std::string{message}}
-          .sqlstate(code);
-  const std::pair<std::string_view, int> names[] = {{"schema", PG_DIAG_SCHEMA_NAME},
-                                                    {"table", PG_DIAG_TABLE_NAME},
-                                                    {"column", PG_DIAG_COLUMN_NAME},
-                                                    {"constraint", PG_DIAG_CONSTRAINT_NAME}};
-  for (const auto& [key, diagnostic] : names) {
-    if (!field(result, diagnostic).empty()) error.add(key, field(result, diagnostic));
+  return report;
+}
+
+ServerReport report_of(const pg_result* result) {
+  ServerReport report;
+  for (const ReportField& field : kReportFields) {
+    const char* text = PQresultErrorField(result, field.code);
+    if (text != nullptr) report.*field.member = text;
   }
-  const std::string_view place = copy_place(field(result, PG_DIAG_CONTEXT));
-  if (!place.empty()) error.add("at", place);
+  return report;
+}
+
+Error report_error(const ServerReport& report) {
+  const bool quotes_values = report.sqlstate.starts_with("22");
+  Error error = Error{kind_of_sqlstate(report.sqlstate),
+                      quotes_values ? without_quoted(report.message) : std::string{report.message}}
+                    .sqlstate(report.sqlstate);
+  const std::pair<std::string_view, std::string_view> names[] = {
+      {"schema", report.schema},
+      {"table", report.table},
+      {"column", report.column},
+      {"constraint", report.constraint},
+      {"at", copy_place(report.context)}};
+  for (const auto& [key, value] : names) {
+    if (!value.empty()) error.add(key, value);
+  }
   return error;
+}
+
+Error statement_error(pg_conn* connection, const pg_result* result) {
+  const ServerReport report = report_of(result);
+  if (!report.sqlstate.empty()) return report_error(report);
+  const bool is_lost = PQstatus(connection) == CONNECTION_BAD;
+  // libpq says "invalid socket" where it noticed the loss at an earlier call.
+  if (is_lost && last_fact(PQerrorMessage(connection)) == "invalid socket") {
+    return Error{ErrorKind::connection, "the connection was lost"};
+  }
+  return Error{is_lost ? ErrorKind::connection : ErrorKind::protocol,
+               std::string{last_fact(PQerrorMessage(connection))}};
 }
 
 Error connect_error(const ConnectFailure& failure) {

@@ -16,9 +16,29 @@ namespace freshet::pg {
 /// slot invalidated: `gap`).
 ErrorKind kind_of_sqlstate(std::string_view sqlstate) noexcept;
 
-/// An Error of a failed statement: the server's primary message, without the values that messages
-/// of class 22 quote, never its detail (which holds rows), and names of table, column and
-/// constraint as context. `result` may be null: then the connection itself failed.
+/// What the server says in an ErrorResponse or a NoticeResponse, as far as it is of use. Views.
+struct ServerReport {
+  std::string_view severity;  ///< Not translated: "ERROR", "WARNING", ...
+  std::string_view sqlstate;
+  std::string_view message;
+  std::string_view context;
+  std::string_view schema;
+  std::string_view table;
+  std::string_view column;
+  std::string_view constraint;
+};
+
+/// Reads the body of such a message; fields that are cut off or unknown are left out. Pure.
+/// PostgreSQL 18, 54.8 "Error and Notice Message Fields".
+ServerReport parse_report(std::string_view body);
+ServerReport report_of(const pg_result* result);
+
+/// An Error of what the server reports: its primary message, without the values that messages of
+/// class 22 quote, never its detail (which holds rows), and names of table, column and constraint
+/// as context.
+Error report_error(const ServerReport& report);
+
+/// report_error() of a failed statement. `result` may be null: then the connection itself failed.
 Error statement_error(pg_conn* connection, const pg_result* result);
 
 /// What a failed connection attempt is known by.

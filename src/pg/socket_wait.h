@@ -12,9 +12,9 @@ namespace freshet::pg {
 enum class Woken : std::uint8_t { ready, timed_out, woken, interrupted, failed };
 
 struct SocketWait {
-  int socket = -1;
+  int socket = -1;  ///< -1: none.
   Ready ready = Ready::read;
-  std::chrono::milliseconds timeout{-1};  ///< Negative: without end.
+  std::chrono::microseconds timeout{-1};  ///< Negative: without end.
   int wake_fd = -1;                       ///< -1: none.
 };
 

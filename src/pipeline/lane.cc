@@ -68,7 +68,6 @@ Status Lane::run() {
     for (LaneCall& call : taken.calls)
       call.done.set_value(call.work());
     if (taken.is_closed) break;
-    if (!taken.items.empty()) around_.reader_wake.notify();
     for (const LaneItem& item : taken.items)
       FRESHET_TRY(consume(item));
     FRESHET_TRY(flush_complete());

@@ -67,9 +67,7 @@ class Lane {
   void start();
 
   // Reader's thread.
-  void push(const TransactionPtr& transaction) { queue_.push({transaction, {}}); }
-
-  void push_idle(Position position) { queue_.push({nullptr, position}); }
+  void push(std::span<const LaneItem> items) { queue_.push(items); }
 
   bool is_full() const { return queue_.is_full(); }
 

@@ -14,14 +14,17 @@ std::size_t size_of(const LaneItem& item) {
 
 }  // namespace
 
-void LaneQueue::push(LaneItem item) {
+void LaneQueue::push(std::span<const LaneItem> items) {
+  std::size_t bytes = 0;
+  for (const LaneItem& item : items)
+    bytes += size_of(item);
   bool was_empty = false;
   {
     const std::lock_guard lock(mutex_);
     if (is_closed_) return;
     was_empty = items_.empty();
-    bytes_ += size_of(item);
-    items_.push_back(std::move(item));
+    bytes_ += bytes;
+    items_.insert(items_.end(), items.begin(), items.end());
   }
   // The lane waits only while the queue is empty, so that one wake-up per burst is enough.
   if (was_empty) changed_.notify_one();
@@ -37,11 +40,6 @@ Status LaneQueue::call(std::function<Status()> work) {
   }
   changed_.notify_one();
   return done.get();
-}
-
-bool LaneQueue::is_full() const {
-  const std::lock_guard lock(mutex_);
-  return bytes_ >= bytes_max_;
 }
 
 bool LaneQueue::is_empty() const {

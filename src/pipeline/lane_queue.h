@@ -1,12 +1,14 @@
 // What waits for one lane: committed transactions and idle positions, bounded by bytes.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <future>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "core/transaction.h"
@@ -32,10 +34,13 @@ class LaneQueue {
  public:
   explicit LaneQueue(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
-  void push(LaneItem item);
+  void push(std::span<const LaneItem> items);
   /// Runs `work` on the lane's thread and waits for it; `cancelled` once the queue is closed.
   Status call(std::function<Status()> work);
-  bool is_full() const;
+
+  /// Asked for each message received: takes no lock.
+  bool is_full() const { return bytes_.load(std::memory_order_relaxed) >= bytes_max_; }
+
   bool is_empty() const;
 
   struct Taken {
@@ -56,7 +61,7 @@ class LaneQueue {
   std::condition_variable changed_;
   std::vector<LaneItem> items_;
   std::vector<LaneCall> calls_;
-  std::size_t bytes_ = 0;
+  std::atomic<std::size_t> bytes_{0};  // written under the mutex
   bool is_closed_ = false;
 };
 

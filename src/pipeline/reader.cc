@@ -22,6 +22,8 @@ constexpr std::chrono::seconds kIdleInterval{2};
 constexpr std::chrono::milliseconds kUrgentInterval{20};
 // Messages taken before feedback is looked at again.
 constexpr int kMessagesPerRound = 4096;
+// A lane begins on a long burst before all of it was read.
+constexpr std::size_t kBatchBytesMax = std::size_t{256} << 10;
 constexpr std::chrono::milliseconds kWaitMax{500};
 constexpr std::chrono::seconds kEndTimeout{5};
 // A server that fails at the same place again and again needs somebody to look.
@@ -103,12 +105,20 @@ Status Reader::read_once() {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     return ok_status();
   }
-  // Every event that was received is taken: what is dropped here is lost.
-  auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(wait_max);
+  const Status status =
+      read_messages(std::chrono::duration_cast<std::chrono::milliseconds>(wait_max));
+  // Whatever ended it, what was taken counts as published.
+  publish_batch();
+  FRESHET_TRY(status);
+  return give_feedback();
+}
+
+// Every event that was received is taken: what is dropped here is lost.
+Status Reader::read_messages(std::chrono::milliseconds wait_max) {
   for (int i = 0; i < kMessagesPerRound && has_room(); ++i) {
     FRESHET_TRY(const source::StreamEvent event,
-                connection_->receive({.wait_max = patience, .wake_fd = i == 0 ? wake_.fd() : -1}));
-    patience = std::chrono::milliseconds(0);
+                connection_->receive({.wait_max = wait_max, .wake_fd = i == 0 ? wake_.fd() : -1}));
+    wait_max = std::chrono::milliseconds(0);
     if (const auto* data = std::get_if<source::WalData>(&event)) {
       FRESHET_TRY(take(*data));
     } else if (const auto* keepalive = std::get_if<source::Keepalive>(&event)) {
@@ -119,7 +129,7 @@ Status Reader::read_once() {
       break;
     }
   }
-  return give_feedback();
+  return ok_status();
 }
 
 Status Reader::take(const source::WalData& data) {
@@ -136,14 +146,22 @@ Status Reader::take(const source::WalData& data) {
   changes_.fetch_add(transaction->change_count(), std::memory_order_relaxed);
   // Servers before 16 do not leave it out themselves.
   const bool is_left_out = options_.start.origin == "none" && !transaction->origin().empty();
-  for (const auto& lane : lanes_) {
-    if (is_left_out) {
-      lane->push_idle(end);
-    } else {
-      lane->push(transaction);
-    }
-  }
+  add_to_batch(is_left_out ? LaneItem{nullptr, end} : LaneItem{transaction, {}});
   return ok_status();
+}
+
+void Reader::add_to_batch(LaneItem item) {
+  batch_bytes_ += item.transaction ? item.transaction->memory_bytes() : 0;
+  batch_.push_back(std::move(item));
+  if (batch_bytes_ >= kBatchBytesMax) publish_batch();
+}
+
+void Reader::publish_batch() {
+  if (batch_.empty()) return;
+  for (const auto& lane : lanes_)
+    lane->push(batch_);
+  batch_.clear();
+  batch_bytes_ = 0;
 }
 
 void Reader::take(const source::Keepalive& keepalive) {
@@ -159,8 +177,8 @@ void Reader::publish_idle(Position position) {
   published_ = position;
   received_.store(to_integer(position.end), std::memory_order_release);
   last_idle_ = Clock::now();
-  for (const auto& lane : lanes_)
-    lane->push_idle(position);
+  add_to_batch({nullptr, position});
+  publish_batch();
 }
 
 Lsn Reader::acknowledgeable() {

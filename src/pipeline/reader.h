@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <thread>
+#include <vector>
 
 #include "base/backoff.h"
 #include "core/assembler.h"
@@ -67,7 +68,10 @@ class Reader {
   using Clock = std::chrono::steady_clock;
   Status run();
   Status read_once();
+  Status read_messages(std::chrono::milliseconds wait_max);
   Status take(const source::WalData& data);
+  void add_to_batch(LaneItem item);
+  void publish_batch();
   void take(const source::Keepalive& keepalive);
   void publish_idle(Position position);
   bool has_room() const;
@@ -88,7 +92,9 @@ class Reader {
   std::thread thread_;
 
   // The reader's thread alone:
-  Position published_;    // end of the last thing given to the lanes
+  std::vector<LaneItem> batch_;  // published together: one lock and one wake-up for many
+  std::size_t batch_bytes_ = 0;
+  Position published_;    // end of the last thing in the batch or given to the lanes
   Lsn wal_end_ = kNoLsn;  // of the last keepalive
   Lsn passed_ = kNoLsn;   // how far this connection's stream has come
   bool owes_reply_ = false;

@@ -4,13 +4,20 @@
 //   Status     'r' int64 written, int64 flushed, int64 applied, int64 clock, byte wants reply
 #include "source/replication_connection.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <array>
 #include <chrono>
+#include <utility>
 
 #include <libpq-fe.h>
 
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "pg/error.h"
+#include "pg/socket_wait.h"
 #include "pg/sqlstate.h"
 #include "source/replication_command.h"
 
@@ -42,11 +49,23 @@ std::uint64_t postgres_now() {
   return static_cast<std::uint64_t>(unix_micros - kPostgresEpochUnixMicros);
 }
 
-}  // namespace
-
-void ReplicationConnection::FrameDeleter::operator()(char* frame) const noexcept {
-  PQfreemem(frame);
+/// On a short path, makes the server's bytes wait at the server (see burst_pace.h). A long one
+/// needs all the window that it can get.
+void limit_receive_buffer(int socket) {
+  constexpr std::uint32_t kShortPathMicros = 500;
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return;  // no TCP
+  if (info.tcpi_rtt > kShortPathMicros) return;
+  setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &kBurstReceiveBytes, sizeof kBurstReceiveBytes);
 }
+
+Error unknown_message(const pg::ServerMessage& message) {
+  return Error{ErrorKind::protocol, "the server sent a message that has no place in a stream"}.with(
+      "type", static_cast<unsigned long long>(static_cast<unsigned char>(message.type)));
+}
+
+}  // namespace
 
 ReplicationConnection::ReplicationConnection(std::unique_ptr<pg::Connection> connection)
     : connection_(std::move(connection)) {}
@@ -126,14 +145,33 @@ Status ReplicationConnection::drop_slot(const std::string& name) {
 Status ReplicationConnection::start(const StartOptions& options) {
   FRESHET_TRY(const std::string command, start_command(options, connection_->server_version()));
   connection_->take_notices();
-  if (PQsendQuery(connection_->raw(), command.c_str()) == 0) return connection_->error_of(nullptr);
-  FRESHET_TRY(const pg::ResultPtr result, connection_->next_result());
-  if (result == nullptr || PQresultStatus(result.get()) != PGRES_COPY_BOTH) {
-    return start_error(connection_->error_of(result.get()), options.slot);
-  }
+  limit_receive_buffer(PQsocket(connection_->raw()));
+  FRESHET_TRY(stream_, connection_->take_over());
   // The end of the connection ends the stream; a cancel would only be an error in the server's log.
   connection_->set_cancels(false);
+  FRESHET_TRY(stream_->send(pg::message_type::kQuery, command + '\0'));
+  const Status started = await_stream();
+  if (!started.ok()) return start_error(started.error(), options.slot);
   return check_notices();
+}
+
+/// Waits for the answer to START_REPLICATION.
+Status ReplicationConnection::await_stream() {
+  for (;;) {
+    FRESHET_TRY(const auto message, stream_->next());
+    if (!message) {
+      FRESHET_TRY([[maybe_unused]] const bool is_sent, stream_->flush());
+      FRESHET_TRY([[maybe_unused]] const bool is_ready,
+                  connection_->wait(pg::Ready::read, std::chrono::milliseconds{-1}));
+      FRESHET_TRY([[maybe_unused]] const std::size_t bytes, stream_->fill());
+    } else if (message->type == pg::message_type::kCopyBoth) {
+      return {};
+    } else if (message->type == pg::message_type::kError) {
+      return pg::report_error(pg::parse_report(message->body));
+    } else if (!connection_->take_aside(*message)) {
+      return unknown_message(*message);
+    }
+  }
 }
 
 Status ReplicationConnection::check_notices() {
@@ -149,59 +187,79 @@ Status ReplicationConnection::check_notices() {
   return {};
 }
 
-Result<StreamEvent> ReplicationConnection::end_of_stream() {
-  FRESHET_TRY(const pg::ResultPtr result, connection_->next_result());
-  FRESHET_TRY(check_notices());
-  const ExecStatusType status = result == nullptr ? PGRES_COMMAND_OK : PQresultStatus(result.get());
-  if (status == PGRES_FATAL_ERROR || PQstatus(connection_->raw()) == CONNECTION_BAD) {
-    return stream_error(connection_->error_of(result.get()));
+Result<StreamEvent> ReplicationConnection::receive(const ReceiveOptions& options) {
+  for (bool has_waited = false;;) {
+    FRESHET_TRY(const std::optional<pg::ServerMessage> message, stream_->next());
+    if (message) {
+      FRESHET_TRY(const std::optional<StreamEvent> event, interpret(*message));
+      if (event) return *event;
+      continue;
+    }
+    if (stream_->is_drained()) {
+      if (has_waited) return StreamEvent{Idle{}};
+      FRESHET_TRY(const bool is_ready, await_bytes(options));
+      if (!is_ready) return StreamEvent{Idle{}};
+      has_waited = true;
+    }
+    FRESHET_TRY(const std::size_t bytes, stream_->fill());
+    burst_bytes_ += bytes;
+    if (stream_->is_drained())
+      pace_.drained(std::exchange(burst_bytes_, 0), BurstPace::Clock::now());
   }
-  return StreamEvent{Ended{}};
 }
 
-Result<StreamEvent> ReplicationConnection::receive(const ReceiveOptions& options) {
-  frame_.reset();
-  PGconn* const raw = connection_->raw();
-  for (bool has_waited = false;; has_waited = true) {
-    if (connection_->interrupter()->is_triggered()) {
-      return Error{ErrorKind::cancelled, "stopped on request"};
+/// Until the socket is readable, and on while a backlog gathers; false if nothing came.
+Result<bool> ReplicationConnection::await_bytes(const ReceiveOptions& options) {
+  // Status updates that the socket did not take at once go out here.
+  FRESHET_TRY([[maybe_unused]] const bool is_sent, stream_->flush());
+  FRESHET_TRY(const bool is_ready,
+              connection_->wait(pg::Ready::read, options.wait_max, options.wake_fd));
+  const std::chrono::microseconds nap = pace_.nap();
+  if (is_ready && nap.count() > 0) {
+    pg::wait_for({.timeout = nap}, *connection_->interrupter());
+  }
+  return is_ready;
+}
+
+Result<std::optional<StreamEvent>> ReplicationConnection::interpret(
+    const pg::ServerMessage& message) {
+  using Event = std::optional<StreamEvent>;
+  switch (message.type) {
+    case pg::message_type::kCopyData: {
+      FRESHET_TRY(StreamEvent event, parse_frame(message.body));
+      return Event{std::move(event)};
     }
-    char* buffer = nullptr;
-    const int size = PQgetCopyData(raw, &buffer, 1);
-    frame_.reset(buffer);
-    if (!connection_->notices().empty()) FRESHET_TRY(check_notices());
-    if (size > 0) {
-      return parse_frame({buffer, static_cast<std::size_t>(size)});
-    }
-    if (size == -1) return end_of_stream();
-    if (size == -2) return stream_error(connection_->error_of(nullptr));
-    if (has_waited) return StreamEvent{Idle{}};
-    // Status updates that the socket did not take at once go out here.
-    if (PQflush(raw) < 0) return stream_error(connection_->error_of(nullptr));
-    FRESHET_TRY(const bool is_ready,
-                connection_->wait(pg::Ready::read, options.wait_max, options.wake_fd));
-    if (!is_ready) return StreamEvent{Idle{}};
-    // The answer to a lost connection comes from PQgetCopyData.
-    if (PQconsumeInput(raw) == 0) return stream_error(connection_->error_of(nullptr));
+    case pg::message_type::kCopyDone:
+      return Event{};
+    case pg::message_type::kCommandComplete:
+    case pg::message_type::kReady:
+      return Event{Ended{}};
+    case pg::message_type::kError:
+      FRESHET_TRY(check_notices());
+      return stream_error(pg::report_error(pg::parse_report(message.body)));
+    default:
+      if (!connection_->take_aside(message)) return unknown_message(message);
+      FRESHET_TRY(check_notices());
+      return Event{};
   }
 }
 
 Result<StreamEvent> ReplicationConnection::parse_frame(std::string_view frame) const {
-  if (frame.front() == 'w' && frame.size() >= kWalDataHeader) {
+  if (frame.starts_with('w') && frame.size() >= kWalDataHeader) {
     return StreamEvent{
         WalData{.start = Lsn{read_integer(frame, 1)},
                 .wal_end = Lsn{read_integer(frame, 9)},
                 .sent_at = SourceTime{static_cast<std::int64_t>(read_integer(frame, 17))},
                 .bytes = frame.substr(kWalDataHeader)}};
   }
-  if (frame.front() == 'k' && frame.size() == kKeepaliveBytes) {
+  if (frame.starts_with('k') && frame.size() == kKeepaliveBytes) {
     return StreamEvent{
         Keepalive{.wal_end = Lsn{read_integer(frame, 1)},
                   .sent_at = SourceTime{static_cast<std::int64_t>(read_integer(frame, 9))},
                   .wants_reply = frame[17] != 0}};
   }
   return Error{ErrorKind::protocol, "the server sent a replication frame that cannot be read"}
-      .with("tag", std::to_string(static_cast<unsigned char>(frame.front())))
+      .with("tag", frame.empty() ? 0ULL : static_cast<unsigned char>(frame.front()))
       .with("bytes", frame.size());
 }
 
@@ -213,16 +271,11 @@ Status ReplicationConnection::send_status(const StatusUpdate& update) {
   append_integer(frame, to_integer(update.applied));
   append_integer(frame, postgres_now());
   frame += update.wants_reply ? '\1' : '\0';
-  if (PQputCopyData(connection_->raw(), frame.data(), static_cast<int>(frame.size())) != 1 ||
-      PQflush(connection_->raw()) < 0) {
-    return stream_error(connection_->error_of(nullptr));
-  }
-  return {};
+  return stream_->send(pg::message_type::kCopyData, frame);
 }
 
 Status ReplicationConnection::stop() {
-  if (PQputCopyEnd(connection_->raw(), nullptr) != 1) return connection_->error_of(nullptr);
-  return connection_->flush();
+  return stream_->send(pg::message_type::kCopyDone, {});
 }
 
 }  // namespace freshet::source

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -12,6 +13,7 @@
 #include "freshet/lsn.h"
 #include "freshet/result.h"
 #include "pg/connection.h"
+#include "source/burst_pace.h"
 #include "source/waiting.h"
 
 namespace freshet::source {
@@ -106,8 +108,8 @@ class ReplicationConnection {
   /// Starts streaming. `slot_in_use` (context `pid`) while another session streams from the slot;
   /// `gap` when it is missing or was invalidated.
   Status start(const StartOptions& options);
-  /// The next event. Takes what libpq has buffered before it looks at the socket. Fails with `gap`
-  /// when the server warns that it skips a publication, `protocol` for a malformed frame.
+  /// The next event. Takes what was received before it looks at the socket. Fails with `gap` when
+  /// the server warns that it skips a publication, `protocol` for a malformed frame.
   Result<StreamEvent> receive(const ReceiveOptions& options);
   Status send_status(const StatusUpdate& update);
   /// Asks the server to end the stream; receive() until Ended.
@@ -120,18 +122,17 @@ class ReplicationConnection {
 
  private:
   explicit ReplicationConnection(std::unique_ptr<pg::Connection> connection);
+  Status await_stream();
+  Result<bool> await_bytes(const ReceiveOptions& options);
+  Result<std::optional<StreamEvent>> interpret(const pg::ServerMessage& message);
   Result<StreamEvent> parse_frame(std::string_view frame) const;
-  Result<StreamEvent> end_of_stream();
   Status check_notices();
   Status await_slot(const CreateSlotOptions& options);
 
   std::unique_ptr<pg::Connection> connection_;
-
-  struct FrameDeleter {
-    void operator()(char* frame) const noexcept;
-  };
-
-  std::unique_ptr<char, FrameDeleter> frame_;
+  pg::MessageStream* stream_ = nullptr;  // the connection's, from start() on
+  BurstPace pace_;
+  std::size_t burst_bytes_ = 0;  // read since the socket was last empty
 };
 
 }  // namespace freshet::source

@@ -51,19 +51,25 @@ void TextParameters::clear() {
 
 void TextParameters::add(const Value& value) {
   if (value.is_null()) {
-    places_.push_back({kNull, 0});
+    places_.push_back({.is_null = true});
     return;
   }
-  places_.push_back({bytes_.size(), static_cast<int>(value.size)});
+  places_.push_back({.start = bytes_.size(), .size = static_cast<int>(value.size)});
   bytes_.append(value.data, value.size);
   bytes_.push_back('\0');
+}
+
+void TextParameters::add_in_place(const Value& value) {
+  if (value.is_null() || value.size == 0) return add(value);
+  places_.push_back({.size = static_cast<int>(value.size), .in_place = value.data});
 }
 
 std::span<const pg::Parameter> TextParameters::parameters() {
   parameters_.clear();
   for (const Place& place : places_) {
-    const char* data = place.start == kNull ? nullptr : bytes_.data() + place.start;
-    parameters_.push_back({data, place.size, false});
+    const char* const copy = place.is_null ? nullptr : bytes_.data() + place.start;
+    const bool is_in_place = place.in_place != nullptr;
+    parameters_.push_back({is_in_place ? place.in_place : copy, place.size, is_in_place});
   }
   return parameters_;
 }

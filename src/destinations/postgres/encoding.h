@@ -38,6 +38,9 @@ class TextParameters {
  public:
   void clear();
   void add(const Value& value);
+  /// For a type whose binary form is its text: without a copy. The value must stay where it is
+  /// until the parameters were sent.
+  void add_in_place(const Value& value);
 
   void add(std::string_view text) { add(Value::text(text)); }
 
@@ -45,11 +48,11 @@ class TextParameters {
   std::span<const pg::Parameter> parameters();
 
  private:
-  static constexpr std::size_t kNull = static_cast<std::size_t>(-1);
-
   struct Place {
-    std::size_t start;
-    int size;
+    std::size_t start = 0;  // in bytes_
+    int size = 0;
+    const char* in_place = nullptr;  // if it is not there
+    bool is_null = false;
   };
 
   std::string bytes_;

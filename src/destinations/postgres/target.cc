@@ -47,8 +47,12 @@ Status load_columns(const TableSchema& schema, const FoundTable& found, Target& 
           .with("table", to_string(schema.name))
           .with("column", column.name);
     }
-    target.columns.push_back(
-        {.name_sql = quote_identifier(column.name), .cast_sql = here->cast_type, .equals_sql = {}});
+    target.columns.push_back({.name_sql = quote_identifier(column.name),
+                              .cast_sql = here->cast_type,
+                              .equals_sql = {},
+                              .is_raw_text = here->cast_type == "text" ||
+                                             here->cast_type == "character varying" ||
+                                             here->cast_type == "json"});
     target.all.push_back(static_cast<std::uint16_t>(i));
   }
   return ok_status();

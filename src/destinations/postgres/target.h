@@ -25,6 +25,7 @@ struct TargetColumn {
   std::string cast_sql;    ///< Type without modifier.
   std::string equals_sql;  ///< For the key's columns.
   bool is_key = false;
+  bool is_raw_text = false;  ///< Of a type whose binary form is its text.
 };
 
 struct Target {

@@ -327,7 +327,11 @@ Status GroupWriter::send_one(Target& target,
   const auto add = [&](RowView values, const std::vector<std::uint16_t>& columns) -> Status {
     for (const std::uint16_t column : columns) {
       FRESHET_TRY(check_value(target, values[column], row.lsn));
-      text_.add(values[column]);
+      if (target.columns[column].is_raw_text) {
+        text_.add_in_place(values[column]);
+      } else {
+        text_.add(values[column]);
+      }
     }
     return ok_status();
   };

@@ -1,0 +1,97 @@
+#include "pg/message_stream.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "base/try.h"
+
+namespace freshet::pg {
+namespace {
+
+constexpr std::size_t kHeaderBytes = 5;
+constexpr std::size_t kLengthBytes = 4;
+
+std::uint32_t read_length(const char* at) {
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(at);
+  return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 |
+         std::uint32_t{bytes[2]} << 8 | bytes[3];
+}
+
+}  // namespace
+
+MessageStream::MessageStream(Wire wire)
+    : wire_(wire),
+      buffer_(std::make_unique_for_overwrite<char[]>(kReadBufferBytes)),
+      capacity_(kReadBufferBytes) {}
+
+Result<std::optional<ServerMessage>> MessageStream::next() {
+  // The memory of a large message is wanted elsewhere as soon as it was taken.
+  if (begin_ == end_ && capacity_ > kReadBufferBytes) make_room();
+  const char* const at = buffer_.get() + begin_;
+  const std::size_t available = end_ - begin_;
+  if (available < kHeaderBytes) return std::optional<ServerMessage>{};
+  const std::size_t length = read_length(at + 1);
+  if (length < kLengthBytes || length > kMessageBytesMax) {
+    return Error{ErrorKind::protocol, "the server sent a message of an impossible length"}
+        .with("type", static_cast<unsigned long long>(static_cast<unsigned char>(*at)))
+        .with("bytes", static_cast<unsigned long long>(length));
+  }
+  if (available < length + 1) {
+    wanted_ = length + 1;
+    return std::optional<ServerMessage>{};
+  }
+  begin_ += length + 1;
+  wanted_ = 0;
+  return std::optional{ServerMessage{*at, {at + kHeaderBytes, length - kLengthBytes}}};
+}
+
+void MessageStream::make_room() {
+  const std::size_t available = end_ - begin_;
+  const std::size_t capacity = std::max(wanted_, kReadBufferBytes);
+  if (capacity == capacity_) {
+    if (begin_ > 0) std::memmove(buffer_.get(), buffer_.get() + begin_, available);
+  } else {
+    auto other = std::make_unique_for_overwrite<char[]>(capacity);
+    std::memcpy(other.get(), buffer_.get() + begin_, available);
+    buffer_ = std::move(other);
+    capacity_ = capacity;
+  }
+  begin_ = 0;
+  end_ = available;
+}
+
+Result<std::size_t> MessageStream::fill() {
+  make_room();
+  const std::size_t before = end_;
+  is_drained_ = false;
+  while (end_ < capacity_) {
+    const std::size_t room = capacity_ - end_;
+    FRESHET_TRY(const std::size_t count, wire_.read({buffer_.get() + end_, room}));
+    end_ += count;
+    is_drained_ = count == 0 || (count < room && wire_.is_short_read_the_end());
+    if (is_drained_) break;
+  }
+  return end_ - before;
+}
+
+Status MessageStream::send(char type, std::string_view body) {
+  const auto length = static_cast<std::uint32_t>(body.size() + kLengthBytes);
+  unsent_ += type;
+  for (int shift = 24; shift >= 0; shift -= 8)
+    unsent_ += static_cast<char>(length >> shift & 0xFF);
+  unsent_ += body;
+  FRESHET_TRY([[maybe_unused]] const bool is_sent, flush());
+  return {};
+}
+
+Result<bool> MessageStream::flush() {
+  while (!unsent_.empty()) {
+    FRESHET_TRY(const std::size_t count, wire_.write(unsent_));
+    if (count == 0) return false;
+    unsent_.erase(0, count);
+  }
+  return true;
+}
+
+}  // namespace freshet::pg

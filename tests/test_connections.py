@@ -1,0 +1,117 @@
+"""The stream and the copy come through TLS and through a Unix socket as they do through TCP."""
+
+import subprocess
+
+import pytest
+from conftest import chosen_versions
+from harness.database import new_databases
+from harness.environment import CANARY, drop_database
+from harness.freshet import FreshetSystem
+from harness.scenario import Table
+from harness.sessions import Session
+from harness.waiting import wait_until
+
+_CHECKSUM = """
+SELECT count(*), coalesce(sum(('x' || substr(md5(t::text), 1, 16))::bit(64)::bigint::numeric), 0)
+FROM t"""
+
+
+def pytest_generate_tests(metafunc):
+    versions = chosen_versions(metafunc.config)
+    metafunc.parametrize("version", versions, ids=[f"pg{v}" for v in versions])
+
+
+@pytest.fixture
+def databases(version, pairs):
+    source, target = new_databases(pairs.get(version), "connections")
+    yield source, target
+    source.close()
+    drop_database(source.server, source.name)
+
+
+def make_certificate(server, name: str) -> str:
+    """Signed by itself, for localhost; the server owns the key."""
+    certificate, key = server.directory / f"{name}.crt", server.directory / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+        + ["-keyout", str(key), "-out", str(certificate)],
+        check=True,
+        capture_output=True,
+    )
+    server._write_private(key, key.read_text())
+    return str(certificate)
+
+
+def offers_tls(server) -> bool:
+    def is_decided() -> bool:
+        return server.value("SHOW ssl") == "on" or is_refused()
+
+    def is_refused() -> bool:
+        return "SSL is not supported by this build" in server.log_text()
+
+    wait_until(is_decided, "the server offers TLS, or cannot")
+    return not is_refused()
+
+
+def make_system(source, target, directory, url: str) -> FreshetSystem:
+    options = {"source.url": f"postgresql://freshet:${{SOURCE_PASSWORD}}@{url}"}
+    return FreshetSystem(source, target, directory, tables=[Table("public", "t")], options=options)
+
+
+def check_flow(system, expected_ssl: bool) -> None:
+    """Rows that are copied and rows that are streamed, among them large ones."""
+    writer = Session("main", system.source.server.port, "app", CANARY, system.source.name)
+    writer.run("CREATE TABLE t (id int PRIMARY KEY, a text);")
+    writer.run("INSERT INTO t SELECT n, repeat(n::text, 50) FROM generate_series(1, 20000) n")
+    writer.run("INSERT INTO t VALUES (0, repeat('large', 4000000))")
+    system.start()
+    system.wait_streaming()
+    writer.run("INSERT INTO t SELECT n, repeat(n::text, 50) FROM generate_series(20001, 60000) n")
+    writer.run("INSERT INTO t VALUES (-1, repeat('larger', 4000000))")
+    for n in range(60001, 60200):
+        writer.run(f"INSERT INTO t VALUES ({n}, 'one by one')")
+    system.wait_position(system.source.barrier())
+    assert system.target.query(_CHECKSUM) == system.source.query(_CHECKSUM)
+    [(is_ssl,)] = system.source.query(
+        "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_replication USING (pid) "
+        "WHERE application_name = %s",
+        [f"freshet {system.pipeline} reader"],
+    )
+    assert is_ssl == expected_ssl
+    writer.close()
+    assert system.stop() == 0
+
+
+def test_tls(databases, engine_directory):
+    source, target = databases
+    server = source.server
+    certificate = make_certificate(server, "own")
+    server.set(ssl="on", ssl_cert_file=certificate, ssl_key_file=certificate[:-3] + "key")
+    if not offers_tls(server):
+        pytest.skip("this server was built without TLS")
+    place = f"localhost:{server.port}/{source.name}?hostaddr=127.0.0.1&sslmode=verify-full"
+    system = make_system(source, target, engine_directory, f"{place}&sslrootcert={certificate}")
+    try:
+        check_flow(system, expected_ssl=True)
+
+        other = make_certificate(server, "other")
+        stranger = make_system(source, target, engine_directory, f"{place}&sslrootcert={other}")
+        stranger.start()
+        assert stranger.process.wait(30) == 3
+        said = stranger.log.read_text()
+        assert "certificate verify failed" in said and "sslrootcert" in said
+    finally:
+        system.retire()
+        server.set(ssl="off")
+
+
+def test_unix_socket(databases, engine_directory):
+    source, target = databases
+    server = source.server
+    url = f"/{source.name}?host={server.directory}&port={server.port}"
+    system = make_system(source, target, engine_directory, url)
+    try:
+        check_flow(system, expected_ssl=False)
+    finally:
+        system.retire()
