@@ -1,7 +1,3 @@
-// Commands and the stream. Frames, as the streaming replication protocol spells them:
-//   XLogData   'w' int64 start, int64 wal end, int64 clock, bytes
-//   Keepalive  'k' int64 wal end, int64 clock, byte wants reply
-//   Status     'r' int64 written, int64 flushed, int64 applied, int64 clock, byte wants reply
 #include "source/replication_connection.h"
 
 #include <netinet/in.h>
@@ -24,29 +20,14 @@
 namespace freshet::source {
 namespace {
 
-constexpr std::size_t kWalDataHeader = 25;
-constexpr std::size_t kKeepaliveBytes = 18;
-constexpr std::size_t kStatusBytes = 34;
 /// How often to say for whom a slot's creation waits.
 constexpr std::chrono::milliseconds kReportEvery{1000};
 
-std::uint64_t read_integer(std::string_view bytes, std::size_t at) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < 8; ++i)
-    value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
-  return value;
-}
-
-void append_integer(std::string& bytes, std::uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8)
-    bytes += static_cast<char>(value >> shift & 0xFF);
-}
-
-std::uint64_t postgres_now() {
+SourceTime postgres_now() {
   const auto unix_micros = std::chrono::duration_cast<std::chrono::microseconds>(
                                std::chrono::system_clock::now().time_since_epoch())
                                .count();
-  return static_cast<std::uint64_t>(unix_micros - kPostgresEpochUnixMicros);
+  return SourceTime{unix_micros - kPostgresEpochUnixMicros};
 }
 
 /// On a short path, makes the server's bytes wait at the server (see burst_pace.h). A long one
@@ -244,34 +225,8 @@ Result<std::optional<StreamEvent>> ReplicationConnection::interpret(
   }
 }
 
-Result<StreamEvent> ReplicationConnection::parse_frame(std::string_view frame) const {
-  if (frame.starts_with('w') && frame.size() >= kWalDataHeader) {
-    return StreamEvent{
-        WalData{.start = Lsn{read_integer(frame, 1)},
-                .wal_end = Lsn{read_integer(frame, 9)},
-                .sent_at = SourceTime{static_cast<std::int64_t>(read_integer(frame, 17))},
-                .bytes = frame.substr(kWalDataHeader)}};
-  }
-  if (frame.starts_with('k') && frame.size() == kKeepaliveBytes) {
-    return StreamEvent{
-        Keepalive{.wal_end = Lsn{read_integer(frame, 1)},
-                  .sent_at = SourceTime{static_cast<std::int64_t>(read_integer(frame, 9))},
-                  .wants_reply = frame[17] != 0}};
-  }
-  return Error{ErrorKind::protocol, "the server sent a replication frame that cannot be read"}
-      .with("tag", frame.empty() ? 0ULL : static_cast<unsigned char>(frame.front()))
-      .with("bytes", frame.size());
-}
-
 Status ReplicationConnection::send_status(const StatusUpdate& update) {
-  std::string frame = "r";
-  frame.reserve(kStatusBytes);
-  append_integer(frame, to_integer(update.written));
-  append_integer(frame, to_integer(update.flushed));
-  append_integer(frame, to_integer(update.applied));
-  append_integer(frame, postgres_now());
-  frame += update.wants_reply ? '\1' : '\0';
-  return stream_->send(pg::message_type::kCopyData, frame);
+  return stream_->send(pg::message_type::kCopyData, status_frame(update, postgres_now()));
 }
 
 Status ReplicationConnection::stop() {

@@ -6,14 +6,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <variant>
 #include <vector>
 
 #include "freshet/lsn.h"
 #include "freshet/result.h"
 #include "pg/connection.h"
 #include "source/burst_pace.h"
+#include "source/stream_frame.h"
 #include "source/waiting.h"
 
 namespace freshet::source {
@@ -54,39 +53,9 @@ struct StartOptions {
   std::string origin = "any";  ///< "any" or "none"; a server before 16 sends all
 };
 
-/// An XLogData frame: one pgoutput message. `bytes` is valid until the next receive().
-struct WalData {
-  Lsn start = kNoLsn;
-  Lsn wal_end = kNoLsn;  ///< No acknowledgement point.
-  SourceTime sent_at{0};
-  std::string_view bytes;
-};
-
-struct Keepalive {
-  Lsn wal_end = kNoLsn;  ///< All transactions that end at or before it have been sent.
-  SourceTime sent_at{0};
-  bool wants_reply = false;
-};
-
-/// Nothing came in the time given, or the wake descriptor became readable.
-struct Idle {};
-
-/// The server ended the stream in good order (it is shutting down, or after stop()).
-struct Ended {};
-
-using StreamEvent = std::variant<WalData, Keepalive, Idle, Ended>;
-
 struct ReceiveOptions {
   std::chrono::milliseconds wait_max{1000};  ///< 0: only what is there already.
   int wake_fd = -1;
-};
-
-/// Positions for a status update. The server keeps WAL from `flushed` on.
-struct StatusUpdate {
-  Lsn written = kNoLsn;
-  Lsn flushed = kNoLsn;
-  Lsn applied = kNoLsn;
-  bool wants_reply = false;
 };
 
 /// The highest pgoutput protocol version (1..4) of a server version such as 150020.
@@ -125,7 +94,6 @@ class ReplicationConnection {
   Status await_stream();
   Result<bool> await_bytes(const ReceiveOptions& options);
   Result<std::optional<StreamEvent>> interpret(const pg::ServerMessage& message);
-  Result<StreamEvent> parse_frame(std::string_view frame) const;
   Status check_notices();
   Status await_slot(const CreateSlotOptions& options);
 

@@ -33,6 +33,19 @@ MATRIX = {"__metadata__": {"format": "pt"},
           "weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
 
 
+MESSAGES = [
+    ("d", b"w" + struct.pack(">QQQ", 1, 2, 3) + b"B12345678"),
+    ("d", b"k" + struct.pack(">QQB", 1, 2, 1)),
+    ("S", b"TimeZone\0UTC\0"),
+    ("E", b"SERROR\0VERROR\0C22P02\0Mbad \"x\"\0sapp\0tt\0WCOPY t, line 1: \"x\"\0\0"),
+    ("c", b""),
+]
+
+
+def message(kind: str, body: bytes) -> bytes:
+    return kind.encode() + struct.pack(">I", len(body) + 4) + body
+
+
 def choices(target: str, number: int) -> bytes:
     return random.Random(f"{target} {number}").randbytes(CHOICE_TARGETS[target])
 
@@ -57,6 +70,8 @@ def seeds() -> dict[str, bytes]:
         "safetensors_fuzz/file": b"\x00\x00" + safetensors(MATRIX, bytes(24)),
         "copy_text_fuzz/values": b"\x10\x02a\tb\\\n\x00\x00\x00\x02\x00",
     }
+    made["stream_fuzz/messages"] = b"\x06" + b"".join(message(*each) for each in MESSAGES)
+    made["stream_fuzz/impossible-length"] = b"\x40" + message("d", b"k") + b"d\xff\xff\xff\xff"
     # Budget, tables, kind of fault, damage, where: the rest goes through damaged spill files.
     made["assembler_fuzz/damaged"] = bytes([6, 0, 5, 2, 3, 0]) + choices("assembler_fuzz", 5)
     made["assembler_fuzz/cut-off"] = bytes([6, 0, 5, 2, 8, 0]) + choices("assembler_fuzz", 6)
