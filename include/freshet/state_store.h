@@ -2,9 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "freshet/destination.h"
@@ -30,6 +32,20 @@ struct TableState {
   std::string reason;  ///< Why it is errored or paused; else empty.
 };
 
+/// What an operator wants of one table. The pipeline takes it up within seconds, or when it starts.
+enum class TableWish : std::uint8_t {
+  paused,  ///< Its changes are left out, for as long as this wish stands.
+  resync,  ///< It is copied again; then the wish is forgotten.
+};
+std::string_view to_string(TableWish wish) noexcept;
+std::optional<TableWish> parse_table_wish(std::string_view text) noexcept;
+
+struct WishedTable {
+  TableName table;
+  TableWish wish = TableWish::paused;
+  friend bool operator==(const WishedTable&, const WishedTable&) = default;
+};
+
 struct StoredPipeline {
   std::optional<SlotIdentity> slot;
   std::optional<std::string> publication;  ///< Set iff Freshet created it (then `drop` removes it).
@@ -37,10 +53,12 @@ struct StoredPipeline {
   std::vector<TableState> tables;
   std::vector<TableSchema> schemas;  ///< The newest version of each table.
   std::string watched;  ///< What the source's catalogue said of the tables when last looked at.
-  std::optional<Holder> holder;  ///< Who holds the lease now.
+  std::vector<WishedTable> wishes;  ///< One per table at most, by name.
+  std::optional<Holder> holder;     ///< Who holds the lease now.
 };
 
-/// Thread-safe. Every change carries the lease; a stale epoch is refused with ErrorKind::fenced.
+/// Thread-safe. Every change but that of a wish carries the lease; a stale epoch is refused with
+/// ErrorKind::fenced.
 class StateStore {
  public:
   virtual ~StateStore() = default;
@@ -61,7 +79,14 @@ class StateStore {
   virtual Status store_table(const Lease& lease, const TableState& table) = 0;
   virtual Status store_schema(const Lease& lease, const TableSchema& schema) = 0;
   virtual Status store_watched(const Lease& lease, const std::string& watched) = 0;
-  /// Forgets the pipeline altogether, its lease included.
+  /// Keeps what an operator wants of a table, in place of what was wanted of it before. Needs no
+  /// lease, nor that the pipeline ever ran.
+  virtual Status store_wish(const std::string& pipeline, const WishedTable& wished) = 0;
+  /// The wishes alone; cheap enough to be asked for each second. Needs no lease.
+  virtual Result<std::vector<WishedTable>> load_wishes(const std::string& pipeline) = 0;
+  /// Forgets a wish that came true. One that an operator put in its place meanwhile stays.
+  virtual Status forget_wish(const Lease& lease, const WishedTable& wished) = 0;
+  /// Forgets the pipeline altogether, its lease and the wishes included.
   virtual Status forget(const Lease& lease) = 0;
 };
 

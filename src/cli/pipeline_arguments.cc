@@ -26,14 +26,22 @@ LoadedConfig load(const PipelineArguments& arguments) {
   return config_from_arguments(given);
 }
 
-}  // namespace
-
-void add_pipeline_arguments(CLI::App& command, PipelineArguments& arguments) {
+CLI::Option* add_file(CLI::App& command, PipelineArguments& arguments) {
   CLI::Option* file = command.add_option("PIPELINE", arguments.file, "the pipeline's YAML file");
-  file->type_name("FILE");
-  ConfigArguments& given = arguments.inline_config;
+  return file->type_name("FILE");
+}
+
+/// `file`: what they exclude, if anything.
+void add_inline_arguments(CLI::App& command, ConfigArguments& given, CLI::Option* file) {
   const auto add = [&](const char* name, auto& value, const char* help, const char* type) {
-    command.add_option(name, value, help)->type_name(type)->excludes(file)->group("Without a file");
+    CLI::Option* option = command.add_option(name, value, help);
+    option->type_name(type)->group("Without a file");
+    // One value each where tables may follow.
+    if (file != nullptr) {
+      option->excludes(file);
+    } else {
+      option->allow_extra_args(false);
+    }
   };
   add("--source", given.source, "PostgreSQL to read from", "URL");
   add("--to", given.to, "where to write: postgresql://…, jsonl:PATH, jsonl:-, null:", "URL");
@@ -42,6 +50,27 @@ void add_pipeline_arguments(CLI::App& command, PipelineArguments& arguments) {
   add("--publication", given.publications, "an existing publication to read", "NAME");
   add("--name", given.name, "the pipeline's name (default: made from the addresses)", "NAME");
   add("--state", given.state, "sqlite:PATH, postgresql://… or memory:", "URL");
+}
+
+}  // namespace
+
+void add_pipeline_arguments(CLI::App& command, PipelineArguments& arguments) {
+  CLI::Option* file = add_file(command, arguments);
+  add_inline_arguments(command, arguments.inline_config, file);
+}
+
+void add_pipeline_and_tables(CLI::App& command,
+                             PipelineArguments& arguments,
+                             std::vector<std::string>& tables) {
+  add_file(command, arguments);
+  command.add_option("TABLE", tables, "its tables that are meant: schema.table")->type_name("NAME");
+  add_inline_arguments(command, arguments.inline_config, nullptr);
+}
+
+void settle_tables(PipelineArguments& arguments, std::vector<std::string>& tables) {
+  const bool is_inline = !arguments.inline_config.source.empty();
+  if (!is_inline || arguments.file.empty()) return;
+  tables.insert(tables.begin(), std::exchange(arguments.file, {}));
 }
 
 std::optional<PipelineConfig> load_pipeline(const PipelineArguments& arguments) {

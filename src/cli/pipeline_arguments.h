@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -18,6 +19,12 @@ struct PipelineArguments {
 
 /// Adds PIPELINE, --source, --to, --table, --publication, --name and --state.
 void add_pipeline_arguments(CLI::App& command, PipelineArguments& arguments);
+/// Adds PIPELINE and TABLE... . What comes first is a table too where --source and --to say which
+/// pipeline is meant: settle_tables() sees to that once all was parsed.
+void add_pipeline_and_tables(CLI::App& command,
+                             PipelineArguments& arguments,
+                             std::vector<std::string>& tables);
+void settle_tables(PipelineArguments& arguments, std::vector<std::string>& tables);
 
 /// Loads the configuration and prints every problem with it to stderr. Nothing if it cannot be
 /// used: then the exit code is that of bad usage.

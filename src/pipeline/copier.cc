@@ -292,45 +292,67 @@ Status Copier::void_changed(std::span<Job> jobs, source::SnapshotCoordinator& sl
 // Barrier, locks, snapshot; and again until the snapshot sees all that the stream has brought.
 Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::vector<Job>& jobs) {
   FRESHET_TRY(pg::Connection* const connection, catalog());
-  FRESHET_TRY(pass_barrier(*connection));
   bool is_prepared = false;
   while (true) {
     if (!is_prepared) {
+      FRESHET_TRY(pass_barrier(*connection));
       FRESHET_TRY(look_up(*connection, jobs));
       for (Job& job : jobs)
         FRESHET_TRY(prepare(job));
       is_prepared = true;
     }
-    std::vector<source::CopyTable> tables;
-    for (const Job& job : jobs)
-      tables.push_back(job.table);
-    FRESHET_TRY(auto snapshot, source::SnapshotCoordinator::take(
-                                   options_.connect, options_.system_identifier, tables));
-    for (std::size_t i = 0; i < jobs.size(); ++i)
-      jobs[i].table = std::move(tables[i]);
-    FRESHET_TRY(const std::vector<bool> unchanged, are_unchanged(*connection, jobs));
-    is_prepared = std::all_of(unchanged.begin(), unchanged.end(), [](bool is) { return is; });
-    if (is_prepared) {
-      FRESHET_TRY(const bool has_begun, try_begin(jobs, *snapshot));
-      if (has_begun) return snapshot;
+    bool has_begun = false;
+    auto snapshot = try_snapshot(jobs, has_begun);
+    if (snapshot.ok() && *snapshot) return snapshot;
+    if (has_begun) {
+      // What streamed since then waited for a copy that does not come: a later snapshot must see
+      // it.
+      for (const Job& job : jobs) {
+        for (Lane* lane : job.lanes)
+          FRESHET_TRY(lane->restart_copy(job.name));
+      }
+      is_prepared = false;
     }
-    snapshot.reset();
+    if (!snapshot.ok()) return snapshot;
     FRESHET_TRY(pause(kSnapshotRetry));
   }
 }
 
+// Null if the snapshot cannot be used. `has_begun` is set once the tables are being copied under
+// it, also where something fails, or columns turn out to have changed, afterwards.
+Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::try_snapshot(std::vector<Job>& jobs,
+                                                                          bool& has_begun) {
+  FRESHET_TRY(pg::Connection* const connection, catalog());
+  std::vector<source::CopyTable> tables;
+  for (const Job& job : jobs)
+    tables.push_back(job.table);
+  FRESHET_TRY(auto snapshot,
+              source::SnapshotCoordinator::take(options_.connect, options_.system_identifier,
+                                                tables, [&](const Snapshot& taken) {
+                                                  has_begun = try_begin(jobs, taken);
+                                                  return has_begun;
+                                                }));
+  if (!snapshot) return snapshot;
+  for (std::size_t i = 0; i < jobs.size(); ++i)
+    jobs[i].table = std::move(tables[i]);
+  FRESHET_TRY(const std::vector<bool> unchanged, are_unchanged(*connection, jobs));
+  const bool is_unchanged =
+      std::all_of(unchanged.begin(), unchanged.end(), [](bool is) { return is; });
+  if (!is_unchanged) snapshot.reset();
+  return snapshot;
+}
+
 // The check and the step from pending to copying are one: no transaction is judged in between.
-Result<bool> Copier::try_begin(std::vector<Job>& jobs,
-                               const source::SnapshotCoordinator& snapshot) {
+bool Copier::try_begin(std::vector<Job>& jobs, const Snapshot& snapshot) {
   const std::lock_guard lock(router_mutex_);
   for (const Job& job : jobs) {
     for (Lane* lane : job.lanes) {
-      if (!lane->router().may_begin_copy(job.name, snapshot.snapshot())) return false;
+      if (!lane->router().may_begin_copy(job.name, snapshot)) return false;
     }
   }
   for (const Job& job : jobs) {
     for (Lane* lane : job.lanes)
-      lane->router().begin_copy(job.name, snapshot.snapshot());
+      lane->router().begin_copy(job.name, snapshot);
   }
   return true;
 }

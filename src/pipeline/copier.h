@@ -88,7 +88,9 @@ class Copier {
   Result<std::vector<bool>> are_unchanged(pg::Connection& catalog, std::span<const Job> jobs) const;
   Status void_changed(std::span<Job> jobs, source::SnapshotCoordinator& slot_snapshot);
   Result<std::unique_ptr<source::SnapshotCoordinator>> take_snapshot(std::vector<Job>& jobs);
-  Result<bool> try_begin(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot);
+  Result<std::unique_ptr<source::SnapshotCoordinator>> try_snapshot(std::vector<Job>& jobs,
+                                                                    bool& has_begun);
+  bool try_begin(std::vector<Job>& jobs, const Snapshot& snapshot);
   Status copy(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot, bool is_slots);
   void work(const source::SnapshotCoordinator& snapshot);
   Status copy_task(pg::Connection& connection, const Task& task, const std::string& snapshot_name);

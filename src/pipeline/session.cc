@@ -12,6 +12,7 @@ constexpr std::chrono::milliseconds kWatchInterval{20};
 constexpr std::chrono::seconds kRenewInterval{3};
 // Gaps are to be noticed within 10 s.
 constexpr std::chrono::seconds kLookInterval{5};
+constexpr std::chrono::seconds kWishInterval{1};
 
 }  // namespace
 
@@ -31,6 +32,7 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
     FRESHET_TRY(open_destinations());
     FRESHET_TRY(find_or_create_slot(stop));
     FRESHET_TRY(make_lanes());
+    FRESHET_TRY(forget_granted_wishes());
     return start_threads();
   };
   Status status = start();
@@ -58,9 +60,15 @@ Status Session::watch(const std::stop_token& stop, const Until& until) {
     failure_.wait_for(kWatchInterval);
     FRESHET_TRY(failure_.status());
     set_urgency(until);
+    const auto now = Clock::now();
+    // Before asking whether all is done: a table that is to be copied again is not.
+    if (now - last_wish_look_ >= kWishInterval) {
+      FRESHET_TRY(look_at_wishes());
+      if (wants_restart_) return ok_status();
+      last_wish_look_ = now;
+    }
     FRESHET_TRY(const bool is_done, has_reached(until));
     if (is_done) return check_all_arrived();
-    const auto now = Clock::now();
     if (now - last_renewal_ >= kRenewInterval) {
       FRESHET_TRY(options_.state.renew(options_.lease));
       last_renewal_ = now;
@@ -102,11 +110,18 @@ Result<bool> Session::has_reached(const Until& until) {
                      [&](const auto& lane) { return has_passed(lane->durable(), target); });
 }
 
-// A sync that went as far as it could, but left tables out, is no success.
+// A sync that went as far as it could, but left tables out, is no success; unless somebody wants it
+// so.
 Status Session::check_all_arrived() const {
-  if (options_.set_aside.empty()) return ok_status();
-  return Error{ErrorKind::data,
-               "a table was left out: " + options_.set_aside.begin()->second.reason};
+  for (const auto& [where, entry] : options_.set_aside) {
+    if (!is_paused(where.second))
+      return Error{ErrorKind::data, "a table was left out: " + entry.reason};
+  }
+  for (const auto& [name, plan] : plans_) {
+    if (is_paused(name))
+      log_warn("the table is paused and was left out", {{"table", to_string(name)}});
+  }
+  return ok_status();
 }
 
 void Session::stop_threads(bool is_clean) {
@@ -158,13 +173,15 @@ void Session::add_stats(PipelineStats& stats) const {
   stats.changes_received = reader_->changes_received();
   stats.bytes_received = reader_->bytes_received();
   stats.reconnects = reader_->reconnects();
-  stats.is_caught_up =
-      !stats.tables.empty() &&
-      std::all_of(stats.tables.begin(), stats.tables.end(),
-                  [](const TableStats& table) { return table.phase == TablePhase::streaming; }) &&
-      std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
-        return lane->is_idle() && lane->written() >= stats.received;
-      });
+  stats.is_caught_up = !stats.tables.empty() &&
+                       std::all_of(stats.tables.begin(), stats.tables.end(),
+                                   [](const TableStats& table) {
+                                     return table.phase == TablePhase::streaming ||
+                                            table.phase == TablePhase::paused;
+                                   }) &&
+                       std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
+                         return lane->is_idle() && lane->written() >= stats.received;
+                       });
 }
 
 }  // namespace freshet

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -43,7 +44,8 @@ class Session {
   Status run(const std::stop_token& stop, const Until& until);
   void add_stats(PipelineStats& stats) const;
 
-  /// True if run() ended well in order to begin again: with other tables.
+  /// True if run() ended well in order to begin again: with other tables, or fewer or more of them
+  /// left out.
   bool wants_restart() const { return wants_restart_; }
 
   /// True once changes were being streamed: what fails afterwards is worth trying again.
@@ -84,6 +86,7 @@ class Session {
   const TableSchema* stored_schema(const TableName& table) const;
   Status set_routes(Lane& lane, const DestinationState& state);
   Status record_left_out(Lane& lane, const DestinationState& state);
+  Status store_paused(const Lane& lane, const TableName& table, std::string_view reason);
   Status choose_copies();
   Status resume_chunks(Lane& lane, const DestinationState& state, const TablePlan& plan);
   Status start_threads();
@@ -106,6 +109,14 @@ class Session {
   Status resync(const TableName& table, const std::string& reason, std::string_view definition);
   void take_up_again(const TableName& table);
 
+  // What operators want of single tables (session_wishes.cc).
+  void take_pauses();
+  Status look_at_wishes();
+  Status grant_resync(const WishedTable& wished);
+  Status forget_granted_wishes();
+
+  bool is_paused(const TableName& table) const { return paused_.contains(table); }
+
   // Tables that must not stop the others (session_set_aside.cc).
   std::optional<TableName> table_of(const Error& error) const;
   Status set_aside(const TableName& table, const Error& error);
@@ -124,6 +135,7 @@ class Session {
   std::unique_ptr<source::ReplicationConnection> replication_;
   source::SystemIdentity system_;
   StoredPipeline stored_;
+  std::set<TableName> paused_;  // by an operator's wish, when this session began
   TablePlans plans_;
   std::vector<source::WatchedTable> watched_;  // as last looked at, in the order of plans_
   std::optional<source::PublicationPlan> new_publication_;
@@ -145,6 +157,7 @@ class Session {
 
   Lsn caught_up_target_ = kNoLsn;
   Clock::time_point last_look_{};
+  Clock::time_point last_wish_look_{};
   Clock::time_point last_renewal_{};
   std::atomic<bool> has_streamed_{false};
   bool wants_restart_ = false;

@@ -44,6 +44,9 @@ Result<bool> Session::set_aside_culprit(const Error& error) {
   const std::optional<TableName> table = is_tables ? table_of(error) : std::nullopt;
   if (!table) return false;
   std::set<TableName> left_out{*table};
+  for (const auto& [name, plan] : plans_) {
+    if (is_paused(name)) left_out.insert(name);
+  }
   for (const auto& [where, entry] : options_.set_aside)
     left_out.insert(where.second);
   if (left_out.size() >= plans_.size()) return false;

@@ -62,6 +62,7 @@ Status Session::open_source() {
   FRESHET_TRY(replication_, source::ReplicationConnection::open(connect_options("reader")));
   FRESHET_TRY(system_, replication_->identify_system());
   FRESHET_TRY(stored_, options_.state.load(options_.config.pipeline));
+  take_pauses();
   return check_free_slot();
 }
 
@@ -133,8 +134,9 @@ Status Session::load_tables() {
 // Once there is a pipeline that others depend on, a table that may not be read is set aside.
 Status Session::admit(const source::CatalogTable& table) {
   Status checked = check_table(table);
-  if (checked.ok() || checked.error().kind() != ErrorKind::permission || !has_run_before())
-    return checked;
+  if (checked.ok() || checked.error().kind() != ErrorKind::permission) return checked;
+  if (is_paused(table.schema.name)) return ok_status();
+  if (!has_run_before()) return checked;
   const std::string& first = options_.config.destinations.front().name;
   if (options_.set_aside.contains({first, table.schema.name})) return ok_status();
   return set_aside(table.schema.name, checked.error());
@@ -235,6 +237,7 @@ Status Session::open_destinations() {
 Status Session::check_destination_tables() {
   if (has_run_before()) return ok_status();
   for (const auto& [name, plan] : plans_) {
+    if (is_paused(name)) continue;
     FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
     for (OpenDestination& opened : destinations_) {
       Status status = opened.destination->check_table(shape->output);
@@ -411,7 +414,8 @@ Status Session::begin_uncopied(OpenDestination& opened) {
                                      [&](const TableRecord& table) { return table.name == name; });
     const bool is_new = record == opened.state.tables.end();
     const bool has_begun = !is_new && record->phase != TablePhase::pending;
-    if (!is_uncopied(plan) || has_begun || options_.set_aside.contains({opened.name, name}))
+    if (!is_uncopied(plan) || has_begun || is_paused(name) ||
+        options_.set_aside.contains({opened.name, name}))
       continue;
     FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
     Status prepared = opened.destination->prepare_table(shape->output);
@@ -462,9 +466,9 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
   for (const auto& [name, plan] : plans_) {
     const auto record = std::find_if(state.tables.begin(), state.tables.end(),
                                      [&](const TableRecord& table) { return table.name == name; });
-    if (options_.set_aside.contains({lane.name(), name})) {
+    if (is_paused(name) || options_.set_aside.contains({lane.name(), name})) {
       lane.count_copied(name, 0, 0);
-      lane.router().add_set_aside(name, TablePhase::errored);
+      lane.router().add_set_aside(name, is_paused(name) ? TablePhase::paused : TablePhase::errored);
       continue;
     }
     const TableSchema* const schema = stored_schema(name);
@@ -495,25 +499,34 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
 }
 
 // The destination must know which tables it does not follow before a change of theirs is skipped:
-// those set aside, and those that left the pipeline, should they come back one day.
+// those set aside or paused, and those that left the pipeline, should they come back one day. One
+// that it has no record of gets none: a record would make rows ours that were never written by us.
 Status Session::record_left_out(Lane& lane, const DestinationState& state) {
   std::vector<PhaseChange> phases;
-  for (const TableName& table : lane.router().tables_in(TablePhase::errored))
-    phases.push_back({table, TablePhase::errored});
+  for (const TableName& table : lane.router().tables_in(TablePhase::paused))
+    FRESHET_TRY(store_paused(lane, table, "paused by `freshet table pause`"));
   for (const TableRecord& record : state.tables) {
-    if (plans_.contains(record.name) || record.phase == TablePhase::paused) continue;
+    const bool is_ours = plans_.contains(record.name);
+    const TablePhase phase = is_ours ? lane.router().phase(record.name) : TablePhase::paused;
+    const bool is_left_out = phase == TablePhase::paused || phase == TablePhase::errored;
+    if (!is_left_out || record.phase == phase) continue;
+    phases.push_back({record.name, phase});
+    if (is_ours) continue;
     log_warn("a table is not in the pipeline any more; the destination keeps what it has of it",
              {{"destination", lane.name()}, {"table", to_string(record.name)}});
-    phases.push_back({record.name, TablePhase::paused});
-    FRESHET_TRY(options_.state.store_table(options_.lease, {.destination = lane.name(),
-                                                            .table = record.name,
-                                                            .phase = TablePhase::paused,
-                                                            .reason = "not in the pipeline"}));
+    FRESHET_TRY(store_paused(lane, record.name, "not in the pipeline"));
   }
   if (phases.empty()) return ok_status();
   auto written = lane.destination().write(
       Group{.runs = {}, .phases = phases, .upto = *state.position}, Durability::required);
   return written.ok() ? ok_status() : Status{std::move(written).error()};
+}
+
+Status Session::store_paused(const Lane& lane, const TableName& table, std::string_view reason) {
+  return options_.state.store_table(options_.lease, {.destination = lane.name(),
+                                                     .table = table,
+                                                     .phase = TablePhase::paused,
+                                                     .reason = std::string{reason}});
 }
 
 Status Session::start_threads() {

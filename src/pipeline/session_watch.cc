@@ -102,6 +102,9 @@ Status Session::answer(const TableName& table,
                        std::string_view new_definition) {
   using Kind = source::TableNews::Kind;
   const bool is_to_resync = options_.config.source.on_gap == OnGap::resync;
+  const bool is_lost = news.kind == Kind::gone || news.kind == Kind::unpublished;
+  // When it is resumed all of it is copied, as it is then.
+  if (is_paused(table) && !is_lost) return ok_status();
   switch (news.kind) {
     case Kind::gone:
     case Kind::unpublished:

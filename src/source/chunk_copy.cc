@@ -54,12 +54,13 @@ Result<std::optional<RangeResult>> copy_chunk(pg::Connection& connection,
     ReadTransaction transaction{connection};
     FRESHET_TRY(transaction.begin({}));
     FRESHET_TRY(lock_heap(connection, heap));
-    FRESHET_TRY(check_server(connection, request.system_identifier));
-    FRESHET_TRY(check_heap(connection, heap));
-    FRESHET_TRY(check_columns(connection, *request.table));
+    // At once: what a busy table's stream brings between snapshot and gate makes it say no.
     FRESHET_TRY(const pg::Rows rows, connection.query("SELECT pg_catalog.pg_current_snapshot()"));
     FRESHET_TRY(const Snapshot snapshot, Snapshot::parse(rows.text(0, 0)));
     if (!gate(snapshot)) return std::optional<RangeResult>{};
+    FRESHET_TRY(check_server(connection, request.system_identifier));
+    FRESHET_TRY(check_heap(connection, heap));
+    FRESHET_TRY(check_columns(connection, *request.table));
     FRESHET_TRY(result, copy_rows(connection, *request.table, heap, key_condition(request.bounds),
                                   CopyFormat::text, sink));
   }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,13 +28,10 @@ struct ChunkRequest {
   std::string system_identifier;
 };
 
-/// Asked with the snapshot that the chunk would be read under, before it is.
-using SnapshotGate = std::function<bool(const Snapshot&)>;
-
 /// Reads one chunk on a worker's connection: locks the heap, takes a snapshot, asks `gate`, reads,
 /// and has the source flush its WAL, so that what was read outlives a crash of the source. Where
 /// the gate says no, nothing was read and the result is empty: try again soon. Errors as
-/// copy_range().
+/// copy_range(), also after the gate said yes.
 Result<std::optional<RangeResult>> copy_chunk(pg::Connection& connection,
                                               const ChunkRequest& request,
                                               const SnapshotGate& gate,

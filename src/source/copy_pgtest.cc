@@ -27,7 +27,8 @@ class CopyPgTest : public pg::testing::ServerTest {
   std::string system() { return load_system_identity(*connection_)->system_identifier; }
 
   std::unique_ptr<SnapshotCoordinator> take(CopyTable& table) {
-    auto taken = SnapshotCoordinator::take({.url = url()}, system(), {&table, 1});
+    auto taken = SnapshotCoordinator::take({.url = url()}, system(), {&table, 1},
+                                           [](const Snapshot&) { return true; });
     EXPECT_TRUE(taken.ok()) << taken.error().describe();
     return taken.ok() ? std::move(taken).value() : nullptr;
   }
@@ -169,6 +170,15 @@ TEST_F(CopyPgTest, RewrittenHeapIsNoticed) {
     run(ddl);
     EXPECT_TRUE(is_rewritten(copy_error(table, **coordinator))) << ddl;
   }
+}
+
+TEST_F(CopyPgTest, SnapshotThatIsRefusedIsNotHeld) {
+  run("CREATE TABLE public.t (id int PRIMARY KEY)");
+  CopyTable table = copy_of(load({"public", "t"}));
+  const auto taken = SnapshotCoordinator::take({.url = url()}, system(), {&table, 1},
+                                               [](const Snapshot&) { return false; });
+  ASSERT_TRUE(taken.ok()) << taken.error().describe();
+  EXPECT_EQ(*taken, nullptr);
 }
 
 TEST_F(CopyPgTest, LeafThatCameSinceIsNoticed) {

@@ -91,7 +91,6 @@ SnapshotCoordinator::SnapshotCoordinator(std::unique_ptr<pg::Connection> connect
     : connection_(std::move(connection)), system_identifier_(std::move(system_identifier)) {}
 
 Status SnapshotCoordinator::export_snapshot() {
-  FRESHET_TRY(check_server(*connection_, system_identifier_));
   FRESHET_TRY(const pg::Rows rows,
               connection_->query("SELECT pg_current_snapshot(), pg_export_snapshot()"));
   FRESHET_TRY(snapshot_, Snapshot::parse(rows.text(0, 0)));
@@ -107,6 +106,7 @@ Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::import(
   std::unique_ptr<SnapshotCoordinator> coordinator{
       new SnapshotCoordinator(std::move(connection), system_identifier)};
   FRESHET_TRY(import_snapshot(*coordinator->connection_, snapshot_name));
+  FRESHET_TRY(check_server(*coordinator->connection_, system_identifier));
   FRESHET_TRY(coordinator->export_snapshot());
   return coordinator;
 }
@@ -114,7 +114,8 @@ Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::import(
 Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::take(
     const pg::ConnectOptions& options,
     const std::string& system_identifier,
-    std::span<CopyTable> tables) {
+    std::span<CopyTable> tables,
+    const SnapshotGate& gate) {
   FRESHET_TRY(auto connection, pg::Connection::open(options));
   std::unique_ptr<SnapshotCoordinator> coordinator{
       new SnapshotCoordinator(std::move(connection), system_identifier)};
@@ -128,6 +129,9 @@ Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::take(
   for (const CopyTable& table : tables)
     FRESHET_TRY(lock_heaps(session, table));
   FRESHET_TRY(coordinator->export_snapshot());
+  // At once: what a busy table's stream brings between snapshot and gate makes it say no.
+  if (!gate(coordinator->snapshot())) return std::unique_ptr<SnapshotCoordinator>{};
+  FRESHET_TRY(check_server(session, system_identifier));
   FRESHET_TRY(auto now, load_tables(session, names));
   for (std::size_t i = 0; i < tables.size(); ++i) {
     FRESHET_TRY(check_same_heaps(tables[i].heaps, now[i].heaps, tables[i]));

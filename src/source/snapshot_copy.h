@@ -46,6 +46,9 @@ struct RangeLimits {
 /// Cuts the table's heaps into ranges; at least one per heap. Pure.
 std::vector<CopyRange> plan_ranges(std::span<const Heap> heaps, const RangeLimits& limits);
 
+/// Asked with the snapshot that would be read under, before anything is.
+using SnapshotGate = std::function<bool(const Snapshot&)>;
+
 /// Holds the snapshot that a copy reads under. One thread at a time. Dropping it ends the snapshot
 /// for workers that have not imported it yet.
 class SnapshotCoordinator {
@@ -55,12 +58,14 @@ class SnapshotCoordinator {
   static Result<std::unique_ptr<SnapshotCoordinator>> import(const pg::ConnectOptions& options,
                                                              const std::string& system_identifier,
                                                              const std::string& snapshot_name);
-  /// Locks the heaps (ACCESS SHARE), then takes a snapshot of its own. For restarts and resyncs,
-  /// after pass_barrier(). `tables` get the heaps as they are under the lock; a leaf that comes or
-  /// goes meanwhile is_rewritten(): try again.
+  /// Locks the heaps (ACCESS SHARE), then takes a snapshot of its own and asks `gate`: null where
+  /// it says no. For restarts and resyncs, after pass_barrier(). `tables` get the heaps as they are
+  /// under the lock; a leaf that comes or goes meanwhile is_rewritten(), which is found only after
+  /// the gate said yes: try again.
   static Result<std::unique_ptr<SnapshotCoordinator>> take(const pg::ConnectOptions& options,
                                                            const std::string& system_identifier,
-                                                           std::span<CopyTable> tables);
+                                                           std::span<CopyTable> tables,
+                                                           const SnapshotGate& gate);
 
   /// After import(): for each table, that it still has the heaps which were recorded before the
   /// slot was made. If not (a rewrite, a leaf that came or went), is_rewritten(): copy that table

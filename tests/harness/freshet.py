@@ -94,9 +94,13 @@ class FreshetSystem:
 
     def start(self, source_port: int = 0, destination_port: int = 0) -> None:
         self.kill()
+        self.write_config(source_port, destination_port)
+        self.process = self.launch(self.log)
+
+    def write_config(self, source_port: int = 0, destination_port: int = 0) -> None:
+        """For commands before the first start; `start` does it by itself."""
         ports = (source_port or self.source.server.port, destination_port or self.target.server.port)
         self.config_path.write_text(to_yaml(self.config(*ports)).lstrip("\n") + "\n")
-        self.process = self.launch(self.log)
 
     def launch(self, log: Path) -> EngineProcess:
         """Runs one more engine on the same pipeline file."""

@@ -127,7 +127,7 @@ Result<DropPlan> plan_drop(const PipelineConfig& config) {
   DropPlan plan;
   FRESHET_TRY(const StoredPipeline stored, load_stored(config));
   plan.has_state = stored.slot || stored.publication || !stored.positions.empty() ||
-                   !stored.tables.empty() || !stored.schemas.empty();
+                   !stored.tables.empty() || !stored.schemas.empty() || !stored.wishes.empty();
   FRESHET_TRY(const auto source, connect(config.source.url, "freshet drop"));
   FRESHET_TRY(const auto slot, source::find_slot(*source, slot_name_of(config, stored)));
   if (slot) {

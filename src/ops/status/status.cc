@@ -10,6 +10,7 @@
 #include "base/try.h"
 #include "ops/connect.h"
 #include "ops/stored_state.h"
+#include "ops/table/table_list.h"
 
 namespace freshet::ops {
 namespace {
@@ -64,6 +65,11 @@ Json slot_json(const PipelineStatus& status) {
   return json;
 }
 
+Json wish_json(const StoredPipeline& stored, const TableState& table) {
+  const std::optional<TableWish> wish = waiting_wish(stored, table);
+  return wish ? Json(to_string(*wish)) : Json(nullptr);
+}
+
 Json tables_json(const StoredPipeline& stored) {
   Json tables = Json::array();
   for (const TableState& table : stored.tables) {
@@ -71,7 +77,8 @@ Json tables_json(const StoredPipeline& stored) {
                       {"table", table.table.table},
                       {"destination", table.destination},
                       {"phase", to_string(table.phase)},
-                      {"reason", table.reason}});
+                      {"reason", table.reason},
+                      {"wish", wish_json(stored, table)}});
   }
   return tables;
 }
@@ -169,9 +176,7 @@ std::vector<std::string> to_lines(const PipelineStatus& status) {
                                 describe_bytes(lag_bytes(status, progress.position.end))));
   }
   for (const TableState& table : stored.tables) {
-    lines.push_back(fmt::format("table        {} → {}: {}{}", to_string(table.table),
-                                table.destination, to_string(table.phase),
-                                table.reason.empty() ? "" : " (" + table.reason + ")"));
+    lines.push_back("table        " + describe_table(stored, table));
   }
   if (!stored.slot && stored.tables.empty()) {
     lines.push_back("             nothing is kept of it: it never ran, or its state is elsewhere");

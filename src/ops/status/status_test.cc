@@ -36,7 +36,17 @@ TEST(StatusJson, HasPhasesPositionsLagAndHolder) {
   EXPECT_EQ(json["slot"]["wal_status"], "reserved");
   EXPECT_EQ(json["destinations"][0]["lag_bytes"], 128);
   EXPECT_EQ(json["tables"][0]["phase"], "streaming");
+  EXPECT_TRUE(json["tables"][0]["wish"].is_null());
   EXPECT_EQ(json["source"]["position"], "0/200");
+}
+
+TEST(StatusJson, TellsWhatIsWantedOfATableUntilItIsSo) {
+  PipelineStatus status = running();
+  status.stored.wishes = {{{"public", "t"}, TableWish::paused}};
+  EXPECT_EQ(nlohmann::json::parse(to_json(status))["tables"][0]["wish"], "paused");
+  EXPECT_THAT(to_lines(status), Contains(HasSubstr("public.t → d: streaming, to be paused")));
+  status.stored.tables[0].phase = TablePhase::paused;
+  EXPECT_TRUE(nlohmann::json::parse(to_json(status))["tables"][0]["wish"].is_null());
 }
 
 TEST(StatusJson, IsWholeForAPipelineThatNeverRan) {

@@ -104,6 +104,27 @@ Status MemoryStore::store_watched(const Lease& lease, const std::string& watched
   return with_lease(lease, [&](MemoryState::Entry& entry) { entry.stored.watched = watched; });
 }
 
+Status MemoryStore::store_wish(const std::string& pipeline, const WishedTable& wished) {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<WishedTable>& wishes = state_->pipelines[pipeline].stored.wishes;
+  put(wishes, wished, [&](const WishedTable& known) { return known.table == wished.table; });
+  std::sort(wishes.begin(), wishes.end(),
+            [](const WishedTable& a, const WishedTable& b) { return a.table < b.table; });
+  return ok_status();
+}
+
+Result<std::vector<WishedTable>> MemoryStore::load_wishes(const std::string& pipeline) {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->pipelines.find(pipeline);
+  return found == state_->pipelines.end() ? std::vector<WishedTable>{}
+                                          : found->second.stored.wishes;
+}
+
+Status MemoryStore::forget_wish(const Lease& lease, const WishedTable& wished) {
+  return with_lease(lease,
+                    [&](MemoryState::Entry& entry) { std::erase(entry.stored.wishes, wished); });
+}
+
 Status MemoryStore::forget(const Lease& lease) {
   FRESHET_TRY(with_lease(lease, [](MemoryState::Entry&) {}));
   const std::lock_guard lock(state_->mutex);

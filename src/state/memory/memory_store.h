@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "freshet/state_store.h"
 #include "state/holder.h"
@@ -38,6 +39,9 @@ class MemoryStore final : public StateStore {
   Status store_table(const Lease& lease, const TableState& table) override;
   Status store_schema(const Lease& lease, const TableSchema& schema) override;
   Status store_watched(const Lease& lease, const std::string& watched) override;
+  Status store_wish(const std::string& pipeline, const WishedTable& wished) override;
+  Result<std::vector<WishedTable>> load_wishes(const std::string& pipeline) override;
+  Status forget_wish(const Lease& lease, const WishedTable& wished) override;
   Status forget(const Lease& lease) override;
 
  private:

@@ -87,6 +87,8 @@ Result<StoredPipeline> load_pipeline(pg::Connection& connection, const std::stri
     FRESHET_TRY(stored_rows::load_watched(connection, pipeline, stored));
   }
   FRESHET_TRY(connection.execute("COMMIT"));
+  // They belong to no position, and their table may be missing: no error may end the transaction.
+  FRESHET_TRY(stored.wishes, stored_rows::load_wishes(connection, pipeline));
   return stored;
 }
 
@@ -201,6 +203,26 @@ Result<StoredPipeline> PostgresStore::load(const std::string& pipeline) {
   const std::lock_guard lock(mutex_);
   return run_again_if_lost(
       [&](pg::Connection& connection) { return load_pipeline(connection, pipeline); });
+}
+
+Status PostgresStore::store_wish(const std::string& pipeline, const WishedTable& wished) {
+  const std::lock_guard lock(mutex_);
+  const std::array parameters{Text{pipeline}, Text{wished.table.schema}, Text{wished.table.table},
+                              Text{to_string(wished.wish)}};
+  const auto stored = run_again_if_lost(
+      [&](pg::Connection& connection) { return connection.query(sql::kSqlStoreWish, parameters); });
+  return stored.ok() ? ok_status() : Status{stored.error()};
+}
+
+Result<std::vector<WishedTable>> PostgresStore::load_wishes(const std::string& pipeline) {
+  const std::lock_guard lock(mutex_);
+  return run_again_if_lost(
+      [&](pg::Connection& connection) { return stored_rows::load_wishes(connection, pipeline); });
+}
+
+Status PostgresStore::forget_wish(const Lease& lease, const WishedTable& wished) {
+  return change(lease, sql::kSqlForgetWish,
+                {wished.table.schema, wished.table.table, to_string(wished.wish)});
 }
 
 Status PostgresStore::store_slot(const Lease& lease, const SlotIdentity& slot) {

@@ -9,15 +9,16 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "freshet/state_store.h"
 #include "pg/connection.h"
 
 namespace freshet {
 
-/// Each change is one statement that finds the lease held in the same moment. The lease's age is
-/// told by the server's clock. A connection that was lost is made again once in each call; if that
-/// fails too, or the lease was being taken, the error is of kind `connection`.
+/// Each change under a lease is one statement that finds it held in the same moment. The lease's
+/// age is told by the server's clock. A connection that was lost is made again once in each call;
+/// if that fails too, or the lease was being taken, the error is of kind `connection`.
 class PostgresStore final : public StateStore {
  public:
   /// Connects for `pipeline`; creates what is absent. Refuses with `storage` what a newer version
@@ -40,6 +41,9 @@ class PostgresStore final : public StateStore {
   Status store_table(const Lease& lease, const TableState& table) override;
   Status store_schema(const Lease& lease, const TableSchema& schema) override;
   Status store_watched(const Lease& lease, const std::string& watched) override;
+  Status store_wish(const std::string& pipeline, const WishedTable& wished) override;
+  Result<std::vector<WishedTable>> load_wishes(const std::string& pipeline) override;
+  Status forget_wish(const Lease& lease, const WishedTable& wished) override;
   Status forget(const Lease& lease) override;
 
  private:

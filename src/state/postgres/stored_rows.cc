@@ -8,6 +8,7 @@
 
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "pg/sqlstate.h"
 #include "state/postgres/sql.h"
 
 namespace freshet::stored_rows {
@@ -160,6 +161,21 @@ Status load_schemas(pg::Connection& connection, const std::string& pipeline, Sto
     into.schemas.back().columns.push_back(*std::move(column));
   }
   return ok_status();
+}
+
+Result<std::vector<WishedTable>> load_wishes(pg::Connection& connection,
+                                             const std::string& pipeline) {
+  const auto rows = query(connection, sql::kSqlLoadWishes, pipeline);
+  std::vector<WishedTable> wishes;
+  if (!rows.ok() && rows.error().sqlstate() == pg::sqlstate::kUndefinedTable) return wishes;
+  if (!rows.ok()) return rows.error();
+  for (int row = 0; row < rows->rows(); ++row) {
+    const std::optional<TableWish> wish = parse_table_wish(rows->text(row, 2));
+    if (!wish) return damaged_row(pipeline, "table_wish");
+    wishes.push_back(
+        {.table = {.schema = rows->string(row, 0), .table = rows->string(row, 1)}, .wish = *wish});
+  }
+  return wishes;
 }
 
 std::string columns_json(const TableSchema& schema) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "freshet/state_store.h"
 #include "pg/connection.h"
@@ -28,6 +29,10 @@ Status load_positions(pg::Connection& connection,
                       StoredPipeline& into);
 Status load_tables(pg::Connection& connection, const std::string& pipeline, StoredPipeline& into);
 Status load_schemas(pg::Connection& connection, const std::string& pipeline, StoredPipeline& into);
+
+/// Nothing where the state was made before there were wishes.
+Result<std::vector<WishedTable>> load_wishes(pg::Connection& connection,
+                                             const std::string& pipeline);
 
 /// The columns of `schema` as JSON, as load_schemas() reads them.
 std::string columns_json(const TableSchema& schema);

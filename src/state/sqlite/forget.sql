@@ -1,2 +1,2 @@
--- Everything else hangs on this row.
+-- Everything else but wishes hangs on this row.
 DELETE FROM pipeline WHERE name = ?1

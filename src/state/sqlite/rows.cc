@@ -43,6 +43,10 @@ std::int64_t table_checksum(const std::string& pipeline, const TableState& table
                    to_string(table.phase), table.reason});
 }
 
+std::int64_t wish_checksum(const std::string& pipeline, const WishedTable& wished) {
+  return checksum({pipeline, wished.table.schema, wished.table.table, to_string(wished.wish)});
+}
+
 Column read_column(const Statement& row) {
   Column column;
   column.name = row.text(0);
@@ -248,6 +252,34 @@ Status store_watched(Database& database, const std::string& pipeline, const std:
   FRESHET_TRY(Statement store, database.prepare(sql::kSqlStoreWatched));
   store.bind(pipeline).bind(watched);
   return store.bind(checksum({pipeline, watched})).run();
+}
+
+Result<std::vector<WishedTable>> load_wishes(Database& database, const std::string& pipeline) {
+  FRESHET_TRY(Statement rows, database.prepare(sql::kSqlLoadWishes));
+  rows.bind(pipeline);
+  std::vector<WishedTable> wishes;
+  while (true) {
+    FRESHET_TRY(const bool has_row, rows.next());
+    if (!has_row) return wishes;
+    WishedTable wished{.table = {.schema = rows.text(0), .table = rows.text(1)}};
+    const std::optional<TableWish> wish = parse_table_wish(rows.text(2));
+    if (wish) wished.wish = *wish;
+    if (!wish || rows.integer(3) != wish_checksum(pipeline, wished))
+      return damaged_row(database, "table_wish");
+    wishes.push_back(std::move(wished));
+  }
+}
+
+Status store_wish(Database& database, const std::string& pipeline, const WishedTable& wished) {
+  FRESHET_TRY(Statement store, database.prepare(sql::kSqlStoreWish));
+  store.bind(pipeline).bind(wished.table.schema).bind(wished.table.table);
+  return store.bind(to_string(wished.wish)).bind(wish_checksum(pipeline, wished)).run();
+}
+
+Status forget_wish(Database& database, const std::string& pipeline, const WishedTable& wished) {
+  FRESHET_TRY(Statement forget, database.prepare(sql::kSqlForgetWish));
+  forget.bind(pipeline).bind(wished.table.schema).bind(wished.table.table);
+  return forget.bind(to_string(wished.wish)).run();
 }
 
 }  // namespace freshet::state_rows

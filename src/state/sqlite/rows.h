@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "freshet/state_store.h"
 #include "state/holder.h"
@@ -31,6 +32,9 @@ Status store_position(Database& database,
 Status store_table(Database& database, const std::string& pipeline, const TableState& table);
 Status store_schema(Database& database, const std::string& pipeline, const TableSchema& schema);
 Status load_watched(Database& database, const std::string& pipeline, StoredPipeline& into);
+Result<std::vector<WishedTable>> load_wishes(Database& database, const std::string& pipeline);
+Status store_wish(Database& database, const std::string& pipeline, const WishedTable& wished);
+Status forget_wish(Database& database, const std::string& pipeline, const WishedTable& wished);
 Status store_watched(Database& database, const std::string& pipeline, const std::string& watched);
 
 }  // namespace freshet::state_rows

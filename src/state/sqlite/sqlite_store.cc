@@ -51,15 +51,17 @@ Status SqliteStore::migrate() {
         .with("known_version", std::to_string(kFileVersion))
         .fix("run the newer freshet, or name another file with `state: sqlite:PATH`");
   }
-  if (version == kFileVersion) return ok_status();
-  FRESHET_TRY(const std::int64_t tables,
-              read_integer(*database_, "SELECT count(*) FROM sqlite_schema"));
-  if (tables != 0) {
-    return Error{ErrorKind::storage, "the file is another program's database, not a state file"}
-        .with("path", database_->path())
-        .fix("name another file with `state: sqlite:PATH`");
+  if (version == 0) {
+    FRESHET_TRY(const std::int64_t tables,
+                read_integer(*database_, "SELECT count(*) FROM sqlite_schema"));
+    if (tables != 0) {
+      return Error{ErrorKind::storage, "the file is another program's database, not a state file"}
+          .with("path", database_->path())
+          .fix("name another file with `state: sqlite:PATH`");
+    }
+    FRESHET_TRY(database_->run_script(std::string{sql::kSqlCreateTables}));
   }
-  FRESHET_TRY(database_->run_script(std::string{sql::kSqlCreateTables}));
+  FRESHET_TRY(database_->run_script(std::string{sql::kSqlAddTableWishes}));
   return transaction.commit();
 }
 
@@ -80,6 +82,14 @@ Result<Lease> SqliteStore::acquire(const std::string& pipeline, const Holder& se
                .holder = self.host + " pid " + std::to_string(self.pid)};
 }
 
+Status SqliteStore::set_sync(Sync sync) {
+  if (sync == sync_) return ok_status();
+  FRESHET_TRY(database_->run_script(sync == Sync::at_once ? "PRAGMA synchronous = FULL"
+                                                          : "PRAGMA synchronous = NORMAL"));
+  sync_ = sync;
+  return ok_status();
+}
+
 template <typename Change>
 Status SqliteStore::with_lease(const Lease& lease, Change change) {
   return with_lease(lease, Sync::at_once, std::move(change));
@@ -88,11 +98,7 @@ Status SqliteStore::with_lease(const Lease& lease, Change change) {
 template <typename Change>
 Status SqliteStore::with_lease(const Lease& lease, Sync sync, Change change) {
   const std::lock_guard lock(mutex_);
-  if (sync != sync_) {
-    FRESHET_TRY(database_->run_script(sync == Sync::at_once ? "PRAGMA synchronous = FULL"
-                                                            : "PRAGMA synchronous = NORMAL"));
-    sync_ = sync;
-  }
+  FRESHET_TRY(set_sync(sync));
   FRESHET_TRY(Transaction transaction, Transaction::begin_write(*database_));
   FRESHET_TRY(const auto known, state_rows::load_lease(*database_, lease.pipeline));
   if (!known || !known->holder || known->epoch != lease.epoch) return fenced_error(lease);
@@ -119,6 +125,7 @@ Result<StoredPipeline> SqliteStore::load(const std::string& pipeline) {
   // One transaction, so that slot and positions belong together.
   FRESHET_TRY(const Transaction transaction, Transaction::begin_read(*database_));
   StoredPipeline stored;
+  FRESHET_TRY(stored.wishes, state_rows::load_wishes(*database_, pipeline));
   FRESHET_TRY(auto lease, state_rows::load_lease(*database_, pipeline));
   if (!lease) return stored;
   stored.publication = std::move(lease->publication);
@@ -172,10 +179,31 @@ Status SqliteStore::store_watched(const Lease& lease, const std::string& watched
   });
 }
 
+Status SqliteStore::store_wish(const std::string& pipeline, const WishedTable& wished) {
+  const std::lock_guard lock(mutex_);
+  FRESHET_TRY(set_sync(Sync::at_once));
+  FRESHET_TRY(Transaction transaction, Transaction::begin_write(*database_));
+  FRESHET_TRY(state_rows::store_wish(*database_, pipeline, wished));
+  return transaction.commit();
+}
+
+Result<std::vector<WishedTable>> SqliteStore::load_wishes(const std::string& pipeline) {
+  const std::lock_guard lock(mutex_);
+  return state_rows::load_wishes(*database_, pipeline);
+}
+
+Status SqliteStore::forget_wish(const Lease& lease, const WishedTable& wished) {
+  return with_lease(lease, [&](Database& database) {
+    return state_rows::forget_wish(database, lease.pipeline, wished);
+  });
+}
+
 Status SqliteStore::forget(const Lease& lease) {
   return with_lease(lease, [&](Database& database) -> Status {
     FRESHET_TRY(Statement forget, database.prepare(sql::kSqlForget));
-    return forget.bind(lease.pipeline).run();
+    FRESHET_TRY(forget.bind(lease.pipeline).run());
+    FRESHET_TRY(Statement forget_wishes, database.prepare(sql::kSqlForgetWishes));
+    return forget_wishes.bind(lease.pipeline).run();
   });
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "freshet/state_store.h"
 #include "state/sqlite/database.h"
@@ -28,6 +29,9 @@ class SqliteStore final : public StateStore {
   Status store_table(const Lease& lease, const TableState& table) override;
   Status store_schema(const Lease& lease, const TableSchema& schema) override;
   Status store_watched(const Lease& lease, const std::string& watched) override;
+  Status store_wish(const std::string& pipeline, const WishedTable& wished) override;
+  Result<std::vector<WishedTable>> load_wishes(const std::string& pipeline) override;
+  Status forget_wish(const Lease& lease, const WishedTable& wished) override;
   Status forget(const Lease& lease) override;
 
  private:
@@ -37,6 +41,8 @@ class SqliteStore final : public StateStore {
   enum class Sync : std::uint8_t { at_once, later };
 
   Status migrate();
+  /// mutex_ must be held.
+  Status set_sync(Sync sync);
   /// Runs `change` in one transaction that first finds the lease still held.
   template <typename Change>
   Status with_lease(const Lease& lease, Change change);

@@ -137,6 +137,24 @@ TEST(SqliteStore, NewerVersionAndForeignDatabasesAreRefused) {
   EXPECT_EQ(error_of_open(path), ErrorKind::storage);
 }
 
+TEST(SqliteStore, FileFromBeforeThereWereWishesGoesOn) {
+  const ScratchDirectory scratch;
+  const std::string path = scratch.path("state.db");
+  make_state(path);
+  {
+    auto database = Database::open(path);
+    ASSERT_TRUE(database.ok());
+    ASSERT_TRUE((*database)->run_script("DROP TABLE table_wish").ok());
+  }
+  auto store = SqliteStore::open(path);
+  ASSERT_TRUE(store.ok()) << store.error().describe();
+  ASSERT_TRUE((*store)->store_wish("shop", {{"public", "calls"}, TableWish::paused}).ok());
+  const auto stored = (*store)->load("shop");
+  ASSERT_TRUE(stored.ok()) << stored.error().describe();
+  EXPECT_EQ(stored->positions.size(), 1U);
+  EXPECT_EQ(stored->wishes.size(), 1U);
+}
+
 TEST(SqliteStore, UnreachablePlacesAreStorageErrors) {
   const ScratchDirectory scratch;
   std::ofstream(scratch.path("file")) << "x";

@@ -66,10 +66,19 @@ TableSchema calls_schema() {
   return schema;
 }
 
+const TableName kCalls{.schema = "public", .table = "calls"};
+
+std::vector<WishedTable> wishes_of(StateStore& store) {
+  auto wishes = store.load_wishes("shop");
+  EXPECT_TRUE(wishes.ok()) << wishes.error().describe();
+  return wishes.ok() ? std::move(wishes).value() : std::vector<WishedTable>{};
+}
+
 TEST_P(StateContract, UnknownPipelineIsEmpty) {
   const StoredPipeline stored = load(*store_);
   EXPECT_FALSE(stored.slot || stored.publication || stored.holder);
   EXPECT_TRUE(stored.positions.empty() && stored.tables.empty() && stored.schemas.empty());
+  EXPECT_TRUE(stored.wishes.empty() && wishes_of(*store_).empty());
 }
 
 TEST_P(StateContract, EverythingStoredIsLoadedByAnotherStore) {
@@ -169,6 +178,7 @@ TEST_P(StateContract, StaleEpochIsFencedFromEveryChange) {
   EXPECT_TRUE(is_fenced(store_->store_table(stale, {})));
   EXPECT_TRUE(is_fenced(store_->store_watched(stale, "")));
   EXPECT_TRUE(is_fenced(store_->store_schema(stale, calls_schema())));
+  EXPECT_TRUE(is_fenced(store_->forget_wish(stale, {})));
   EXPECT_TRUE(is_fenced(store_->forget(stale)));
   EXPECT_TRUE(store_->renew(lease).ok());
   const StoredPipeline stored = load(*store_);
@@ -194,6 +204,43 @@ TEST_P(StateContract, ForgottenPipelineIsUnknownAndItsLeaseStale) {
   EXPECT_FALSE(store_->store_slot(lease, kSlot).ok());
   EXPECT_GT(acquire(*store_).epoch, lease.epoch);
   EXPECT_FALSE(store_->store_slot(lease, kSlot).ok());
+}
+
+TEST_P(StateContract, WishesNeedNoLeaseAndReplaceOneAnother) {
+  const TableName messages{.schema = "pub\"lic", .table = "mess'ages \U0001F4DE"};
+  ASSERT_TRUE(store_->store_wish("shop", {messages, TableWish::resync}).ok());
+  ASSERT_TRUE(store_->store_wish("shop", {kCalls, TableWish::paused}).ok());
+  const Lease lease = acquire(*store_);
+  ASSERT_TRUE(family_->open()->store_wish("shop", {messages, TableWish::paused}).ok());
+  ASSERT_TRUE(family_->open()->store_wish("other", {messages, TableWish::resync}).ok());
+  const std::vector<WishedTable> expected{{messages, TableWish::paused},
+                                          {kCalls, TableWish::paused}};
+  EXPECT_EQ(wishes_of(*store_), expected);
+  EXPECT_EQ(load(*store_).wishes, expected);
+  ASSERT_TRUE(store_->release(lease).ok());
+  EXPECT_EQ(load(*store_).wishes, expected);
+}
+
+TEST_P(StateContract, WishThatWasReplacedMeanwhileIsNotForgotten) {
+  const Lease stale = acquire(*store_);
+  ASSERT_TRUE(store_->release(stale).ok());
+  const Lease lease = acquire(*store_);
+  const WishedTable resync{kCalls, TableWish::resync};
+  ASSERT_TRUE(store_->store_wish("shop", {kCalls, TableWish::paused}).ok());
+  EXPECT_TRUE(store_->forget_wish(lease, resync).ok());
+  EXPECT_EQ(wishes_of(*store_).size(), 1U);
+  ASSERT_TRUE(store_->store_wish("shop", resync).ok());
+  EXPECT_FALSE(store_->forget_wish(stale, resync).ok());
+  EXPECT_EQ(wishes_of(*store_).size(), 1U);
+  EXPECT_TRUE(store_->forget_wish(lease, resync).ok());
+  EXPECT_TRUE(wishes_of(*store_).empty());
+}
+
+TEST_P(StateContract, WishesGoWithAForgottenPipeline) {
+  const Lease lease = acquire(*store_);
+  ASSERT_TRUE(store_->store_wish("shop", {kCalls, TableWish::paused}).ok());
+  ASSERT_TRUE(store_->forget(lease).ok());
+  EXPECT_TRUE(load(*store_).wishes.empty() && wishes_of(*store_).empty());
 }
 
 TEST_P(StateContract, PipelinesAreApart) {

@@ -1,0 +1,73 @@
+// What operators want of single tables (`freshet table`), as the state store tells of it. A paused
+// table is left out for as long as the wish stands; who left it out cannot bring back what it
+// missed, so that it is copied again afterwards.
+#include <algorithm>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "pipeline/session.h"
+
+namespace freshet {
+namespace {
+
+std::set<TableName> paused_tables(std::span<const WishedTable> wishes) {
+  std::set<TableName> paused;
+  for (const WishedTable& wished : wishes) {
+    if (wished.wish == TableWish::paused) paused.insert(wished.table);
+  }
+  return paused;
+}
+
+}  // namespace
+
+// Which tables are left out is settled when a session begins: other ones need another session.
+void Session::take_pauses() {
+  paused_ = paused_tables(stored_.wishes);
+}
+
+Status Session::look_at_wishes() {
+  FRESHET_TRY(const std::vector<WishedTable> wishes,
+              options_.state.load_wishes(options_.config.pipeline));
+  for (const WishedTable& wished : wishes) {
+    const bool is_ours = plans_.contains(wished.table);
+    if (wished.wish == TableWish::resync && is_ours) FRESHET_TRY(grant_resync(wished));
+  }
+  const std::set<TableName> paused = paused_tables(wishes);
+  for (const auto& [name, plan] : plans_) {
+    if (paused.contains(name) == is_paused(name)) continue;
+    log_info(is_paused(name) ? "a table was resumed" : "a table was paused",
+             {{"table", to_string(name)}});
+    wants_restart_ = true;
+  }
+  return ok_status();
+}
+
+// The wish goes last: whoever dies before that copies the table once more. One that is left out
+// here has been recorded so, and is therefore copied once it is not.
+Status Session::grant_resync(const WishedTable& wished) {
+  FRESHET_TRY(resync(wished.table, "an operator asked for it", {}));
+  const auto released = std::erase_if(
+      options_.set_aside, [&](const auto& entry) { return entry.first.second == wished.table; });
+  if (released > 0) {
+    log_info("the table is tried again", {{"table", to_string(wished.table)}});
+    wants_restart_ = true;
+  }
+  return options_.state.forget_wish(options_.lease, wished);
+}
+
+// A table that all destinations have to copy from its beginning anyway would be copied twice.
+Status Session::forget_granted_wishes() {
+  for (const WishedTable& wished : stored_.wishes) {
+    if (wished.wish != TableWish::resync || !plans_.contains(wished.table)) continue;
+    const bool is_pending = std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
+      return lane->router().phase(wished.table) == TablePhase::pending;
+    });
+    if (is_pending) FRESHET_TRY(options_.state.forget_wish(options_.lease, wished));
+  }
+  return ok_status();
+}
+
+}  // namespace freshet
