@@ -105,6 +105,7 @@ class SupervisedPipeline final : public Pipeline {
                                                      .lease = lease,
                                                      .transforms = *transforms_,
                                                      .set_aside = set_aside_,
+                                                     .slot_losses = slot_losses_,
                                                      .spill_directory = spill_directory});
       swap_session(std::move(session));
       Status status = session_->run(stop, until);
@@ -141,6 +142,7 @@ class SupervisedPipeline final : public Pipeline {
   PipelineConfig config_;
   std::unique_ptr<StateStore> state_;
   SetAsideTables set_aside_;
+  unsigned slot_losses_ = 0;
   mutable std::mutex mutex_;  // guards the two pointers below against stats()
   std::unique_ptr<TransformSet> transforms_;
   std::unique_ptr<Session> session_;

@@ -34,6 +34,8 @@ class Session {
     const Lease& lease;
     TransformSet& transforms;
     SetAsideTables& set_aside;  ///< Outlives the session.
+    /// The same: how often the slot was lost since all tables were streaming.
+    unsigned& slot_losses;
     std::string spill_directory;
   };
 
@@ -59,7 +61,7 @@ class Session {
   };
 
   bool has_run_before() const;
-  // Start-up, in this order (session_start.cc).
+  // Start-up, in this order (session_start.cc; what concerns the slot: session_slot.cc).
   Status open_source();
   Status check_source_settings();
   Status check_free_slot();
@@ -72,11 +74,21 @@ class Session {
   Status check_destination_tables();
   Status find_or_create_slot(const std::stop_token& stop);
   std::optional<SlotIdentity> known_slot() const;
-  Status resume_slot(const SlotIdentity& slot);
+  Status resume_slot(const SlotIdentity& slot, const std::stop_token& stop);
+  Result<source::IdentityCheck> look_at_slot();
   void follow_promotion();
   void warn_of_slot(const std::optional<source::SlotRow>& row) const;
+  Status replace_slot(const std::optional<source::SlotRow>& left,
+                      const Error& loss,
+                      const std::stop_token& stop);
+  Status check_replaceable(const std::optional<source::SlotRow>& left, const Error& loss) const;
+  Status forget_phases(const OpenDestination& opened);
+  bool may_replace_after(const Error& error);
   Status create_slot(const std::stop_token& stop);
+  Status make_publication();
+  SlotIdentity new_slot_identity(const std::string& name) const;
   Status make_new_slot(const std::stop_token& stop);
+  Status adopt_everywhere();
   Status adopt(OpenDestination& opened, Position start);
   bool is_uncopied(const TablePlan& plan) const;
   Status begin_uncopied(OpenDestination& opened);
