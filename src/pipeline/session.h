@@ -18,6 +18,7 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/reader.h"
 #include "pipeline/set_aside.h"
+#include "pipeline/slot_watch.h"
 #include "pipeline/spill_file.h"
 #include "pipeline/transform_set.h"
 #include "source/slot.h"
@@ -36,6 +37,7 @@ class Session {
     SetAsideTables& set_aside;  ///< Outlives the session.
     /// The same: how often the slot was lost since all tables were streaming.
     unsigned& slot_losses;
+    SlotWatch& slot_watch;  ///< The same.
     std::string spill_directory;
   };
 
@@ -109,6 +111,7 @@ class Session {
   std::vector<TableName> table_names() const;
   Status begin_watching();
   Status look_after_source();
+  void look_at_slots_room();
   Status look_at_publications();
   Status look_at_tables();
   Status look_for_new_tables();

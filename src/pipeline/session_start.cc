@@ -52,6 +52,9 @@ Status Session::open_source() {
   FRESHET_TRY(replication_, source::ReplicationConnection::open(connect_options("reader")));
   FRESHET_TRY(system_, replication_->identify_system());
   FRESHET_TRY(stored_, options_.state.load(options_.config.pipeline));
+  // Also where the session comes to nothing, as a destination is away: the slot waits meanwhile.
+  FRESHET_TRY(
+      options_.slot_watch.look(*sql_, has_run_before() ? stored_.slot->slot_name : slot_name()));
   return check_free_slot();
 }
 
