@@ -47,7 +47,7 @@ Status Session::resume_slot(const SlotIdentity& slot, const std::stop_token& sto
   slot_ = slot;
   FRESHET_TRY(const source::IdentityCheck check, look_at_slot());
   warn_of_slot(check.slot);
-  const Status checked = source::check_identity(check);
+  Status checked = source::check_identity(check);
   if (!checked.ok()) {
     const bool is_to_resync = options_.config.source.on_gap == OnGap::resync;
     if (!is_to_resync || !source::is_slot_loss(checked.error())) return checked;
