@@ -1,14 +1,19 @@
-"""WAL that holds nothing for us does not pile up behind the slot.
+"""WAL that holds nothing for us does not pile up behind the slot; of WAL that does pile up it is told.
 
 By default 150 MB of it; --full writes the 1 GB of the promise.
 """
 
+import json
+import os
+import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 from conftest import chosen_versions
 from harness.database import Database, new_databases
+from harness.engine import find_binary
 from harness.environment import CANARY, create_database, drop_database, new_name
 from harness.freshet import FreshetSystem
 from harness.scenario import Table
@@ -111,3 +116,78 @@ def test_a_transaction_left_open_holds_up_nothing_but_itself(setting):
     holder.close()
     setting.system.wait_position(setting.source.barrier())
     assert setting.system.target.value("SELECT count(*) FROM t WHERE id = 2") == 1
+
+
+ROOM = 64  # MiB that the slot may keep
+
+
+@contextmanager
+def limited(setting: Setting):
+    """The server keeps no more WAL for a slot than this."""
+    server = setting.source.server
+    server.set(max_slot_wal_keep_size=f"{ROOM}MB")
+    try:
+        yield
+    finally:
+        server.set(max_slot_wal_keep_size="-1")
+
+
+def fill(setting: Setting) -> None:
+    """Writes until the slot is said to be in danger, and not so much that it is lost."""
+    kept = ("SELECT (pg_current_wal_lsn() - restart_lsn)::bigint FROM pg_replication_slots"
+            " WHERE slot_name = %s")
+
+    def is_told() -> bool:
+        if setting.source.value(kept, [setting.system.slot]) < (ROOM - 16) * MEBIBYTE:
+            assert "ERROR" not in setting.session.run(noise_sql(2))
+        return "the slot is about to be lost" in setting.system.log_text()
+
+    wait_until(is_told, "the danger is told", seconds=90, describe=setting.system.log_text)
+
+
+def status_of(setting: Setting, *options: str) -> str:
+    done = subprocess.run(
+        [str(find_binary()), "status", str(setting.system.config_path), *options],
+        env=os.environ | setting.system.env, cwd=setting.system.directory, capture_output=True, text=True,
+        timeout=60, check=True,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.timeout(300)
+def test_a_slot_that_fills_up_is_told_of_and_so_is_its_relief(setting):
+    # An open transaction is acknowledged past, but its WAL must be kept.
+    holder = Session("open", setting.source.server.port, "app", CANARY, setting.source.name)
+    holder.run("BEGIN; INSERT INTO t VALUES (3);")
+    with limited(setting):
+        fill(setting)
+        assert "lost after" in status_of(setting)
+        slot = json.loads(status_of(setting, "--json"))["slot"]
+        assert slot["retained_wal_bytes"] > slot["safe_wal_bytes"] > 0
+        holder.run("COMMIT;")
+        holder.close()
+
+        def is_over() -> bool:
+            setting.session.run("INSERT INTO noise VALUES (1, '');")
+            setting.source.query("CHECKPOINT")
+            return "the slot is out of danger" in setting.system.log_text()
+
+        wait_until(is_over, "the end of the danger is told", seconds=60,
+                   describe=setting.system.describe)
+    assert setting.system.log_text().count("the slot is about to be lost") == 1
+    setting.expect_small_lag()
+
+
+@pytest.mark.timeout(300)
+def test_a_slot_that_fills_up_while_the_destination_is_away_is_told_of(setting):
+    destination = setting.system.target.server
+    setting.system.target.close()
+    with limited(setting):
+        destination.stop("fast")
+        try:
+            fill(setting)
+        finally:
+            destination.start()
+        # The engine may be pausing for half a minute between its attempts.
+        wait_until(lambda: setting.lag() < LAG_BYTES_MAX, "the slot's lag is small", seconds=60,
+                   describe=setting.system.describe)

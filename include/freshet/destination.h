@@ -137,6 +137,10 @@ class Destination {
   /// Records the slot (and a starting position) in an empty destination. Fails with `gap` if
   /// another slot's position stands there.
   virtual Status adopt_slot(const SlotIdentity& slot, Position start) = 0;
+  /// The recorded slot is lost, and the position with it. Forgets both, and the chunks, and records
+  /// each table that is not `paused` as `pending`, in one durable commit: adopt_slot may follow at
+  /// once or after a restart. Rows stay until reset_table. May come twice.
+  virtual Status forget_slot() = 0;
 
   /// Fails as open and prepare_table would, changing nothing. Asked before open(), so before
   /// anything is created anywhere.

@@ -33,6 +33,14 @@ Json destination_json(const DestinationStats& destination) {
            {{"now", lag.now_ms}, {"p50", lag.p50_ms}, {"p99", lag.p99_ms}, {"max", lag.max_ms}}}};
 }
 
+Json slot_json(const std::optional<SlotStats>& slot) {
+  if (!slot) return nullptr;
+  const auto& left = slot->time_left;
+  return {{"retained_wal_bytes", slot->retained_wal_bytes},
+          {"safe_wal_bytes", slot->safe_wal_bytes ? Json(*slot->safe_wal_bytes) : Json(nullptr)},
+          {"seconds_left", left ? Json(left->count()) : Json(nullptr)}};
+}
+
 }  // namespace
 
 Status write_stats_report(const PipelineStats& stats, const std::string& path) {
@@ -43,6 +51,7 @@ Status write_stats_report(const PipelineStats& stats, const std::string& path) {
             {"bytes_received", stats.bytes_received},
             {"texts_embedded", stats.texts_embedded},
             {"reconnects", stats.reconnects},
+            {"slot", slot_json(stats.slot)},
             {"tables", Json::array()},
             {"destinations", Json::array()}};
   for (const TableStats& table : stats.tables)

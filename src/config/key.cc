@@ -84,8 +84,10 @@ constexpr KeyDefinition kDefinitions[] = {
      .type = KeyType::choice,
      .help =
          "What to do where changes of a table were missed or cannot be streamed: its publication "
-         "was altered, a partition came or went with its rows, it was unlogged for a while. "
-         "`stop` ends with exit code 4; `resync` copies the tables concerned again.",
+         "was altered, a partition came or went with its rows, it was unlogged for a while; or "
+         "where the slot was lost, dropped or moved, and changes of all tables with it. `stop` "
+         "ends with exit code 4; `resync` copies the tables concerned again, after making a lost "
+         "slot anew.",
      .default_text = "stop",
      .choices = kGapAnswers,
      .store =

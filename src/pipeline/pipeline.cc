@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/try.h"
 #include "pipeline/session.h"
+#include "pipeline/slot_watch.h"
 #include "pipeline/transform_set.h"
 #include "state/holder.h"
 #include "state/open.h"
@@ -68,6 +69,7 @@ class SupervisedPipeline final : public Pipeline {
     PipelineStats stats;
     stats.pipeline = config_.pipeline;
     const std::lock_guard lock(mutex_);
+    stats.slot = slot_watch_.stats();
     if (transforms_) stats.texts_embedded = transforms_->texts_embedded();
     if (session_) session_->add_stats(stats);
     return stats;
@@ -105,6 +107,8 @@ class SupervisedPipeline final : public Pipeline {
                                                      .lease = lease,
                                                      .transforms = *transforms_,
                                                      .set_aside = set_aside_,
+                                                     .slot_losses = slot_losses_,
+                                                     .slot_watch = slot_watch_,
                                                      .spill_directory = spill_directory});
       swap_session(std::move(session));
       Status status = session_->run(stop, until);
@@ -141,6 +145,8 @@ class SupervisedPipeline final : public Pipeline {
   PipelineConfig config_;
   std::unique_ptr<StateStore> state_;
   SetAsideTables set_aside_;
+  unsigned slot_losses_ = 0;
+  SlotWatch slot_watch_;
   mutable std::mutex mutex_;  // guards the two pointers below against stats()
   std::unique_ptr<TransformSet> transforms_;
   std::unique_ptr<Session> session_;

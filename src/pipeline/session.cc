@@ -46,7 +46,7 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
   if (status.ok()) status = failure_.status();
   if (!status.ok() && !stop.stop_requested()) {
     FRESHET_TRY(const bool is_set_aside, set_aside_culprit(status.error()));
-    if (is_set_aside) {
+    if (is_set_aside || may_replace_after(status.error())) {
       wants_restart_ = true;
       return ok_status();
     }
@@ -89,8 +89,9 @@ bool Session::is_all_streaming() const {
 }
 
 void Session::set_urgency(const Until& until) {
-  is_urgent_.store(until.kind != Until::Kind::stopped || !is_all_streaming(),
-                   std::memory_order_relaxed);
+  const bool is_streaming = is_all_streaming();
+  if (is_streaming) options_.slot_losses = 0;
+  is_urgent_.store(until.kind != Until::Kind::stopped || !is_streaming, std::memory_order_relaxed);
 }
 
 Result<bool> Session::has_reached(const Until& until) {

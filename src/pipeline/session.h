@@ -19,6 +19,7 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/reader.h"
 #include "pipeline/set_aside.h"
+#include "pipeline/slot_watch.h"
 #include "pipeline/spill_file.h"
 #include "pipeline/transform_set.h"
 #include "source/slot.h"
@@ -35,6 +36,9 @@ class Session {
     const Lease& lease;
     TransformSet& transforms;
     SetAsideTables& set_aside;  ///< Outlives the session.
+    /// The same: how often the slot was lost since all tables were streaming.
+    unsigned& slot_losses;
+    SlotWatch& slot_watch;  ///< The same.
     std::string spill_directory;
   };
 
@@ -61,7 +65,7 @@ class Session {
   };
 
   bool has_run_before() const;
-  // Start-up, in this order (session_start.cc).
+  // Start-up, in this order (session_start.cc; what concerns the slot: session_slot.cc).
   Status open_source();
   Status check_source_settings();
   Status check_free_slot();
@@ -74,11 +78,21 @@ class Session {
   Status check_destination_tables();
   Status find_or_create_slot(const std::stop_token& stop);
   std::optional<SlotIdentity> known_slot() const;
-  Status resume_slot(const SlotIdentity& slot);
+  Status resume_slot(const SlotIdentity& slot, const std::stop_token& stop);
+  Result<source::IdentityCheck> look_at_slot();
   void follow_promotion();
   void warn_of_slot(const std::optional<source::SlotRow>& row) const;
+  Status replace_slot(const std::optional<source::SlotRow>& left,
+                      const Error& loss,
+                      const std::stop_token& stop);
+  Status check_replaceable(const std::optional<source::SlotRow>& left, const Error& loss) const;
+  Status forget_phases(const OpenDestination& opened);
+  bool may_replace_after(const Error& error);
   Status create_slot(const std::stop_token& stop);
+  Status make_publication();
+  SlotIdentity new_slot_identity(const std::string& name) const;
   Status make_new_slot(const std::stop_token& stop);
+  Status adopt_everywhere();
   Status adopt(OpenDestination& opened, Position start);
   bool is_uncopied(const TablePlan& plan) const;
   Status begin_uncopied(OpenDestination& opened);
@@ -100,6 +114,7 @@ class Session {
   std::vector<TableName> table_names() const;
   Status begin_watching();
   Status look_after_source();
+  void look_at_slots_room();
   Status look_at_publications();
   Status look_at_tables();
   Status look_for_new_tables();

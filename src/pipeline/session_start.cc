@@ -1,7 +1,6 @@
 // A session's start-up. Everything that can be refused is looked at before anything is created; the
 // slot comes before the copy, and the destinations learn of it before a change is streamed.
 #include <algorithm>
-#include <random>
 
 #include "base/log.h"
 #include "base/sql_quote.h"
@@ -12,15 +11,6 @@
 
 namespace freshet {
 namespace {
-
-std::string random_uuid() {
-  std::random_device device;
-  std::uint32_t words[4] = {device(), device(), device(), device()};
-  words[1] = (words[1] & 0xFFFF0FFFU) | 0x4000U;
-  words[2] = (words[2] & 0x3FFFFFFFU) | 0x80000000U;
-  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:04x}{:08x}", words[0], words[1] >> 16U,
-                     words[1] & 0xFFFFU, words[2] >> 16U, words[2] & 0xFFFFU, words[3]);
-}
 
 Error bad_table(const TableName& name, std::string what) {
   return Error{ErrorKind::setting, std::move(what)}.with("table", to_string(name));
@@ -63,6 +53,9 @@ Status Session::open_source() {
   FRESHET_TRY(system_, replication_->identify_system());
   FRESHET_TRY(stored_, options_.state.load(options_.config.pipeline));
   take_pauses();
+  // Also where the session comes to nothing, as a destination is away: the slot waits meanwhile.
+  FRESHET_TRY(
+      options_.slot_watch.look(*sql_, has_run_before() ? stored_.slot->slot_name : slot_name()));
   return check_free_slot();
 }
 
@@ -245,159 +238,6 @@ Status Session::check_destination_tables() {
         return as_setting(std::move(status).error().with("destination", opened.name));
     }
   }
-  return ok_status();
-}
-
-// Truth is kept at the destinations first, in the state store second.
-std::optional<SlotIdentity> Session::known_slot() const {
-  for (const OpenDestination& opened : destinations_) {
-    if (!opened.state.slot || opened.state.slot->consistent_point == kNoLsn) continue;
-    std::optional<SlotIdentity> known = opened.state.slot;
-    // A promotion since is kept in the state store alone.
-    if (has_run_before() && stored_.slot->epoch == known->epoch)
-      known->timeline = std::max(known->timeline, stored_.slot->timeline);
-    return known;
-  }
-  if (has_run_before()) return stored_.slot;
-  return {};
-}
-
-Status Session::find_or_create_slot(const std::stop_token& stop) {
-  if (const std::optional<SlotIdentity> known = known_slot()) return resume_slot(*known);
-  return create_slot(stop);
-}
-
-Status Session::resume_slot(const SlotIdentity& slot) {
-  slot_ = slot;
-  FRESHET_TRY(std::optional<source::SlotRow> row, source::find_slot(*sql_, slot.slot_name));
-  std::optional<Position> least;
-  Position greatest;
-  for (const OpenDestination& opened : destinations_) {
-    if (opened.state.slot && opened.state.slot->epoch != slot.epoch) {
-      return Error{ErrorKind::gap, "the destinations hold positions of different slots"}.with(
-          "destination", opened.name);
-    }
-    if (!opened.state.position) continue;
-    least = std::min(least.value_or(*opened.state.position), *opened.state.position);
-    greatest = std::max(greatest, *opened.state.position);
-  }
-  // A destination that knows no position is copied afresh, so that nothing can be missing there.
-  if (!least && row) least = Position{row->confirmed_flush};
-  const Lsn confirmed = row ? row->confirmed_flush : kNoLsn;
-  const bool is_promoted =
-      slot.system_identifier == system_.system_identifier && slot.timeline < system_.timeline;
-  std::optional<Lsn> timeline_end;
-  if (is_promoted) {
-    FRESHET_TRY(timeline_end, replication_->timeline_end(slot.timeline, system_.timeline));
-  }
-  warn_of_slot(row);
-  FRESHET_TRY(source::check_identity({.stored = slot,
-                                      .now = system_,
-                                      .slot = std::move(row),
-                                      .least_durable = least,
-                                      .greatest = greatest,
-                                      .timeline_end = timeline_end}));
-  confirmed_flush_ = confirmed;
-  if (is_promoted) follow_promotion();
-  for (OpenDestination& opened : destinations_) {
-    if (!opened.state.position) FRESHET_TRY(adopt(opened, Position{confirmed}));
-  }
-  if (!stored_.slot || !(*stored_.slot == slot_))
-    FRESHET_TRY(options_.state.store_slot(options_.lease, slot_));
-  return ok_status();
-}
-
-// What was read and did not settle may be gone with the old primary: those tables begin anew. (A
-// table that streams has settled, below a position that the new one has.)
-void Session::follow_promotion() {
-  log_warn("the source was promoted; the slot goes on there",
-           {{"slot", slot_.slot_name}, {"timeline", system_.timeline}});
-  slot_.timeline = system_.timeline;
-  for (OpenDestination& opened : destinations_)
-    opened.state.chunks.clear();
-}
-
-void Session::warn_of_slot(const std::optional<source::SlotRow>& row) const {
-  if (!row || row->is_failover || !options_.config.source.is_failover) return;
-  log_warn("the slot is not synchronised to standbys, though source.failover asks for it",
-           {{"slot", row->name}});
-}
-
-Status Session::create_slot(const std::stop_token& stop) {
-  const std::string name = slot_name();
-  FRESHET_TRY(const std::optional<source::SlotRow> row, source::find_slot(*sql_, name));
-  if (row) {
-    const bool is_half_made = stored_.slot && stored_.slot->slot_name == name;
-    if (!is_half_made) {
-      return Error{ErrorKind::setting,
-                   "a slot of that name exists, and this pipeline did not make it"}
-          .with("slot", name)
-          .fix(
-              "give source.slot another name, or, if nobody uses it, SELECT "
-              "pg_drop_replication_slot(" +
-              quote_literal(name) + ");");
-    }
-    // We died between making it and remembering it: nothing was streamed from it.
-    FRESHET_TRY(source::drop_slot(*sql_, name));
-  }
-  if (new_publication_) {
-    FRESHET_TRY(source::create_publication(*sql_, *new_publication_));
-    FRESHET_TRY(options_.state.store_publication(options_.lease, new_publication_->name));
-  }
-  Status status = make_new_slot(stop);
-  if (!status.ok() && new_publication_) {
-    // Leave the source as it was.
-    if (const Status dropped = source::drop_publication(*sql_, new_publication_->name);
-        !dropped.ok()) {
-      log_error(LogLevel::warn, "the publication just made could not be dropped", dropped.error());
-    }
-  }
-  FRESHET_TRY(std::move(status));
-  // From here on the slot is remembered: a destination that is away now learns of it at the next
-  // start.
-  for (OpenDestination& opened : destinations_)
-    FRESHET_TRY(adopt(opened, Position{slot_.consistent_point}));
-  return ok_status();
-}
-
-Status Session::make_new_slot(const std::stop_token& stop) {
-  slot_ = SlotIdentity{.system_identifier = system_.system_identifier,
-                       .timeline = system_.timeline,
-                       .slot_name = slot_name(),
-                       .consistent_point = kNoLsn,
-                       .epoch = random_uuid()};
-  // The intent comes first: a slot found later under this name is then known to be ours to drop.
-  FRESHET_TRY(options_.state.store_slot(options_.lease, slot_));
-  set_activity("creating the replication slot");
-  const std::stop_callback interrupt(stop, [this] { replication_->interrupt(); });
-  FRESHET_TRY(
-      const source::CreatedSlot created,
-      replication_->create_slot({.name = slot_.slot_name,
-                                 .is_two_phase = options_.config.source.is_two_phase,
-                                 .is_failover = options_.config.source.is_failover,
-                                 .observer = sql_.get(),
-                                 .report = [this](std::span<const source::WaitedFor> waited_for) {
-                                   set_activity("waiting for " + source::describe(waited_for));
-                                 }}));
-  slot_.consistent_point = created.consistent_point;
-  confirmed_flush_ = created.consistent_point;
-  log_info("replication slot created",
-           {{"slot", slot_.slot_name}, {"lsn", to_string(slot_.consistent_point)}});
-  const bool is_any_copied = std::any_of(plans_.begin(), plans_.end(), [this](const auto& entry) {
-    return !is_uncopied(entry.second);
-  });
-  if (is_any_copied) {
-    FRESHET_TRY(slot_snapshot_,
-                source::SnapshotCoordinator::import(
-                    connect_options("copy"), system_.system_identifier, created.snapshot_name));
-  }
-  return options_.state.store_slot(options_.lease, slot_);
-}
-
-Status Session::adopt(OpenDestination& opened, Position start) {
-  FRESHET_TRY(opened.destination->adopt_slot(slot_, start));
-  opened.state.position = start;
-  opened.state.tables.clear();
   return ok_status();
 }
 

@@ -14,10 +14,15 @@ Status Session::look_after_source() {
     if (!opened.ok()) return ok_status();
     sql_ = std::move(opened).value();
   }
-  FRESHET_TRY(look_at_publications());
+  look_at_slots_room();
+  if (sql_) FRESHET_TRY(look_at_publications());
   if (sql_) FRESHET_TRY(look_at_tables());
   if (sql_ && !wants_restart_) FRESHET_TRY(look_for_new_tables());
   return ok_status();
+}
+
+void Session::look_at_slots_room() {
+  if (!options_.slot_watch.look(*sql_, slot_.slot_name).ok()) sql_.reset();
 }
 
 std::vector<TableName> Session::table_names() const {

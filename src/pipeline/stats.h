@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,14 @@ struct DestinationStats {
   LagStats lag;
 };
 
+/// The slot at the source, as looked at every few seconds.
+struct SlotStats {
+  std::uint64_t retained_wal_bytes = 0;        ///< What the server keeps for it.
+  std::optional<std::int64_t> safe_wal_bytes;  ///< Until it may be lost; nothing: no limit.
+  /// If nothing more is acknowledged and writers go on; nothing: unknown, or for ever.
+  std::optional<std::chrono::seconds> time_left;
+};
+
 /// A snapshot of the whole; values only, safe to keep.
 struct PipelineStats {
   std::string pipeline;
@@ -48,6 +57,7 @@ struct PipelineStats {
   std::uint64_t bytes_received = 0;
   std::uint64_t texts_embedded = 0;
   std::uint64_t reconnects = 0;
+  std::optional<SlotStats> slot;  ///< Nothing: not looked at yet, or not there.
   std::vector<TableStats> tables;
   std::vector<DestinationStats> destinations;
   bool is_caught_up = false;

@@ -137,10 +137,10 @@ Error start_error(Error error, const std::string& slot) {
   Error known = slot_error(std::move(error), slot);
   if (!is_gone && !is_invalid) return known;
   return with_kind(known, ErrorKind::gap,
-                   is_gone ? "the slot is gone, and with it changes: run `freshet drop`, then "
-                             "start afresh"
-                           : "the slot can give no more changes: run `freshet drop`, then start "
-                             "afresh; raise max_slot_wal_keep_size if WAL was the reason");
+                   is_gone ? kLossFix
+                           : std::string{"raise max_slot_wal_keep_size if WAL was the reason; "} +
+                                 kLossFix)
+      .with(kLost, is_gone ? "dropped" : "invalidated");
 }
 
 Error stream_error(Error error) {

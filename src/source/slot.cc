@@ -43,6 +43,10 @@ Error gap(std::string message, const SlotIdentity& stored) {
   return Error{ErrorKind::gap, std::move(message)}.with("slot", stored.slot_name);
 }
 
+Error loss(std::string message, std::string_view how, const SlotIdentity& stored) {
+  return gap(std::move(message), stored).with(kLost, how).fix(kLossFix);
+}
+
 Error differs(std::string what,
               std::string_view then,
               std::string_view now,
@@ -87,14 +91,12 @@ Status check_row(const SlotIdentity& stored, const SystemIdentity& now, const Sl
     return differs("the slot belongs to another database", slot.database, now.database, stored);
   }
   if (!slot.invalidation_reason.empty()) {
-    return gap("the slot was invalidated", stored).with("reason", slot.invalidation_reason);
+    return loss("the slot was invalidated: " + slot.invalidation_reason, "invalidated", stored);
   }
   // A lost slot still shows its confirmed_flush_lsn.
   if (slot.wal_status == WalStatus::lost || slot.restart == kNoLsn) {
-    return gap("the slot was lost: the server removed WAL that it needed", stored)
-        .fix(
-            "raise max_slot_wal_keep_size at the server; then run `freshet drop` and start "
-            "afresh");
+    return loss("the slot was lost: the server removed WAL that it needed", "wal_removed", stored)
+        .fix(std::string{"raise max_slot_wal_keep_size at the server; "} + kLossFix);
   }
   return {};
 }
@@ -127,17 +129,24 @@ Status check_identity(const IdentityCheck& check) {
   const SlotIdentity& stored = check.stored;
   FRESHET_TRY(check_server(stored, check.now));
   FRESHET_TRY(check_timeline(check));
-  if (!check.slot) return gap("the replication slot does not exist any more", stored);
+  if (!check.slot) return loss("the replication slot does not exist any more", "dropped", stored);
   FRESHET_TRY(check_row(stored, check.now, *check.slot));
+  if (check.has_other_slots)
+    return loss("the destinations hold positions of different slots", "mixed", stored);
   const Lsn durable = check.least_durable ? check.least_durable->end : stored.consistent_point;
   if (check.slot->confirmed_flush > durable) {
-    return gap("the slot was confirmed past what the destinations hold: it was made anew, or "
+    return loss(
+               "the slot was confirmed past what the destinations hold: it was made anew, or "
                "something else read from it",
-               stored)
+               "moved", stored)
         .with("confirmed", to_string(check.slot->confirmed_flush))
         .with("durable", to_string(durable));
   }
   return {};
+}
+
+bool is_slot_loss(const Error& error) {
+  return error.kind() == ErrorKind::gap && !error.find(kLost).empty();
 }
 
 }  // namespace freshet::source

@@ -52,11 +52,17 @@ struct IdentityCheck {
   Position greatest{};
   /// Where the stored timeline ended in the server's history, if it is on a later one.
   std::optional<Lsn> timeline_end{};
+  /// A destination holds the position of another slot of this server.
+  bool has_other_slots = false;
 };
 
 /// Fails with `gap` if streaming on would skip changes: another server, a timeline that is not the
 /// stored one's continuation from where the destinations are, a slot missing, lost, made for
 /// another plugin or database, or confirmed past what is durable. Pure.
 Status check_identity(const IdentityCheck& check);
+
+/// True where the server is the right one and what is left of the slot is ours, but changes went
+/// with it: a new slot and a copy of everything mend that.
+bool is_slot_loss(const Error& error);
 
 }  // namespace freshet::source

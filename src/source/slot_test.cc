@@ -67,7 +67,39 @@ TEST(CheckIdentity, EverythingElseIsAGap) {
   with([](IdentityCheck& c) { c.slot->restart = kNoLsn; });
   with([](IdentityCheck& c) { c.slot->invalidation_reason = "wal_removed"; });
   with([](IdentityCheck& c) { c.slot->confirmed_flush = Lsn{201}; });
+  with([](IdentityCheck& c) { c.has_other_slots = true; });
   with([](IdentityCheck& c) { c.least_durable.reset(); });  // then the consistent point stands
+}
+
+TEST(CheckIdentity, OnlyWhatIsOursOnTheRightServerIsALossThatACopyMends) {
+  const auto is_loss = [](auto change) {
+    IdentityCheck check = good_check();
+    change(check);
+    const Status status = check_identity(check);
+    return !status.ok() && is_slot_loss(status.error());
+  };
+  EXPECT_TRUE(is_loss([](IdentityCheck& c) { c.slot.reset(); }));
+  EXPECT_TRUE(is_loss([](IdentityCheck& c) { c.slot->wal_status = WalStatus::lost; }));
+  EXPECT_TRUE(is_loss([](IdentityCheck& c) { c.slot->restart = kNoLsn; }));
+  EXPECT_TRUE(is_loss([](IdentityCheck& c) { c.slot->invalidation_reason = "idle_timeout"; }));
+  EXPECT_TRUE(is_loss([](IdentityCheck& c) { c.slot->confirmed_flush = Lsn{201}; }));
+  EXPECT_TRUE(is_loss([](IdentityCheck& c) { c.has_other_slots = true; }));
+  const auto is_no_loss = [&](auto change) {
+    return !is_loss([&](IdentityCheck& c) {
+      c.has_other_slots = true;
+      c.slot->confirmed_flush = Lsn{201};
+      change(c);
+    });
+  };
+  EXPECT_TRUE(is_no_loss([](IdentityCheck& c) { c.now.system_identifier = "78"; }));
+  EXPECT_TRUE(is_no_loss([](IdentityCheck& c) { c.now.timeline = 2; }));
+  EXPECT_TRUE(is_no_loss([](IdentityCheck& c) { c.slot->plugin = "wal2json"; }));
+  EXPECT_TRUE(is_no_loss([](IdentityCheck& c) { c.slot->database = "other"; }));
+  EXPECT_TRUE(is_no_loss([](IdentityCheck& c) {
+    c.now.timeline = 2;
+    c.greatest = Position{Lsn{300}};
+    c.timeline_end = Lsn{299};
+  }));
 }
 
 TEST(ReplicationCommands, FollowTheServersVersion) {

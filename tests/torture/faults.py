@@ -9,6 +9,22 @@ import psycopg
 
 _OF_ENGINE = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'freshet'"
 
+_SLOT_LOST = "changes were lost with the slot"
+# Whoever streams from it was told to end, and may need a moment.
+_LOSE_SLOT = """
+DO $$ BEGIN
+  FOR attempt IN 1..1000 LOOP
+    BEGIN
+      PERFORM pg_terminate_backend(active_pid) FROM pg_replication_slots
+      WHERE slot_name = '%(slot)s' AND active;
+      PERFORM pg_drop_replication_slot('%(slot)s');
+      RETURN;
+    EXCEPTION WHEN object_in_use THEN PERFORM pg_sleep(0.005);
+    WHEN undefined_object THEN RETURN;
+    END;
+  END LOOP;
+END $$"""
+
 
 def kill(run, rng: random.Random) -> None:
     run.system.kill()
@@ -92,6 +108,18 @@ def begin_anew(run, rng: random.Random) -> None:
         kill(run, rng)
 
 
+def lose_slot(run, rng: random.Random) -> None:
+    """And with it what it kept: all tables are copied again, if the pipeline may."""
+    if run.plan.options.get("source.on_gap") != "resync" or not run.is_all_streaming():
+        return
+    told = run.system.log_text().count(_SLOT_LOST)
+    _on_source(run, _LOSE_SLOT % {"slot": run.system.slot})
+    deadline = time.monotonic() + 30
+    while run.system.log_text().count(_SLOT_LOST) == told and time.monotonic() < deadline:
+        run.check_engine()
+        time.sleep(0.05)
+
+
 def checkpoint(run, rng: random.Random) -> None:
     """Saves the slot where it stands, so that a later crash goes back to here."""
     run.pair.source.execute("CHECKPOINT")
@@ -110,6 +138,7 @@ FAULTS: dict[str, tuple[float, Callable]] = {
     "crash-destination": (1.5, crash_destination),
     "crash-all": (0.5, crash_all),
     "begin-anew": (2, begin_anew),
+    "lose-slot": (1, lose_slot),
     "checkpoint": (1, checkpoint),
 }
 

@@ -242,7 +242,7 @@ class Torture:
         rows = self.source.query(query)
         # A copy waits for what is open, and nobody reads a table whose definition is being changed.
         locked = "SELECT count(*) FROM pg_locks WHERE pid IS NULL AND mode = 'AccessExclusiveLock'"
-        is_calm = self._is_all_streaming() and not self.shared.rewritten.is_set()
+        is_calm = self.is_all_streaming() and not self.shared.rewritten.is_set()
         keeps = self._rng.random() < 0.3 and is_calm and not self.source.value(locked)
         for (gid,) in [] if keeps else rows:
             literal = gid.replace("'", "''")
@@ -261,13 +261,13 @@ class Torture:
         self.system.check_acknowledged()
         self._wait_streaming()
 
-    def _is_all_streaming(self) -> bool:
+    def is_all_streaming(self) -> bool:
         phases = self.system.phases()
         assert "errored" not in phases, f"a table was set aside\n{self._describe()}"
         return len(phases) >= len(self._wanted()) and set(phases) == {"streaming"}
 
     def _wait_streaming(self) -> None:
-        self._wait(self._is_all_streaming, "all tables are streaming")
+        self._wait(self.is_all_streaming, "all tables are streaming")
 
     def _wait(self, condition, what: str) -> None:
         def is_true() -> bool:

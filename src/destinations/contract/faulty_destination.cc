@@ -107,6 +107,10 @@ Status FaultyDestination::adopt_slot(const SlotIdentity& slot, Position start) {
   return inner_->adopt_slot(slot, start);
 }
 
+Status FaultyDestination::forget_slot() {
+  return inner_->forget_slot();
+}
+
 Status FaultyDestination::prepare_table(const SchemaPtr& schema) {
   return inner_->prepare_table(schema);
 }

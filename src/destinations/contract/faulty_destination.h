@@ -58,6 +58,7 @@ class FaultyDestination final : public Destination {
   Traits traits() const override;
   Result<DestinationState> open(const Lease& lease) override;
   Status adopt_slot(const SlotIdentity& slot, Position start) override;
+  Status forget_slot() override;
   Status prepare_table(const SchemaPtr& schema) override;
   Status reset_table(const SchemaPtr& schema) override;
   Result<std::unique_ptr<RangeWriter>> begin_range(const SchemaPtr& schema,

@@ -63,6 +63,12 @@ JournalState Journal::state() const {
 }
 
 void Journal::record(const JournalCommit& commit) {
+  if (commit.forgets_slot) {
+    state_.slot.reset();
+    for (auto& [name, phase] : state_.tables)
+      if (phase != TablePhase::paused) phase = TablePhase::pending;
+    is_state_written_ = false;
+  }
   if (commit.slot) state_.slot = commit.slot;
   for (const PhaseChange& change : commit.phases)
     state_.tables[change.name] = change.phase;

@@ -39,6 +39,7 @@ struct JournalCommit {
   std::span<const PhaseChange> phases = {};
   std::optional<Position> position = {};
   std::optional<SlotIdentity> slot = {};
+  bool forgets_slot = false;  ///< And has all tables copied again that are not paused.
 };
 
 /// Writes lines. append() and commit() may be called from any thread, the rest from the lane's.

@@ -115,7 +115,8 @@ class JsonlDestination final : public Destination {
     DestinationState kept;
     if (!keeps_position_) return kept;
     const JournalState state = journal_->state();
-    kept.position = state.position;
+    // Without its slot a position means nothing.
+    if (state.slot) kept.position = state.position;
     kept.slot = state.slot;
     for (const auto& [name, phase] : state.tables)
       kept.tables.push_back({name, phase});
@@ -134,6 +135,13 @@ class JsonlDestination final : public Destination {
           .fix("move the file away and start again to copy afresh");
     }
     FRESHET_TRY(journal_->commit({.position = start, .slot = slot}));
+    return sync();
+  }
+
+  Status forget_slot() override {
+    if (!journal_) return not_open();
+    if (!keeps_position_) return ok_status();
+    FRESHET_TRY(journal_->commit({.forgets_slot = true}));
     return sync();
   }
 

@@ -147,6 +147,15 @@ Status PostgresDestination::adopt_slot(const SlotIdentity& slot, Position start)
   return ok_status();
 }
 
+Status PostgresDestination::forget_slot() {
+  FRESHET_TRY(check_open());
+  FRESHET_TRY(postgres::forget_slot(session_->connection(), lease_.pipeline, fence_));
+  epoch_.clear();
+  position_ = {};
+  durability_.reset(position_);
+  return ok_status();
+}
+
 template <typename Work>
 Status PostgresDestination::in_transaction(Work&& work) {
   pg::Connection& connection = session_->connection();

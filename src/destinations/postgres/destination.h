@@ -30,6 +30,7 @@ class PostgresDestination final : public Destination {
   Traits traits() const override;
   Result<DestinationState> open(const Lease& lease) override;
   Status adopt_slot(const SlotIdentity& slot, Position start) override;
+  Status forget_slot() override;
   Status check_table(const SchemaPtr& schema) override;
   Status prepare_table(const SchemaPtr& schema) override;
   Status reset_table(const SchemaPtr& schema) override;

@@ -182,6 +182,15 @@ Result<TakenOver> take_over(pg::Connection& connection, const Lease& lease) {
   }
 }
 
+namespace {
+
+Error fenced(const std::string& pipeline) {
+  return Error{ErrorKind::fenced, "a newer writer took the pipeline over"}.with("pipeline",
+                                                                                pipeline);
+}
+
+}  // namespace
+
 Result<Position> record_slot(pg::Connection& connection,
                              const std::string& pipeline,
                              std::uint64_t fence,
@@ -203,8 +212,7 @@ Result<Position> record_slot(pg::Connection& connection,
 
   FRESHET_TRY(const pg::Rows row, connection.query(sql::kSqlProgress, std::array{Text{pipeline}}));
   if (row.rows() == 0 || row.unsigned_integer(0, 0) != fence) {
-    return Error{ErrorKind::fenced, "a newer writer took the pipeline over"}.with("pipeline",
-                                                                                  pipeline);
+    return fenced(pipeline);
   }
   const SlotIdentity kept = slot_of(row);
   if (kept.epoch == slot.epoch && kept.slot_name == slot.slot_name &&
@@ -215,6 +223,15 @@ Result<Position> record_slot(pg::Connection& connection,
       .with("pipeline", pipeline)
       .with("slot", kept.slot_name)
       .with("position", to_string(row.lsn(0, 1)));
+}
+
+Status forget_slot(pg::Connection& connection, const std::string& pipeline, std::uint64_t fence) {
+  const std::string fence_text = std::to_string(fence);
+  FRESHET_TRY(connection.execute("BEGIN; SET LOCAL synchronous_commit = on"));
+  FRESHET_TRY(const pg::Rows forgotten,
+              connection.query(sql::kSqlForgetSlot, std::array{Text{pipeline}, Text{fence_text}}));
+  FRESHET_TRY(connection.execute("COMMIT"));
+  return forgotten.rows() == 1 ? ok_status() : Status{fenced(pipeline)};
 }
 
 Status record_phase(pg::Connection& connection,

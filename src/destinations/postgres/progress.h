@@ -34,6 +34,9 @@ Result<Position> record_slot(pg::Connection& connection,
                              const SlotIdentity& slot,
                              Position start);
 
+/// See Destination::forget_slot.
+Status forget_slot(pg::Connection& connection, const std::string& pipeline, std::uint64_t fence);
+
 /// A key as freshet.chunks keeps it: its values as a line of COPY text.
 std::string copy_line(const std::vector<std::string>& values);
 

@@ -66,8 +66,14 @@ std::vector<std::string> judge(const TableFacts& facts, const PipelineConfig& co
   return ids(findings);
 }
 
-TEST(JudgeSource, AHealthyServerHasNoFindings) {
-  EXPECT_THAT(judge(healthy()), IsEmpty());
+TEST(JudgeSource, AHealthyServersLimitIsTold) {
+  EXPECT_THAT(judge(healthy()), ElementsAre("info max_slot_wal_keep_size"));
+}
+
+TEST(JudgeSource, ASlotWithoutALimitMayFillTheDisk) {
+  SourceFacts facts = healthy();
+  facts.slot_wal_keep_size = "-1";
+  EXPECT_THAT(judge(facts), ElementsAre("warning max_slot_wal_keep_size"));
 }
 
 TEST(JudgeSource, EveryProblemIsFoundAtOnce) {
@@ -81,12 +87,12 @@ TEST(JudgeSource, EveryProblemIsFoundAtOnce) {
   facts.output_plugin_libraries = "wal2json";
   facts.prepared_transactions = "gid";
   facts.long_transaction_pids = "12";
-  EXPECT_THAT(
-      judge(facts),
-      ElementsAre("error server_version", "error pooler", "error wal_level",
-                  "error output_plugin_libraries", "error standby", "error max_replication_slots",
-                  "error max_wal_senders", "error replication_right", "error create_publication",
-                  "warning long_transactions", "warning prepared_transactions"));
+  EXPECT_THAT(judge(facts), ElementsAre("error server_version", "error pooler", "error wal_level",
+                                        "error output_plugin_libraries", "error standby",
+                                        "error max_replication_slots", "error max_wal_senders",
+                                        "info max_slot_wal_keep_size", "error replication_right",
+                                        "error create_publication", "warning long_transactions",
+                                        "warning prepared_transactions"));
 }
 
 TEST(JudgeSource, NamesTheProvidersOwnSetting) {
@@ -112,9 +118,15 @@ TEST(JudgeSource, ASlotOfOursNeedsNoFreeOne) {
   slot.plugin = "pgoutput";
   slot.database = "app";
   facts.slot = slot;
-  EXPECT_THAT(judge(facts), IsEmpty());
+  const std::string limit = "info max_slot_wal_keep_size";
+  EXPECT_THAT(judge(facts), ElementsAre(limit));
   facts.slot->wal_status = source::WalStatus::lost;
-  EXPECT_THAT(judge(facts), ElementsAre("error slot_lost"));
+  EXPECT_THAT(judge(facts), ElementsAre(limit, "error slot_lost"));
+  PipelineConfig resynced = pipeline();
+  resynced.source.on_gap = OnGap::resync;
+  Findings findings;
+  judge_source(facts, resynced, findings);
+  EXPECT_THAT(ids(findings), ElementsAre(limit, "warning slot_lost"));
 }
 
 TEST(JudgeTables, AKeyedTableHasNoFindings) {

@@ -56,6 +56,37 @@ void judge_pooler(const SourceFacts& facts, Findings& findings) {
       "through PgBouncer and its like");
 }
 
+void judge_wal_limit(const SourceFacts& facts, Findings& findings) {
+  if (facts.slot_wal_keep_size != "-1") {
+    findings.info(Area::source, "max_slot_wal_keep_size",
+                  fmt::format("the server keeps up to {} of WAL for a pipeline that is stopped or "
+                              "behind; past it the slot is lost",
+                              facts.slot_wal_keep_size),
+                  "max_slot_wal_keep_size", "");
+    return;
+  }
+  findings.warning(
+      Area::source, "max_slot_wal_keep_size",
+      "there is no limit to the WAL kept for a pipeline that is stopped: it fills the disk",
+      "max_slot_wal_keep_size",
+      "ALTER SYSTEM SET max_slot_wal_keep_size = '…GB'; SELECT pg_reload_conf(): as much as the "
+      "disk "
+      "can bear; past it the slot is lost, and source.on_gap decides");
+}
+
+void judge_lost_slot(const PipelineConfig& config, Findings& findings) {
+  const std::string where = fmt::format("slot {}", slot_name_of(config));
+  if (config.source.on_gap == OnGap::resync) {
+    findings.warning(Area::source, "slot_lost",
+                     "the slot has lost WAL that it needed: all tables will be copied again", where,
+                     "");
+    return;
+  }
+  findings.error(Area::source, "slot_lost", "the slot has lost WAL that it needed", where,
+                 "with source.on_gap: resync the next start copies all tables again; or run "
+                 "`freshet drop`, then start again to copy anew");
+}
+
 void judge_slots(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
   const std::string usage = fmt::format("{} of {} in use", facts.slots_used, facts.slots_max);
   if (!facts.slot && facts.slots_used >= facts.slots_max) {
@@ -73,19 +104,11 @@ void judge_slots(const SourceFacts& facts, const PipelineConfig& config, Finding
         "max_wal_senders",
         fmt::format("ALTER SYSTEM SET max_wal_senders = {}; then restart", facts.senders_max + 10));
   }
-  if (facts.slot_wal_keep_size == "-1") {
-    findings.info(Area::source, "max_slot_wal_keep_size",
-                  "there is no limit to the WAL kept while the pipeline is stopped",
-                  "max_slot_wal_keep_size",
-                  "set a limit that the disk can bear; past it the slot is lost and the tables are "
-                  "copied anew");
-  }
+  judge_wal_limit(facts, findings);
   if (!facts.slot) return;
   const std::string name = slot_name_of(config);
   if (facts.slot->wal_status == source::WalStatus::lost) {
-    findings.error(Area::source, "slot_lost", "the slot has lost WAL that it needed",
-                   fmt::format("slot {}", name),
-                   "run `freshet drop`, then start again to copy anew");
+    judge_lost_slot(config, findings);
   }
   if (facts.slot->plugin != "pgoutput" || facts.slot->database != facts.database) {
     findings.error(Area::source, "slot_kind",

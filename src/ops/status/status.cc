@@ -87,6 +87,15 @@ std::string describe_bytes(const std::optional<std::uint64_t>& bytes) {
   return bytes ? fmt::format("{} bytes behind", *bytes) : "lag unknown";
 }
 
+// What its loss depends on. How soon that may be only a process that looks twice can tell.
+std::string describe_room(const source::SlotRow& slot) {
+  const std::string kept = fmt::format("{} bytes of WAL kept for it", slot.retained_wal_bytes);
+  if (slot.wal_status == source::WalStatus::lost) return kept;
+  if (!slot.safe_wal_bytes) return kept + ", without a limit (max_slot_wal_keep_size)";
+  if (*slot.safe_wal_bytes <= 0) return kept + ", and it may be lost any moment";
+  return kept + fmt::format(", lost after {} more unless acknowledged", *slot.safe_wal_bytes);
+}
+
 }  // namespace
 
 Result<PipelineStatus> load_status(const PipelineConfig& config) {
@@ -159,11 +168,11 @@ std::vector<std::string> to_lines(const PipelineStatus& status) {
   }
   if (status.slot) {
     const source::SlotRow& slot = *status.slot;
-    lines.push_back(fmt::format("slot         {}: {}, WAL {}, {} bytes kept, confirmed {}, {}",
-                                slot.name, slot.is_active ? "active" : "inactive",
-                                to_string(slot.wal_status), slot.retained_wal_bytes,
+    lines.push_back(fmt::format("slot         {}: {}, WAL {}, confirmed {}, {}", slot.name,
+                                slot.is_active ? "active" : "inactive", to_string(slot.wal_status),
                                 freshet::to_string(slot.confirmed_flush),
                                 describe_bytes(lag_bytes(status, slot.confirmed_flush))));
+    lines.push_back("             " + describe_room(slot));
     if (!slot.invalidation_reason.empty()) {
       lines.push_back(fmt::format("             invalidated: {}", slot.invalidation_reason));
     }

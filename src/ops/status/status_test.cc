@@ -61,6 +61,17 @@ TEST(StatusJson, IsWholeForAPipelineThatNeverRan) {
   EXPECT_THAT(to_lines(status), Contains(HasSubstr("nothing is kept of it")));
 }
 
+TEST(StatusLines, TellWhatTheSlotKeepsAndMayStillKeep) {
+  PipelineStatus status = running();
+  status.slot->retained_wal_bytes = 1000;
+  EXPECT_THAT(to_lines(status),
+              Contains(HasSubstr("1000 bytes of WAL kept for it, without a limit")));
+  status.slot->safe_wal_bytes = 500;
+  EXPECT_THAT(to_lines(status), Contains(HasSubstr("lost after 500 more")));
+  status.slot->safe_wal_bytes = -1;
+  EXPECT_THAT(to_lines(status), Contains(HasSubstr("may be lost any moment")));
+}
+
 TEST(StatusJson, ASourceBehindAPositionMeansNoLag) {
   PipelineStatus status = running();
   status.source_position = Lsn{0x80};

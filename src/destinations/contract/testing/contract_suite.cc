@@ -153,6 +153,38 @@ TEST_P(DestinationContract, AnotherSlotIsAGap) {
   EXPECT_EQ(status.error().kind(), ErrorKind::gap);
 }
 
+TEST_P(DestinationContract, AForgottenSlotMakesRoomForAnotherAndForACopy) {
+  start(kItems);
+  Batch batch(kItems, 0x2000);
+  batch.insert({"1", "a", nullptr});
+  write({&batch});
+  const SchemaPtr left = text_table({.schema = "public", .table = "left_out"}, {"id"});
+  ASSERT_TRUE(destination_->prepare_table(left).ok());
+  const std::vector<PhaseChange> phases{{kItems->name, TablePhase::streaming},
+                                        {left->name, TablePhase::paused}};
+  Group group;
+  group.phases = phases;
+  group.upto = {Lsn{0x2000}};
+  ASSERT_TRUE(destination_->write(group, Durability::required).ok());
+  ASSERT_TRUE(destination_->forget_slot().ok());
+  ASSERT_TRUE(reopen().forget_slot().ok());  // a crash came before the next one was made
+  Destination& destination = reopen();
+  EXPECT_FALSE(state_.position);
+  EXPECT_FALSE(state_.slot);
+  EXPECT_TRUE(state_.chunks.empty());
+  SlotIdentity other = kSlot;
+  other.epoch = "99999999-2222-3333-4444-555555555555";
+  const Status adopted = destination.adopt_slot(other, {Lsn{0x1800}});
+  ASSERT_TRUE(adopted.ok()) << adopted.error().describe();
+  reopen();
+  if (!destination_->traits().keeps_position) return;
+  EXPECT_EQ(phase_of(state_, kItems->name), TablePhase::pending);
+  EXPECT_EQ(phase_of(state_, left->name), TablePhase::paused);
+  EXPECT_EQ(state_.slot, other);
+  ASSERT_TRUE(state_.position);
+  EXPECT_EQ(to_string(state_.position->end), "0/1800");
+}
+
 TEST_P(DestinationContract, ChangesAreAppliedInOrderAndPositionMoves) {
   start(kItems);
   Batch first(kItems, 0x2000);
