@@ -10,6 +10,7 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/postgres/config.h"
+#include "destinations/postgres/definition_record.h"
 #include "destinations/postgres/evolve.h"
 #include "destinations/postgres/names.h"
 #include "destinations/postgres/origin.h"
@@ -231,11 +232,13 @@ Status PostgresDestination::prepare_in_transaction(const SchemaPtr& schema) {
   if (!found) {
     FRESHET_TRY(create_schema(connection, name.schema));
     FRESHET_TRY(create_table(connection, *schema));
+    FRESHET_TRY(record_definition(connection, lease_.pipeline, *schema));
     FRESHET_TRY(record_phase(connection, lease_.pipeline, name, TablePhase::copying));
     fresh_.insert(name);
     return ok_status();
   }
   FRESHET_TRY(postgres::check_table(connection, *schema, *found));
+  FRESHET_TRY(record_definition(connection, lease_.pipeline, *schema));
   FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
   if (is_ours) return ok_status();
   FRESHET_TRY(check_empty(connection, name));
@@ -315,7 +318,12 @@ Status PostgresDestination::finish_copy(const SchemaPtr& schema) {
 Status PostgresDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
   FRESHET_TRY(check_open());
   if (builder_) builder_->give_way();
-  Status evolved = in_transaction([&] { return evolve_table(session_->connection(), *from, *to); });
+  Status evolved = in_transaction([&]() -> Status {
+    pg::Connection& connection = session_->connection();
+    FRESHET_TRY(const auto made_for, load_definition(connection, lease_.pipeline, to->name));
+    FRESHET_TRY(evolve_table(connection, made_for ? *made_for : *from, *to));
+    return record_definition(connection, lease_.pipeline, *to);
+  });
   targets_.forget(to->name);
   return evolved;
 }

@@ -129,7 +129,7 @@ class Evolution {
     const FoundColumn* here = found_.find(column.name);
     if (here == nullptr) return add_column(column, type);
     if (here->is_not_null && !column.is_not_null && !column.is_identity &&
-        column.primary_key_place == 0) {
+        column.primary_key_place == 0 && !is_in_primary_key(column.name)) {
       FRESHET_TRY(
           alter(fmt::format("ALTER COLUMN {} DROP NOT NULL", quote_identifier(column.name))));
     }
@@ -153,6 +153,15 @@ class Evolution {
         .with("type", here->declared_type)
         .with("wanted", type)
         .with("reason", "type_change");
+  }
+
+  /// Of a key that is the user's own: it must stay NOT NULL.
+  bool is_in_primary_key(const std::string& name) const {
+    return std::any_of(found_.keys.begin(), found_.keys.end(), [&](const UniqueKey& key) {
+      return key.is_primary &&
+             std::any_of(key.parts.begin(), key.parts.end(),
+                         [&](const UniqueKey::Part& part) { return part.column == name; });
+    });
   }
 
   Status add_column(const Column& column, const std::string& type) {

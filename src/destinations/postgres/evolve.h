@@ -8,8 +8,8 @@ namespace freshet::postgres {
 
 /// Makes the table of `from` look like `to`, in the caller's transaction. A change of type that
 /// would alter values fails with `schema` and context `reason=type_change`: the table must be
-/// copied again. A replayed exchange of two columns' names cannot be told from a new one and is not
-/// undone.
+/// copied again. `from` is what the table was made for last (definition_record.h): from anything
+/// older, an exchange of two columns' names would be made twice.
 Status evolve_table(pg::Connection& connection, const TableSchema& from, const TableSchema& to);
 
 }  // namespace freshet::postgres

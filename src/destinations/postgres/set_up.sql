@@ -32,6 +32,15 @@ CREATE TABLE IF NOT EXISTS freshet.tables (
   updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (pipeline, schema, "table")
 );
+-- Which of the source's columns, by number, each column here was last made for: what a repeated
+-- change of definition starts from, whatever the state store still believes.
+CREATE TABLE IF NOT EXISTS freshet.definitions (
+  pipeline text NOT NULL,
+  schema text NOT NULL,
+  "table" text NOT NULL,
+  definition text NOT NULL,
+  PRIMARY KEY (pipeline, schema, "table")
+);
 -- Key ranges that lie here whole while the rest of their table is still being copied. Keys are lines
 -- of COPY text; an empty one is an open end.
 CREATE TABLE IF NOT EXISTS freshet.chunks (
