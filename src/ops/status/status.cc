@@ -89,7 +89,7 @@ std::string describe_bytes(const std::optional<std::uint64_t>& bytes) {
 
 // What its loss depends on. How soon that may be only a process that looks twice can tell.
 std::string describe_room(const source::SlotRow& slot) {
-  const std::string kept = fmt::format("{} bytes of WAL kept for it", slot.retained_wal_bytes);
+  std::string kept = fmt::format("{} bytes of WAL kept for it", slot.retained_wal_bytes);
   if (slot.wal_status == source::WalStatus::lost) return kept;
   if (!slot.safe_wal_bytes) return kept + ", without a limit (max_slot_wal_keep_size)";
   if (*slot.safe_wal_bytes <= 0) return kept + ", and it may be lost any moment";
