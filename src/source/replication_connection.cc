@@ -207,8 +207,8 @@ Result<std::optional<StreamEvent>> ReplicationConnection::interpret(
   using Event = std::optional<StreamEvent>;
   switch (message.type) {
     case pg::message_type::kCopyData: {
-      FRESHET_TRY(StreamEvent event, parse_frame(message.body));
-      return Event{std::move(event)};
+      FRESHET_TRY(const StreamEvent event, parse_frame(message.body));
+      return Event{event};
     }
     case pg::message_type::kCopyDone:
       return Event{};
