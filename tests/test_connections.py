@@ -87,12 +87,12 @@ def test_tls(databases, engine_directory):
     source, target = databases
     server = source.server
     certificate = make_certificate(server, "own")
-    server.set(ssl="on", ssl_cert_file=certificate, ssl_key_file=certificate[:-3] + "key")
-    if not offers_tls(server):
-        pytest.skip("this server was built without TLS")
     place = f"localhost:{server.port}/{source.name}?hostaddr=127.0.0.1&sslmode=verify-full"
     system = make_system(source, target, engine_directory, f"{place}&sslrootcert={certificate}")
     try:
+        server.set(ssl="on", ssl_cert_file=certificate, ssl_key_file=certificate[:-3] + "key")
+        if not offers_tls(server):
+            pytest.skip("this server was built without TLS")
         check_flow(system, expected_ssl=True)
 
         other = make_certificate(server, "other")
@@ -103,6 +103,7 @@ def test_tls(databases, engine_directory):
         assert "certificate verify failed" in said and "sslrootcert" in said
     finally:
         system.retire()
+        # Others use the server after us, and may start it again.
         server.set(ssl="off")
 
 
