@@ -193,8 +193,8 @@ Status ChunkRound::copy(pg::Connection& connection, const Task& task) {
     Attempt attempt;
     Status status = feed(connection, task, attempt);
     if (status.ok() && !attempt.ids.empty()) return record(task, attempt);
-    // What it left open at a destination holds locks. The lane may be waiting for them, and below we
-    // wait for the lane.
+    // What it left open at a destination holds locks. The lane may be waiting for them, and below
+    // we wait for the lane.
     attempt.feed.reset();
     for (std::size_t i = 0; i < attempt.ids.size(); ++i)
       FRESHET_TRY(task.work->of.lanes[i]->drop_chunk(task.work->of.name, attempt.ids[i]));
