@@ -115,6 +115,8 @@ class Connection {
   /// Takes the wire from libpq, for streaming replication: of the rest of the class, only wait(),
   /// interrupt(), notices and take_aside() are of use then. No statement is running.
   Result<MessageStream*> take_over();
+  /// Waits for more bytes of the wire that was taken over, after sending what waits to be sent.
+  Status receive_more();
   /// True for a message that may come at any time and needs no answer: a notice, which is kept, a
   /// changed parameter, a notification.
   bool take_aside(const ServerMessage& message);
@@ -136,7 +138,6 @@ class Connection {
   Result<Rows> collect();
   Status drain();
   Result<std::optional<ServerMessage>> next_copy_message();
-  Status receive_more();
   bool send_cancel() noexcept;
   Error cancel();
 

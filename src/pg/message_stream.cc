@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/big_endian.h"
 #include "base/try.h"
 
 namespace freshet::pg {
@@ -11,12 +12,6 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 5;
 constexpr std::size_t kLengthBytes = 4;
-
-std::uint32_t read_length(const char* at) {
-  const auto* const bytes = reinterpret_cast<const unsigned char*>(at);
-  return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 |
-         std::uint32_t{bytes[2]} << 8 | bytes[3];
-}
 
 }  // namespace
 
@@ -31,7 +26,7 @@ Result<std::optional<ServerMessage>> MessageStream::next() {
   const char* const at = buffer_.get() + begin_;
   const std::size_t available = end_ - begin_;
   if (available < kHeaderBytes) return std::optional<ServerMessage>{};
-  const std::size_t length = read_length(at + 1);
+  const std::size_t length = read_big_endian<std::uint32_t>(at + 1);
   if (length < kLengthBytes || length > kMessageBytesMax) {
     return Error{ErrorKind::protocol, "the server sent a message of an impossible length"}
         .with("type", static_cast<unsigned long long>(static_cast<unsigned char>(*at)))
@@ -76,10 +71,8 @@ Result<std::size_t> MessageStream::fill() {
 }
 
 Status MessageStream::send(char type, std::string_view body) {
-  const auto length = static_cast<std::uint32_t>(body.size() + kLengthBytes);
   unsent_ += type;
-  for (int shift = 24; shift >= 0; shift -= 8)
-    unsent_ += static_cast<char>(length >> shift & 0xFF);
+  append_big_endian(unsent_, static_cast<std::uint32_t>(body.size() + kLengthBytes));
   unsent_ += body;
   FRESHET_TRY([[maybe_unused]] const bool is_sent, flush());
   return {};

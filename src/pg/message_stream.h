@@ -20,7 +20,6 @@ constexpr char kCopyOut = 'H';
 constexpr char kCopyData = 'd';
 constexpr char kCopyDone = 'c';
 constexpr char kCommandComplete = 'C';
-constexpr char kEmptyQuery = 'I';
 constexpr char kError = 'E';
 constexpr char kNotice = 'N';
 constexpr char kNotification = 'A';

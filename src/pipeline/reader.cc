@@ -105,8 +105,7 @@ Status Reader::read_once() {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     return ok_status();
   }
-  const Status status =
-      read_messages(std::chrono::duration_cast<std::chrono::milliseconds>(wait_max));
+  const Status status = read_messages(wait_max);
   // Whatever ended it, what was taken counts as published.
   publish_batch();
   FRESHET_TRY(status);

@@ -22,10 +22,6 @@ struct CatalogColumn {
   bool is_generated = false;
 };
 
-Oid oid_of(const pg::Rows& rows, int row, int column) {
-  return Oid{static_cast<std::uint32_t>(rows.unsigned_integer(row, column))};
-}
-
 // Each of the following asks once for all tables: with thousands of them, asking is what takes
 // time.
 Result<pg::Rows> ask_about(pg::Connection& connection,
@@ -43,9 +39,9 @@ Result<ColumnLists> load_columns(pg::Connection& connection, std::span<const Oid
   FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlColumns, relations));
   ColumnLists lists;
   for (int row = 0; row < rows.rows(); ++row) {
-    CatalogColumn& next = lists[oid_of(rows, row, 12)].emplace_back();
+    CatalogColumn& next = lists[rows.oid(row, 12)].emplace_back();
     next.column = {.name = rows.string(row, 0),
-                   .type = oid_of(rows, row, 2),
+                   .type = rows.oid(row, 2),
                    .typmod = static_cast<std::int32_t>(rows.integer(row, 3)),
                    .type_sql = rows.string(row, 4),
                    .attnum = static_cast<std::int16_t>(rows.integer(row, 1)),
@@ -69,7 +65,7 @@ Result<std::map<Oid, std::string>> load_definitions(pg::Connection& connection,
   FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlDefinition, relations));
   std::map<Oid, std::string> definitions;
   for (int row = 0; row < rows.rows(); ++row)
-    definitions[oid_of(rows, row, 1)] = rows.string(row, 0);
+    definitions[rows.oid(row, 1)] = rows.string(row, 0);
   return definitions;
 }
 
@@ -83,8 +79,8 @@ Result<std::map<Oid, HeapList>> load_heaps(pg::Connection& connection,
   FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlHeaps, relations));
   std::map<Oid, HeapList> lists;
   for (int row = 0; row < rows.rows(); ++row) {
-    HeapList& list = lists[oid_of(rows, row, 7)];
-    list.heaps.push_back({.relation = oid_of(rows, row, 0),
+    HeapList& list = lists[rows.oid(row, 7)];
+    list.heaps.push_back({.relation = rows.oid(row, 0),
                           .name = {rows.string(row, 1), rows.string(row, 2)},
                           .relfilenode = static_cast<std::uint32_t>(rows.unsigned_integer(row, 3)),
                           .pages = rows.unsigned_integer(row, 4),
@@ -102,7 +98,7 @@ Result<std::map<Oid, std::vector<TableName>>> load_children(pg::Connection& conn
   FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlInheritanceChildren, relations));
   std::map<Oid, std::vector<TableName>> children;
   for (int row = 0; row < rows.rows(); ++row)
-    children[oid_of(rows, row, 2)].push_back({rows.string(row, 0), rows.string(row, 1)});
+    children[rows.oid(row, 2)].push_back({rows.string(row, 0), rows.string(row, 1)});
   return children;
 }
 
@@ -131,7 +127,7 @@ std::vector<std::pair<std::string_view, std::string_view>> split_files(std::stri
 
 CatalogTable read_table(const pg::Rows& rows, int row) {
   CatalogTable table;
-  table.schema.relation = oid_of(rows, row, 0);
+  table.schema.relation = rows.oid(row, 0);
   table.kind = rows.text(row, 1).front();
   table.persistence = rows.text(row, 2).front();
   table.schema.identity = static_cast<ReplicaIdentity>(rows.text(row, 3).front());

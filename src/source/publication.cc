@@ -55,10 +55,6 @@ std::string oid_list(std::span<const CatalogTable> tables) {
       tables, [](const CatalogTable& table) { return to_integer(table.schema.relation); });
 }
 
-Oid oid_of(const pg::Rows& rows, int row, int column) {
-  return Oid{static_cast<std::uint32_t>(rows.unsigned_integer(row, column))};
-}
-
 /// What can be wrong with the replica identity of a table, itself or leaves of it.
 struct IdentityFaults {
   std::vector<TableName> missing;
@@ -76,7 +72,7 @@ Result<std::map<Oid, IdentityFaults>> load_identity_faults(pg::Connection& conne
   std::map<Oid, IdentityFaults> faults;
   for (int row = 0; row < rows.rows(); ++row) {
     TableName name{rows.string(row, 0), rows.string(row, 1)};
-    IdentityFaults& of = faults[oid_of(rows, row, 2)];
+    IdentityFaults& of = faults[rows.oid(row, 2)];
     if (!rows.boolean(row, 3)) {
       of.missing.push_back(std::move(name));
     } else if (refuses_generated) {
@@ -189,7 +185,7 @@ Result<PublishedTables> load_published(pg::Connection& connection,
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlPublishedTable, parameters));
   PublishedTables published;
   for (int row = 0; row < rows.rows(); ++row) {
-    Published& next = published[oid_of(rows, row, 3)].emplace_back();
+    Published& next = published[rows.oid(row, 3)].emplace_back();
     if (!rows.is_null(row, 1)) next.columns = split(rows.text(row, 1), '\1');
     next.filter = rows.string(row, 2);
   }

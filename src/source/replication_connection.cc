@@ -141,10 +141,7 @@ Status ReplicationConnection::await_stream() {
   for (;;) {
     FRESHET_TRY(const auto message, stream_->next());
     if (!message) {
-      FRESHET_TRY([[maybe_unused]] const bool is_sent, stream_->flush());
-      FRESHET_TRY([[maybe_unused]] const bool is_ready,
-                  connection_->wait(pg::Ready::read, std::chrono::milliseconds{-1}));
-      FRESHET_TRY([[maybe_unused]] const std::size_t bytes, stream_->fill());
+      FRESHET_TRY(connection_->receive_more());
     } else if (message->type == pg::message_type::kCopyBoth) {
       return {};
     } else if (message->type == pg::message_type::kError) {

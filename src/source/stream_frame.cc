@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "base/big_endian.h"
+
 namespace freshet::source {
 namespace {
 
@@ -9,16 +11,8 @@ constexpr std::size_t kWalDataHeader = 25;
 constexpr std::size_t kKeepaliveBytes = 18;
 constexpr std::size_t kStatusBytes = 34;
 
-std::uint64_t read_integer(std::string_view bytes, std::size_t at) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < 8; ++i)
-    value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
-  return value;
-}
-
-void append_integer(std::string& bytes, std::uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8)
-    bytes += static_cast<char>(value >> shift & 0xFF);
+std::uint64_t integer_at(std::string_view frame, std::size_t offset) {
+  return read_big_endian<std::uint64_t>(frame.data() + offset);
 }
 
 }  // namespace
@@ -26,15 +20,15 @@ void append_integer(std::string& bytes, std::uint64_t value) {
 Result<StreamEvent> parse_frame(std::string_view frame) {
   if (frame.starts_with('w') && frame.size() >= kWalDataHeader) {
     return StreamEvent{
-        WalData{.start = Lsn{read_integer(frame, 1)},
-                .wal_end = Lsn{read_integer(frame, 9)},
-                .sent_at = SourceTime{static_cast<std::int64_t>(read_integer(frame, 17))},
+        WalData{.start = Lsn{integer_at(frame, 1)},
+                .wal_end = Lsn{integer_at(frame, 9)},
+                .sent_at = SourceTime{static_cast<std::int64_t>(integer_at(frame, 17))},
                 .bytes = frame.substr(kWalDataHeader)}};
   }
   if (frame.starts_with('k') && frame.size() == kKeepaliveBytes) {
     return StreamEvent{
-        Keepalive{.wal_end = Lsn{read_integer(frame, 1)},
-                  .sent_at = SourceTime{static_cast<std::int64_t>(read_integer(frame, 9))},
+        Keepalive{.wal_end = Lsn{integer_at(frame, 1)},
+                  .sent_at = SourceTime{static_cast<std::int64_t>(integer_at(frame, 9))},
                   .wants_reply = frame[17] != 0}};
   }
   return Error{ErrorKind::protocol, "the server sent a replication frame that cannot be read"}
@@ -45,10 +39,10 @@ Result<StreamEvent> parse_frame(std::string_view frame) {
 std::string status_frame(const StatusUpdate& update, SourceTime now) {
   std::string frame = "r";
   frame.reserve(kStatusBytes);
-  append_integer(frame, to_integer(update.written));
-  append_integer(frame, to_integer(update.flushed));
-  append_integer(frame, to_integer(update.applied));
-  append_integer(frame, static_cast<std::uint64_t>(to_integer(now)));
+  append_big_endian(frame, to_integer(update.written));
+  append_big_endian(frame, to_integer(update.flushed));
+  append_big_endian(frame, to_integer(update.applied));
+  append_big_endian(frame, static_cast<std::uint64_t>(to_integer(now)));
   frame += update.wants_reply ? '\1' : '\0';
   return frame;
 }

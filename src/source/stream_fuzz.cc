@@ -2,7 +2,6 @@
 // first byte says how the bytes are cut.
 // Covers: pg/message_stream.cc source/stream_frame.cc
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

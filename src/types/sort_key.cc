@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "base/big_endian.h"
 #include "base/try.h"
 #include "types/primary_key.h"
 
@@ -32,9 +33,7 @@ bool append_integer(std::string_view text, SortKey& key) {
   std::int64_t number = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || stop != text.data() + text.size()) return false;
-  const std::uint64_t bits = static_cast<std::uint64_t>(number) ^ kSignBit;
-  for (int shift = 56; shift >= 0; shift -= 8)
-    key.push_back(static_cast<char>(bits >> shift & 0xff));
+  append_big_endian(key, static_cast<std::uint64_t>(number) ^ kSignBit);
   return true;
 }
 

@@ -44,6 +44,7 @@ def cells_of(scenario: Scenario, choice: Choice) -> list[Cell]:
         if version in scenario.versions
         for phase in scenario.phases
         for word in scenario.streaming or choice.streaming
+        if word == "off" or version in scenario.streamed_versions
         for variant in (scenario.variants or [""])
     ]
 
@@ -55,6 +56,8 @@ def why_not(scenario: Scenario, version: int, streaming: str, engine: str = "fre
     if version not in scenario.versions:
         first, last = scenario.versions[0], scenario.versions[-1]
         return f"{first}+" if version < first else f"≤ {last}"
+    if streaming == "on" and version not in scenario.streamed_versions:
+        return "off only"
     if scenario.streaming and streaming not in scenario.streaming:
         return f"{scenario.streaming[0]} only"
     return ""

@@ -46,6 +46,14 @@ class Database:
         rows = self.query(text, parameters)
         return rows[0][0] if rows else None
 
+    def checksum(self, table: str) -> tuple:
+        """Returns the number of rows of a large table and a sum of hashes over whole rows."""
+        [row] = self.query(
+            "SELECT count(*), coalesce(sum(('x' || substr(md5(t::text), 1, 16))::bit(64)::bigint"
+            f"::numeric), 0) FROM {table} t"
+        )
+        return row
+
     def barrier(self) -> int:
         """Returns a position behind all that was committed so far, and has it decodable."""
         self.query("SET synchronous_commit = local")

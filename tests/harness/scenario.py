@@ -45,6 +45,7 @@ class Scenario:
     phases: tuple[str, ...] = PHASES
     streaming: tuple[str, ...] = ()
     versions: range = range(14, 19)
+    streamed_versions: range = range(14, 19)  # with streaming on, of those
     oracle: str = "native"
     encoding: str = ""
     engines: tuple[str, ...] = ("freshet", "native")
@@ -145,8 +146,9 @@ def _parse_header(scenario: Scenario, line: str, where: str) -> None:
         case "oracle":
             scenario.oracle = value
         case "versions":
-            first, _, last = value.partition("-")
-            scenario.versions = range(int(first), int(last or "18") + 1)
+            scenario.versions = _parse_versions(value)
+        case "streamed versions":
+            scenario.streamed_versions = _parse_versions(value)
         case "option":
             scenario.options.update([_parse_option(value)])
         case "setting":
@@ -162,6 +164,11 @@ def _parse_header(scenario: Scenario, line: str, where: str) -> None:
             raise ScenarioError(f"{where}: unknown key {key!r}")
     if not colon:
         raise ScenarioError(f"{where}: expected `key: value`")
+
+
+def _parse_versions(text: str) -> range:
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or "18") + 1)
 
 
 def _parse_option(text: str) -> tuple[str, object]:

@@ -68,7 +68,7 @@ class Postgres:
         self.log = self.directory / "server.log"
         self.password = self._make_data()
         self.passfile = self.directory / "pgpass"
-        self._write_private(self.passfile, f"*:*:*:{self.user}:{self.password}\n", ours=True)
+        self.write_private(self.passfile, f"*:*:*:{self.user}:{self.password}\n", ours=True)
         with open(self.data / "postgresql.conf", "a") as config:
             config.write("include = 'freshet.conf'\n")
         self.start()
@@ -231,9 +231,9 @@ class Postgres:
         for name, value in (self.settings | fixed).items():
             escaped = str(value).replace("'", "''")
             lines.append(f"{name} = '{escaped}'\n")
-        self._write_private(self.data / "freshet.conf", "".join(lines))
+        self.write_private(self.data / "freshet.conf", "".join(lines))
 
-    def _write_private(self, path: Path, text: str, *, ours: bool = False) -> None:
+    def write_private(self, path: Path, text: str, *, ours: bool = False) -> None:
         path.write_text(text)
         path.chmod(0o600)
         if not ours:

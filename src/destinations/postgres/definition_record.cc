@@ -61,10 +61,10 @@ Result<TableSchema> parse(const TableName& table, std::string_view text) {
 Result<std::optional<TableSchema>> load_definition(pg::Connection& connection,
                                                    const std::string& pipeline,
                                                    const TableName& table) {
-  FRESHET_TRY(const pg::Rows rows,
-              connection.query("SELECT definition FROM freshet.definitions "
-                               "WHERE pipeline = $1 AND schema = $2 AND \"table\" = $3",
-                               std::array{Text{pipeline}, Text{table.schema}, Text{table.table}}));
+  FRESHET_TRY(
+      const pg::Rows rows,
+      connection.query(sql::kSqlLoadDefinition,
+                       std::array{Text{pipeline}, Text{table.schema}, Text{table.table}}));
   if (rows.rows() == 0) return std::optional<TableSchema>{};
   FRESHET_TRY(TableSchema schema, parse(table, rows.text(0, 0)));
   return std::optional{std::move(schema)};

@@ -1,18 +1,12 @@
 #include "destinations/postgres/encoding.h"
 
-#include <array>
+#include "base/big_endian.h"
 
 namespace freshet::postgres {
 namespace {
 
 constexpr std::uint32_t kTextOid = 25;
 constexpr std::size_t kArrayHeaderBytes = 20;
-
-void append_big_endian(std::string& out, std::uint32_t number) {
-  const std::array<char, 4> bytes{static_cast<char>(number >> 24), static_cast<char>(number >> 16),
-                                  static_cast<char>(number >> 8), static_cast<char>(number)};
-  out.append(bytes.data(), bytes.size());
-}
 
 }  // namespace
 
@@ -35,11 +29,11 @@ void TextArray::add(const Value& value) {
 
 pg::Parameter TextArray::parameter() {
   std::string header;
-  append_big_endian(header, 1);
-  append_big_endian(header, has_null_ ? 1 : 0);
+  append_big_endian(header, 1U);
+  append_big_endian(header, has_null_ ? 1U : 0U);
   append_big_endian(header, kTextOid);
   append_big_endian(header, count_);
-  append_big_endian(header, 1);
+  append_big_endian(header, 1U);
   bytes_.replace(0, kArrayHeaderBytes, header);
   return {bytes_.data(), static_cast<int>(bytes_.size()), true};
 }

@@ -45,6 +45,11 @@ SlotIdentity slot_of(const pg::Rows& row) {
           .epoch = row.string(0, 6)};
 }
 
+Error fenced(const std::string& pipeline) {
+  return Error{ErrorKind::fenced, "a newer writer took the pipeline over"}.with("pipeline",
+                                                                                pipeline);
+}
+
 Result<TakenOver> raise_fence(pg::Connection& connection, const Lease& lease) {
   FRESHET_TRY(connection.execute(
       "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL synchronous_commit = on"));
@@ -181,15 +186,6 @@ Result<TakenOver> take_over(pg::Connection& connection, const Lease& lease) {
     FRESHET_TRY(connection.query(sql::kSqlEndIdleWriters, std::array{Text{name}}));
   }
 }
-
-namespace {
-
-Error fenced(const std::string& pipeline) {
-  return Error{ErrorKind::fenced, "a newer writer took the pipeline over"}.with("pipeline",
-                                                                                pipeline);
-}
-
-}  // namespace
 
 Result<Position> record_slot(pg::Connection& connection,
                              const std::string& pipeline,

@@ -70,8 +70,7 @@ void judge_wal_limit(const SourceFacts& facts, Findings& findings) {
       "there is no limit to the WAL kept for a pipeline that is stopped: it fills the disk",
       "max_slot_wal_keep_size",
       "ALTER SYSTEM SET max_slot_wal_keep_size = '…GB'; SELECT pg_reload_conf(): as much as the "
-      "disk "
-      "can bear; past it the slot is lost, and source.on_gap decides");
+      "disk can bear; past it the slot is lost, and source.on_gap decides");
 }
 
 void judge_lost_slot(const PipelineConfig& config, Findings& findings) {

@@ -60,7 +60,7 @@ std::optional<std::string> from_hex(std::string_view hex) {
 TableSchema read_schema(const pg::Rows& rows, int row) {
   TableSchema schema;
   schema.name = {.schema = rows.string(row, 0), .table = rows.string(row, 1)};
-  schema.relation = Oid{static_cast<std::uint32_t>(rows.unsigned_integer(row, 2))};
+  schema.relation = rows.oid(row, 2);
   schema.identity = ReplicaIdentity{rows.text(row, 3).front()};
   schema.version = rows.unsigned_integer(row, 4);
   schema.definition = rows.string(row, 5);
@@ -72,7 +72,7 @@ TableSchema read_schema(const pg::Rows& rows, int row) {
 std::optional<Column> read_column(const pg::Rows& rows, int row) {
   Column column;
   column.name = rows.string(row, 8);
-  column.type = Oid{static_cast<std::uint32_t>(rows.unsigned_integer(row, 9))};
+  column.type = rows.oid(row, 9);
   column.typmod = static_cast<std::int32_t>(rows.integer(row, 10));
   column.type_sql = rows.string(row, 11);
   column.attnum = static_cast<std::int16_t>(rows.integer(row, 12));
