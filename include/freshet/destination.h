@@ -153,6 +153,15 @@ class Destination {
   /// is not recorded as ours is an error of kind `schema` with the reason kHasRows, after all else
   /// was found to fit.
   virtual Status prepare_table(const SchemaPtr& schema) = 0;
+
+  /// The same for many tables, where a store can do that faster. Fails as the first of them does.
+  virtual Status prepare_tables(std::span<const SchemaPtr> schemas) {
+    for (const SchemaPtr& schema : schemas) {
+      if (Status prepared = prepare_table(schema); !prepared.ok()) return prepared;
+    }
+    return ok_status();
+  }
+
   /// Empties the table, forgets its chunks and records it as `copying`, in one commit: before a
   /// fresh copy.
   virtual Status reset_table(const SchemaPtr& schema) = 0;

@@ -32,16 +32,28 @@ Router::Route& Router::get(const TableName& table) {
   return found->second;
 }
 
+void Router::add(const TableName& table, TablePhase phase) {
+  const auto [route, is_new] = routes_.insert_or_assign(table, Route{.phase = phase});
+  FRESHET_CHECK(is_new);
+  ++counts_[static_cast<std::size_t>(phase)];
+}
+
+void Router::set_phase(Route& route, TablePhase phase) {
+  --counts_[static_cast<std::size_t>(route.phase)];
+  route.phase = phase;
+  ++counts_[static_cast<std::size_t>(phase)];
+}
+
 void Router::add_streaming(const TableName& table) {
-  routes_[table] = Route{.phase = TablePhase::streaming};
+  add(table, TablePhase::streaming);
 }
 
 void Router::add_pending(const TableName& table) {
-  routes_[table] = Route{.phase = TablePhase::pending};
+  add(table, TablePhase::pending);
 }
 
 void Router::add_set_aside(const TableName& table, TablePhase phase) {
-  routes_[table] = Route{.phase = phase};
+  add(table, phase);
 }
 
 Verdict Router::judge(const TableName& table, Xid top_level) {
@@ -69,7 +81,7 @@ void Router::begin_copy_of_slot(const TableName& table) {
   FRESHET_CHECK(route.phase == TablePhase::pending);
   // Nothing may have been streamed before the copy was declared: that is what the owner promises.
   FRESHET_CHECK(route.judged.empty());
-  route.phase = TablePhase::copying;
+  set_phase(route, TablePhase::copying);
 }
 
 bool Router::may_begin_copy(const TableName& table, const Snapshot& snapshot) {
@@ -83,7 +95,7 @@ void Router::begin_copy(const TableName& table, Snapshot snapshot) {
   Route& route = get(table);
   FRESHET_CHECK(route.phase == TablePhase::pending);
   FRESHET_CHECK(route.judged.empty());
-  route.phase = TablePhase::copying;
+  set_phase(route, TablePhase::copying);
   route.snapshot = std::move(snapshot);
 }
 
@@ -92,7 +104,7 @@ void Router::begin_chunked_copy(const TableName& table,
                                 std::uint32_t relfilenode) {
   Route& route = get(table);
   FRESHET_CHECK(route.phase == TablePhase::pending);
-  route.phase = TablePhase::copying;
+  set_phase(route, TablePhase::copying);
   route.chunks.emplace(std::move(columns), relfilenode);
 }
 
@@ -188,7 +200,7 @@ Lsn Router::chunks_read_upto(const TableName& table) const {
 void Router::finish_copy(const TableName& table, Lsn settled_at) {
   Route& route = get(table);
   FRESHET_CHECK(route.phase == TablePhase::copying);
-  route.phase = TablePhase::catching_up;
+  set_phase(route, TablePhase::catching_up);
   route.settled_at = settled_at;
 }
 
@@ -200,11 +212,13 @@ bool Router::may_catch_up(const TableName& table, Position position) const {
 void Router::set_streaming(const TableName& table) {
   Route& route = get(table);
   FRESHET_CHECK(route.phase == TablePhase::catching_up);
+  set_phase(route, TablePhase::streaming);
   route = Route{.phase = TablePhase::streaming};
 }
 
 void Router::restart_copy(const TableName& table) {
   Route& route = get(table);
+  set_phase(route, TablePhase::pending);
   route = Route{.phase = TablePhase::pending, .is_kept_whole = route.is_kept_whole};
 }
 
@@ -220,15 +234,14 @@ TablePhase Router::phase(const TableName& table) const {
 }
 
 bool Router::is_all_streaming() const {
-  return std::all_of(routes_.begin(), routes_.end(), [](const auto& entry) {
-    const TablePhase phase = entry.second.phase;
-    return phase == TablePhase::streaming || phase == TablePhase::paused ||
-           phase == TablePhase::errored;
-  });
+  return count_in(TablePhase::pending) + count_in(TablePhase::copying) +
+             count_in(TablePhase::catching_up) ==
+         0;
 }
 
 std::vector<TableName> Router::tables_in(TablePhase phase) const {
   std::vector<TableName> found;
+  if (count_in(phase) == 0) return found;
   for (const auto& [name, route] : routes_) {
     if (route.phase == phase) found.push_back(name);
   }

@@ -3,6 +3,7 @@
 // machine: no thread, clock or I/O. Not thread-safe; its owner locks it.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <vector>
@@ -112,6 +113,9 @@ class Router {
   bool is_all_streaming() const;
   std::vector<TableName> tables_in(TablePhase phase) const;
 
+  /// As tables_in(phase).size(), at once however many tables there are.
+  std::size_t count_in(TablePhase phase) const { return counts_[static_cast<std::size_t>(phase)]; }
+
  private:
   struct Route {
     TablePhase phase = TablePhase::pending;
@@ -124,8 +128,12 @@ class Router {
 
   const Route& get(const TableName& table) const;
   Route& get(const TableName& table);
+  void add(const TableName& table, TablePhase phase);
+  void set_phase(Route& route, TablePhase phase);
 
   std::map<TableName, Route> routes_;
+  std::array<std::size_t, static_cast<std::size_t>(TablePhase::errored) + 1>
+      counts_{};  // of routes_, by phase
 };
 
 }  // namespace freshet

@@ -41,9 +41,11 @@ class Rows {
   /// 0 for NULL and for what is no integer.
   std::int64_t integer(int row, int column) const noexcept;
   std::uint64_t unsigned_integer(int row, int column) const noexcept;
+
   Oid oid(int row, int column) const noexcept {
     return Oid{static_cast<std::uint32_t>(unsigned_integer(row, column))};
   }
+
   /// kNoLsn for NULL.
   Lsn lsn(int row, int column) const noexcept;
   /// Rows that the statement inserted, updated, deleted, copied or returned.

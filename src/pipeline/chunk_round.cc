@@ -121,10 +121,9 @@ bool ChunkRound::survives(const Error& error,
 std::optional<ChunkRound::Task> ChunkRound::next_task(std::unique_ptr<pg::Connection>& connection) {
   while (true) {
     Task task;
-    std::uint64_t rows = 0;
-    task.work = take_gap(task.bounds, rows);
+    task.work = take_gap(task.bounds, task.rows);
     if (task.work == nullptr) return {};
-    const Status status = cut(connection, task, rows);
+    const Status status = cut(connection, task);
     if (status.ok()) return task;
     const bool goes_on = survives(status.error(), *task.work, connection);
     give_back(task);
@@ -163,17 +162,15 @@ ChunkRound::Work* ChunkRound::pick() {
 }
 
 // Takes the first rows of the gap as the task, and leaves the rest to others.
-Status ChunkRound::cut(std::unique_ptr<pg::Connection>& connection,
-                       Task& task,
-                       std::uint64_t rows) {
+Status ChunkRound::cut(std::unique_ptr<pg::Connection>& connection, Task& task) {
   Work& work = *task.work;
   std::vector<std::string> end;
   const auto find_end = [&]() -> Status {
     if (!connection) {
       FRESHET_TRY(connection, pg::Connection::open(options_.connect));
     }
-    FRESHET_TRY(
-        end, source::find_chunk_end(*connection, work.of.table.heaps.front(), task.bounds, rows));
+    FRESHET_TRY(end, source::find_chunk_end(*connection, work.of.table.heaps.front(), task.bounds,
+                                            task.rows));
     return ok_status();
   };
   Status status = find_end();
@@ -183,6 +180,8 @@ Status ChunkRound::cut(std::unique_ptr<pg::Connection>& connection,
     work.unread.push_front(
         {.columns = task.bounds.columns, .from = end, .to = std::move(task.bounds.to)});
     task.bounds.to = std::move(end);
+  } else {
+    task.rows = 0;
   }
   changed_.notify_all();
   return status;
@@ -292,9 +291,12 @@ void ChunkRound::finish(const Task& task, Clock::duration elapsed) {
   const double factor = std::clamp(wanted, 1 / kStepMax, kStepMax);
   {
     const std::lock_guard lock(mutex_);
-    std::uint64_t& rows = task.work->chunk_rows;
-    rows = std::clamp(static_cast<std::uint64_t>(static_cast<double>(rows) * factor), kChunkRowsMin,
-                      kChunkRowsMax);
+    // From this chunk's own size: several workers that end together must not each enlarge the next.
+    if (task.rows > 0) {
+      task.work->chunk_rows =
+          std::clamp(static_cast<std::uint64_t>(static_cast<double>(task.rows) * factor),
+                     kChunkRowsMin, kChunkRowsMax);
+    }
     --task.work->tasks_out;
     changed_.notify_all();
   }
@@ -344,7 +346,8 @@ Status ChunkRound::conclude(Work& work) {
     }
   }
   for (Lane* lane : work.of.lanes) {
-    FRESHET_TRY(is_whole ? lane->finish_copy(name, read_upto) : lane->restart_copy(name));
+    const FinishedCopy finished{name, read_upto};
+    FRESHET_TRY(is_whole ? lane->finish_copy({&finished, 1}) : lane->restart_copy(name));
   }
   log_info(is_whole ? "table copied" : "copying the table again", {{"table", to_string(name)}});
   return ok_status();

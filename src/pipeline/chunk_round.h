@@ -67,6 +67,7 @@ class ChunkRound {
   struct Task {
     Work* work = nullptr;
     KeyBounds bounds;
+    std::uint64_t rows = 0;  // 0: all that is left of its gap, and nobody counted it
   };
 
   struct Attempt;
@@ -75,7 +76,7 @@ class ChunkRound {
   std::optional<Task> next_task(std::unique_ptr<pg::Connection>& connection);
   Work* take_gap(KeyBounds& gap, std::uint64_t& rows);
   Work* pick();
-  Status cut(std::unique_ptr<pg::Connection>& connection, Task& task, std::uint64_t rows);
+  Status cut(std::unique_ptr<pg::Connection>& connection, Task& task);
   Status copy(pg::Connection& connection, const Task& task);
   bool begin(const Task& task, const Snapshot& snapshot, Attempt& attempt);
   Status feed(pg::Connection& connection, const Task& task, Attempt& attempt);

@@ -31,6 +31,7 @@ std::string copied_rows(const TablePlan& plan) {
 
 // A snapshot of ours locks its tables at once: more would not fit into the server's lock table.
 constexpr std::size_t kTablesPerSnapshotMax = 500;
+constexpr std::size_t kTablesPreparedMax = 200;
 
 }  // namespace
 
@@ -93,8 +94,7 @@ Status Copier::run_round(std::unique_ptr<source::SnapshotCoordinator> slot_snaps
   if (!is_slots && jobs.size() > kTablesPerSnapshotMax) jobs.resize(kTablesPerSnapshotMax);
   if (jobs.empty()) return ok_status();
   if (is_slots) {
-    for (Job& job : jobs)
-      FRESHET_TRY(prepare(job));
+    FRESHET_TRY(prepare(jobs));
     FRESHET_TRY(void_changed(jobs, *slot_snapshot));
   } else {
     FRESHET_TRY(slot_snapshot, take_snapshot(jobs));
@@ -199,7 +199,7 @@ Status Copier::begin_chunked(Job& job) {
   if (is_resumed) return ok_status();
   for (Lane* lane : job.lanes) {
     FRESHET_TRY(lane->restart_copy(job.name));
-    FRESHET_TRY(lane->prepare_copy(job.shape->output));
+    FRESHET_TRY(lane->prepare_copy({&job.shape->output, 1}));
   }
   const std::lock_guard lock(router_mutex_);
   for (Lane* lane : job.lanes)
@@ -227,10 +227,20 @@ Status Copier::set_up(Job& job) {
 }
 
 // The same, with empty tables at the destinations.
-Status Copier::prepare(Job& job) {
-  FRESHET_TRY(set_up(job));
-  for (Lane* lane : job.lanes)
-    FRESHET_TRY(lane->prepare_copy(job.shape->output));
+Status Copier::prepare(std::span<Job> jobs) {
+  std::map<Lane*, std::vector<SchemaPtr>> outputs;
+  for (Job& job : jobs) {
+    FRESHET_TRY(set_up(job));
+    for (Lane* lane : job.lanes)
+      outputs[lane].push_back(job.shape->output);
+  }
+  // In parts, so that a lane does other things in between.
+  for (const auto& [lane, all] : outputs) {
+    for (std::size_t start = 0; start < all.size(); start += kTablesPreparedMax) {
+      FRESHET_TRY(lane->prepare_copy(
+          std::span{all}.subspan(start).first(std::min(kTablesPreparedMax, all.size() - start))));
+    }
+  }
   return ok_status();
 }
 
@@ -297,8 +307,7 @@ Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::
     if (!is_prepared) {
       FRESHET_TRY(pass_barrier(*connection));
       FRESHET_TRY(look_up(*connection, jobs));
-      for (Job& job : jobs)
-        FRESHET_TRY(prepare(job));
+      FRESHET_TRY(prepare(jobs));
       is_prepared = true;
     }
     bool has_begun = false;
@@ -386,8 +395,7 @@ Status Copier::copy(std::vector<Job>& jobs,
       workers.emplace_back([&] { work(snapshot); });
   }
   if (is_stopping_) return Error{ErrorKind::cancelled, "the copy was stopped"};
-  for (Job& job : jobs)
-    FRESHET_TRY(finish_job(job, is_slots));
+  FRESHET_TRY(finish_jobs(jobs, is_slots));
   if (is_slots) return ok_status();
   // What was read settles once its WAL was flushed and streamed: have the server flush it soon.
   FRESHET_TRY(pg::Connection* const connection, catalog());
@@ -395,23 +403,30 @@ Status Copier::copy(std::vector<Job>& jobs,
   return ok_status();
 }
 
-Status Copier::finish_job(Job& job, bool is_slots) {
-  bool is_void = job.is_void || job.ranges_left != 0;
-  {
-    const std::lock_guard lock(mutex_);
-    is_void = is_void || voided_.contains(job.name);
+// All tables of a lane together: with thousands of them, a commit for each would take longer than
+// reading them.
+Status Copier::finish_jobs(std::span<Job> jobs, bool is_slots) {
+  std::map<Lane*, std::vector<FinishedCopy>> finished;
+  for (const Job& job : jobs) {
+    bool is_void = job.is_void || job.ranges_left != 0;
+    {
+      const std::lock_guard lock(mutex_);
+      is_void = is_void || voided_.contains(job.name);
+    }
+    log_info(is_void ? "copying the table again" : "table copied",
+             {{"table", to_string(job.name)}});
+    for (Lane* lane : job.lanes) {
+      if (is_void) {
+        FRESHET_TRY(lane->restart_copy(job.name));
+      } else {
+        // The slot's own snapshot holds nothing that the stream brings, so that nothing has to
+        // settle.
+        finished[lane].push_back({job.name, is_slots ? kNoLsn : job.read_upto});
+      }
+    }
   }
-  if (is_void) {
-    log_info("copying the table again", {{"table", to_string(job.name)}});
-    for (Lane* lane : job.lanes)
-      FRESHET_TRY(lane->restart_copy(job.name));
-    return ok_status();
-  }
-  for (Lane* lane : job.lanes) {
-    // The slot's own snapshot holds nothing that the stream brings, so that nothing has to settle.
-    FRESHET_TRY(lane->finish_copy(job.name, is_slots ? kNoLsn : job.read_upto));
-  }
-  log_info("table copied", {{"table", to_string(job.name)}});
+  for (const auto& [lane, tables] : finished)
+    FRESHET_TRY(lane->finish_copy(tables));
   return ok_status();
 }
 

@@ -82,7 +82,7 @@ class Copier {
   static std::vector<Job> jobs_of(std::map<TableName, std::vector<Lane*>> wanted);
   bool goes_in_chunks(const Lane& lane, const TableName& table) const;
   Status set_up(Job& job);
-  Status prepare(Job& job);
+  Status prepare(std::span<Job> jobs);
   static std::vector<TableName> names_of(std::span<const Job> jobs);
   Status look_up(pg::Connection& catalog, std::span<const Job> jobs);
   Result<std::vector<bool>> are_unchanged(pg::Connection& catalog, std::span<const Job> jobs) const;
@@ -97,7 +97,7 @@ class Copier {
   void finish_task(const Task& task, Lsn read_upto);
   void void_job(Job& job, const Error& reason);
   std::optional<Task> next_task();
-  Status finish_job(Job& job, bool is_slots);
+  Status finish_jobs(std::span<Job> jobs, bool is_slots);
   Result<pg::Connection*> catalog();
   void set_activity(std::string activity);
   Status pause(std::chrono::milliseconds time);

@@ -41,6 +41,12 @@ struct LaneSurroundings {
   std::atomic<bool>& is_urgent;  ///< Somebody waits for a position: commit empty groups at once.
 };
 
+/// `settled_at`: the source's insert LSN after the last range was read.
+struct FinishedCopy {
+  TableName table;
+  Lsn settled_at = kNoLsn;
+};
+
 /// Natural batching: what came in while a group was being written makes up the next one.
 class Lane {
  public:
@@ -80,10 +86,10 @@ class Lane {
 
   bool is_idle() const { return queue_.is_empty() && !is_working_.load(std::memory_order_acquire); }
 
-  /// Empties the table at the destination, ready for a copy of rows of `output`.
-  Status prepare_copy(const SchemaPtr& output);
-  /// All ranges are committed at the destination: catch up, then stream.
-  Status finish_copy(const TableName& table, Lsn settled_at);
+  /// Empties the tables at the destination, ready for a copy of rows of `outputs`.
+  Status prepare_copy(std::span<const SchemaPtr> outputs);
+  /// All ranges of these tables are committed at the destination: catch up, then stream.
+  Status finish_copy(std::span<const FinishedCopy> copies);
   /// Empties the table and has it copied again, unless that is about to happen anyway, or the lane
   /// follows this `definition` already (empty: whatever it follows).
   Status begin_copy_again(const TableName& table,
@@ -131,6 +137,7 @@ class Lane {
   };
 
   Status run();
+  Status make_room(const SchemaPtr& output);
   Status consume(const LaneItem& item);
   Status consume_transaction(const Transaction& transaction);
   Status route_item(Item& item, Xid top_level, std::map<const TableSchema*, Verdict>& verdicts);

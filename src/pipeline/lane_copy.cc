@@ -11,39 +11,51 @@ HoldSpool& Lane::spool_of(const TableName& table) {
   return *spool;
 }
 
-Status Lane::prepare_copy(const SchemaPtr& output) {
+Status Lane::prepare_copy(std::span<const SchemaPtr> outputs) {
   return queue_.call([&]() -> Status {
-    {
-      const std::lock_guard lock(around_.router_mutex);
-      // What a void copy held is in the next snapshot. (A copy under the slot's snapshot is under
-      // way from the start: what it holds counts.)
-      if (router_.phase(output->name) == TablePhase::pending) forget_held(output->name);
+    for (const SchemaPtr& output : outputs)
+      FRESHET_TRY(make_room(output));
+    FRESHET_TRY(destination_->prepare_tables(outputs));
+    for (const SchemaPtr& output : outputs) {
+      FRESHET_TRY(destination_->reset_table(output));
+      current_[output->name] = output;
+      FRESHET_TRY(around_.state.store_schema(around_.lease, *output));
+      FRESHET_TRY(around_.state.store_table(around_.lease, {.destination = name_,
+                                                            .table = output->name,
+                                                            .phase = TablePhase::copying,
+                                                            .reason = {}}));
     }
-    const SchemaPtr previous = current_[output->name];
-    if (previous && !is_same_shape(*previous, *output)) {
-      // Emptied first: what stands there is copied anew, and an empty table fits any change.
-      FRESHET_TRY(destination_->reset_table(previous));
-      FRESHET_TRY(destination_->evolve(previous, output));
-    }
-    FRESHET_TRY(destination_->prepare_table(output));
-    FRESHET_TRY(destination_->reset_table(output));
-    current_[output->name] = output;
-    FRESHET_TRY(around_.state.store_schema(around_.lease, *output));
-    return around_.state.store_table(
-        around_.lease,
-        {.destination = name_, .table = output->name, .phase = TablePhase::copying, .reason = {}});
+    return ok_status();
   });
 }
 
-Status Lane::finish_copy(const TableName& table, Lsn settled_at) {
+// What the lane has of an earlier copy, and of an earlier shape of the table.
+Status Lane::make_room(const SchemaPtr& output) {
+  {
+    const std::lock_guard lock(around_.router_mutex);
+    // What a void copy held is in the next snapshot. (A copy under the slot's snapshot is under
+    // way from the start: what it holds counts.)
+    if (router_.phase(output->name) == TablePhase::pending) forget_held(output->name);
+  }
+  const SchemaPtr previous = current_[output->name];
+  if (!previous || is_same_shape(*previous, *output)) return ok_status();
+  // Emptied first: what stands there is copied anew, and an empty table fits any change.
+  FRESHET_TRY(destination_->reset_table(previous));
+  return destination_->evolve(previous, output);
+}
+
+Status Lane::finish_copy(std::span<const FinishedCopy> copies) {
   return queue_.call([&]() -> Status {
-    {
-      const std::lock_guard lock(around_.router_mutex);
-      // A reconnect may have made the copy void just now.
-      if (router_.phase(table) != TablePhase::copying) return ok_status();
-      router_.finish_copy(table, settled_at);
+    for (const auto& [table, settled_at] : copies) {
+      {
+        const std::lock_guard lock(around_.router_mutex);
+        // A reconnect may have made the copy void just now.
+        if (router_.phase(table) != TablePhase::copying) continue;
+        router_.finish_copy(table, settled_at);
+      }
+      FRESHET_TRY(destination_->finish_copy(current_.at(table)));
     }
-    return destination_->finish_copy(current_.at(table));
+    return ok_status();
   });
 }
 

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/try.h"
-#include "source/array_literal.h"
+#include "pg/array_literal.h"
 #include "source/sql/sql.h"
 
 namespace freshet::source {
@@ -28,7 +28,7 @@ Result<pg::Rows> ask_about(pg::Connection& connection,
                            std::string_view sql,
                            std::span<const Oid> relations) {
   const std::string oids =
-      integer_array_literal(relations, [](Oid oid) { return to_integer(oid); });
+      pg::integer_array_literal(relations, [](Oid oid) { return to_integer(oid); });
   const std::array<Parameter, 1> parameters{oids};
   return connection.query(sql, parameters);
 }
@@ -162,10 +162,10 @@ Status check_all_found(std::span<const CatalogTable> tables, std::span<const Tab
 
 /// Types as the stream has them, which may be older than the catalogue's.
 Status fill_types(pg::Connection& connection, TableSchema& schema) {
-  const std::string types = integer_array_literal(
+  const std::string types = pg::integer_array_literal(
       schema.columns, [](const Column& column) { return to_integer(column.type); });
   const std::string typmods =
-      integer_array_literal(schema.columns, [](const Column& column) { return column.typmod; });
+      pg::integer_array_literal(schema.columns, [](const Column& column) { return column.typmod; });
   const std::array<Parameter, 2> parameters{types, typmods};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlFormatTypes, parameters));
   for (int row = 0; row < rows.rows(); ++row) {
@@ -303,7 +303,7 @@ bool take_known(TableSchema& schema,
 
 Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
                                               std::span<const TableName> names) {
-  const TableNameArrays wanted = array_literals(names);
+  const pg::TableNameArrays wanted = pg::array_literals(names);
   const std::array<Parameter, 2> parameters{wanted.schemas, wanted.tables};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlTable, parameters));
   std::vector<CatalogTable> tables;

@@ -7,8 +7,8 @@
 
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "pg/array_literal.h"
 #include "pg/sqlstate.h"
-#include "source/array_literal.h"
 #include "source/catalog.h"
 #include "source/filter_probe.h"
 #include "source/sql/sql.h"
@@ -51,7 +51,7 @@ Status check_publishable(const CatalogTable& table) {
 }
 
 std::string oid_list(std::span<const CatalogTable> tables) {
-  return integer_array_literal(
+  return pg::integer_array_literal(
       tables, [](const CatalogTable& table) { return to_integer(table.schema.relation); });
 }
 
@@ -179,7 +179,7 @@ using PublishedTables = std::map<Oid, std::vector<Published>>;
 Result<PublishedTables> load_published(pg::Connection& connection,
                                        std::span<const std::string> names,
                                        std::span<const CatalogTable> tables) {
-  const std::string list = array_literal(names);
+  const std::string list = pg::array_literal(names);
   const std::string oids = oid_list(tables);
   const std::array<Parameter, 2> parameters{list, oids};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlPublishedTable, parameters));
@@ -260,7 +260,7 @@ Result<TablePublication> check_table(pg::Connection& connection,
 }
 
 Result<pg::Rows> load_publications(pg::Connection& connection, std::span<const std::string> names) {
-  const std::string list = array_literal(names);
+  const std::string list = pg::array_literal(names);
   const std::array<Parameter, 1> parameters{list};
   return connection.query(sql::kSqlPublications, parameters);
 }
@@ -400,7 +400,7 @@ Result<std::vector<TableName>> list_published_tables(pg::Connection& connection,
                                                      std::span<const std::string> names) {
   FRESHET_TRY(const pg::Rows publications, load_publications(connection, names));
   FRESHET_TRY(check_all_exist(publications, names));
-  const std::string list = array_literal(names);
+  const std::string list = pg::array_literal(names);
   const std::array<Parameter, 1> parameters{list};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlPublishedTables, parameters));
   std::vector<TableName> tables;

@@ -5,8 +5,8 @@
 
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "pg/array_literal.h"
 #include "pg/sqlstate.h"
-#include "source/array_literal.h"
 #include "source/catalog.h"
 #include "source/filter_probe.h"
 #include "source/publication.h"
@@ -68,7 +68,7 @@ Result<std::unique_ptr<RowFilter>> RowFilter::make(pg::Connection& connection,
 
 Result<std::vector<Match>> RowFilter::evaluate(std::span<const RowView> rows) {
   std::vector<Match> matches(rows.size(), Match::no);
-  std::vector<ArrayLiteral> arrays(used_columns_.size() + 1);
+  std::vector<pg::ArrayLiteral> arrays(used_columns_.size() + 1);
   for (std::size_t row = 0; row < rows.size(); ++row) {
     if (!is_sent(rows[row], used_columns_)) {
       matches[row] = Match::unknown;
@@ -85,7 +85,7 @@ Result<std::vector<Match>> RowFilter::evaluate(std::span<const RowView> rows) {
     arrays.back().add(std::to_string(row));
   }
   std::vector<std::string> texts;
-  for (const ArrayLiteral& array : arrays)
+  for (const pg::ArrayLiteral& array : arrays)
     texts.push_back(array.text());
   const std::vector<std::optional<std::string_view>> parameters{texts.begin(), texts.end()};
   FRESHET_TRY(const pg::Rows matched, connection_.query(sql_, parameters));

@@ -8,7 +8,7 @@
 #include "base/try.h"
 #include "freshet/arena.h"
 #include "freshet/row.h"
-#include "source/array_literal.h"
+#include "pg/array_literal.h"
 #include "source/sql/sql.h"
 #include "types/copy_text.h"
 
@@ -154,8 +154,8 @@ WatchedTable read_fields(std::span<const Value> fields) {
 Result<std::vector<WatchedTable>> look_at_tables(pg::Connection& connection,
                                                  std::span<const TableName> tables,
                                                  std::span<const std::string> publications) {
-  const TableNameArrays wanted = array_literals(tables);
-  const std::string publication_list = array_literal(publications);
+  const pg::TableNameArrays wanted = pg::array_literals(tables);
+  const std::string publication_list = pg::array_literal(publications);
   const std::array<Parameter, 3> parameters{wanted.schemas, wanted.tables, publication_list};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlWatch, parameters));
   std::vector<WatchedTable> watched;

@@ -7,6 +7,7 @@
 
 #include "base/try.h"
 #include "destinations/postgres/sql.h"
+#include "pg/array_literal.h"
 
 namespace freshet::postgres {
 namespace {
@@ -61,22 +62,28 @@ Result<TableSchema> parse(const TableName& table, std::string_view text) {
 Result<std::optional<TableSchema>> load_definition(pg::Connection& connection,
                                                    const std::string& pipeline,
                                                    const TableName& table) {
-  FRESHET_TRY(
-      const pg::Rows rows,
-      connection.query(sql::kSqlLoadDefinition,
-                       std::array{Text{pipeline}, Text{table.schema}, Text{table.table}}));
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query(sql::kSqlLoadDefinition,
+                               std::array{Text{pipeline}, Text{table.schema}, Text{table.table}}));
   if (rows.rows() == 0) return std::optional<TableSchema>{};
   FRESHET_TRY(TableSchema schema, parse(table, rows.text(0, 0)));
   return std::optional{std::move(schema)};
 }
 
-Status record_definition(pg::Connection& connection,
-                         const std::string& pipeline,
-                         const TableSchema& schema) {
-  const std::string text = to_text(schema);
-  auto recorded = connection.query(
-      sql::kSqlRecordDefinition,
-      std::array{Text{pipeline}, Text{schema.name.schema}, Text{schema.name.table}, Text{text}});
+Status record_definitions(pg::Connection& connection,
+                          const std::string& pipeline,
+                          std::span<const SchemaPtr> schemas) {
+  pg::ArrayLiteral namespaces;
+  pg::ArrayLiteral tables;
+  pg::ArrayLiteral definitions;
+  for (const SchemaPtr& schema : schemas) {
+    namespaces.add(schema->name.schema);
+    tables.add(schema->name.table);
+    definitions.add(to_text(*schema));
+  }
+  auto recorded = connection.query(sql::kSqlRecordDefinitions,
+                                   std::array{Text{pipeline}, Text{namespaces.text()},
+                                              Text{tables.text()}, Text{definitions.text()}});
   return recorded.ok() ? ok_status() : Status{std::move(recorded).error()};
 }
 

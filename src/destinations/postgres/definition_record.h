@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "freshet/schema.h"
@@ -15,8 +16,8 @@ namespace freshet::postgres {
 Result<std::optional<TableSchema>> load_definition(pg::Connection& connection,
                                                    const std::string& pipeline,
                                                    const TableName& table);
-Status record_definition(pg::Connection& connection,
-                         const std::string& pipeline,
-                         const TableSchema& schema);
+Status record_definitions(pg::Connection& connection,
+                          const std::string& pipeline,
+                          std::span<const SchemaPtr> schemas);
 
 }  // namespace freshet::postgres

@@ -18,12 +18,16 @@
 #include "destinations/postgres/schema.h"
 #include "destinations/postgres/sql.h"
 #include "destinations/postgres/vector_type.h"
+#include "pg/array_literal.h"
 #include "pg/sqlstate.h"
 
 namespace freshet::postgres {
 namespace {
 
 using Text = std::optional<std::string_view>;
+
+// Their locks, a handful each, lie in the server's lock table until the commit.
+constexpr std::size_t kTablesTogether = 200;
 
 Result<bool> is_recorded(pg::Connection& connection,
                          const std::string& pipeline,
@@ -192,11 +196,8 @@ Status PostgresDestination::open_probe() {
 Status PostgresDestination::check_table(const SchemaPtr& schema) {
   if (!session_) {
     FRESHET_TRY(open_probe());
-    const bool is_plain = std::all_of(
-        schema->columns.begin(), schema->columns.end(),
-        [](const Column& column) { return column.is_builtin_type && !column.is_derived; });
     // Nothing to ask: with thousands of tables, asking is what takes time.
-    if (is_plain && !taken_names_.contains(schema->name)) return ok_status();
+    if (has_plain_types(*schema) && !taken_names_.contains(schema->name)) return ok_status();
   }
   pg::Connection& connection = session_ ? session_->connection() : *probe_;
   const auto check = [&]() -> Status {
@@ -225,6 +226,71 @@ Status PostgresDestination::prepare_table(const SchemaPtr& schema) {
   return prepared;
 }
 
+// With thousands of tables, round trips and commits are what takes time.
+Status PostgresDestination::prepare_tables(std::span<const SchemaPtr> schemas) {
+  FRESHET_TRY(check_open());
+  FRESHET_TRY(const std::vector<SchemaPtr> new_ones, plain_and_missing(schemas));
+  std::set<TableName> done;
+  for (std::size_t start = 0; start < new_ones.size(); start += kTablesTogether) {
+    const auto some = std::span{new_ones}.subspan(start).first(
+        std::min(kTablesTogether, new_ones.size() - start));
+    // Whatever is wrong with one of them is told by its own turn below.
+    const Status created = in_transaction([&] { return create_together(some); });
+    if (is_broken_) return created;
+    for (const SchemaPtr& schema : some) {
+      if (!created.ok()) continue;
+      done.insert(schema->name);
+      fresh_.insert(schema->name);
+      targets_.forget(schema->name);
+    }
+  }
+  for (const SchemaPtr& schema : schemas) {
+    if (!done.contains(schema->name)) FRESHET_TRY(prepare_table(schema));
+  }
+  return ok_status();
+}
+
+Result<std::vector<SchemaPtr>> PostgresDestination::plain_and_missing(
+    std::span<const SchemaPtr> schemas) {
+  std::vector<SchemaPtr> found;
+  if (schemas.size() < 2 || is_in_part_) return found;
+  std::vector<TableName> names;
+  for (const SchemaPtr& schema : schemas)
+    names.push_back(schema->name);
+  const pg::TableNameArrays wanted = pg::array_literals(names);
+  FRESHET_TRY(const pg::Rows rows,
+              session_->connection().query(sql::kSqlTablesHere,
+                                           std::array{Text{wanted.schemas}, Text{wanted.tables}}));
+  std::set<std::int64_t> taken;
+  for (int row = 0; row < rows.rows(); ++row)
+    taken.insert(rows.integer(row, 0));
+  for (std::size_t i = 0; i < schemas.size(); ++i) {
+    if (has_plain_types(*schemas[i]) && !taken.contains(static_cast<std::int64_t>(i)))
+      found.push_back(schemas[i]);
+  }
+  return found;
+}
+
+Status PostgresDestination::create_together(std::span<const SchemaPtr> schemas) {
+  pg::Connection& connection = session_->connection();
+  std::set<std::string> namespaces;
+  std::vector<TableName> names;
+  std::string script;
+  for (const SchemaPtr& schema : schemas) {
+    std::vector<std::string> types;
+    for (const Column& column : schema->columns)
+      types.push_back(column.type_sql);
+    namespaces.insert(schema->name.schema);
+    names.push_back(schema->name);
+    script += create_table_sql(*schema, types) + ";\n";
+  }
+  for (const std::string& name : namespaces)
+    FRESHET_TRY(create_schema(connection, name));
+  FRESHET_TRY(connection.execute(script));
+  FRESHET_TRY(record_definitions(connection, lease_.pipeline, schemas));
+  return record_phase(connection, lease_.pipeline, names, TablePhase::copying);
+}
+
 Status PostgresDestination::prepare_in_transaction(const SchemaPtr& schema) {
   pg::Connection& connection = session_->connection();
   const TableName& name = schema->name;
@@ -232,17 +298,17 @@ Status PostgresDestination::prepare_in_transaction(const SchemaPtr& schema) {
   if (!found) {
     FRESHET_TRY(create_schema(connection, name.schema));
     FRESHET_TRY(create_table(connection, *schema));
-    FRESHET_TRY(record_definition(connection, lease_.pipeline, *schema));
-    FRESHET_TRY(record_phase(connection, lease_.pipeline, name, TablePhase::copying));
+    FRESHET_TRY(record_definitions(connection, lease_.pipeline, {&schema, 1}));
+    FRESHET_TRY(record_phase(connection, lease_.pipeline, {&name, 1}, TablePhase::copying));
     fresh_.insert(name);
     return ok_status();
   }
   FRESHET_TRY(postgres::check_table(connection, *schema, *found));
-  FRESHET_TRY(record_definition(connection, lease_.pipeline, *schema));
+  FRESHET_TRY(record_definitions(connection, lease_.pipeline, {&schema, 1}));
   FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
   if (is_ours) return ok_status();
   FRESHET_TRY(check_empty(connection, name));
-  return record_phase(connection, lease_.pipeline, name, TablePhase::pending);
+  return record_phase(connection, lease_.pipeline, {&name, 1}, TablePhase::pending);
 }
 
 Status PostgresDestination::reset_table(const SchemaPtr& schema) {
@@ -265,7 +331,7 @@ Status PostgresDestination::reset_table(const SchemaPtr& schema) {
       const TableName index{name.schema, vector_index_name(name, indexes.string(row, 0))};
       FRESHET_TRY(connection.execute("DROP INDEX IF EXISTS " + quote_identifier(index)));
     }
-    return record_phase(connection, lease_.pipeline, name, TablePhase::copying);
+    return record_phase(connection, lease_.pipeline, {&name, 1}, TablePhase::copying);
   });
 }
 
@@ -299,7 +365,7 @@ Status PostgresDestination::finish_copy(const SchemaPtr& schema) {
     job.indexes.push_back(
         {column.name, config_.vector_index.m, config_.vector_index.ef_construction});
   }
-  Status recorded = in_transaction([&]() -> Status {
+  Status recorded = job.indexes.empty() ? ok_status() : in_transaction([&]() -> Status {
     for (const IndexBuilder::Index& index : job.indexes) {
       const std::string m = std::to_string(index.m);
       const std::string ef = std::to_string(index.ef_construction);
@@ -322,7 +388,7 @@ Status PostgresDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
     pg::Connection& connection = session_->connection();
     FRESHET_TRY(const auto made_for, load_definition(connection, lease_.pipeline, to->name));
     FRESHET_TRY(evolve_table(connection, made_for ? *made_for : *from, *to));
-    return record_definition(connection, lease_.pipeline, *to);
+    return record_definitions(connection, lease_.pipeline, {&to, 1});
   });
   targets_.forget(to->name);
   return evolved;

@@ -33,6 +33,7 @@ class PostgresDestination final : public Destination {
   Status forget_slot() override;
   Status check_table(const SchemaPtr& schema) override;
   Status prepare_table(const SchemaPtr& schema) override;
+  Status prepare_tables(std::span<const SchemaPtr> schemas) override;
   Status reset_table(const SchemaPtr& schema) override;
   Result<std::unique_ptr<RangeWriter>> begin_range(const SchemaPtr& schema,
                                                    const RangeId& range) override;
@@ -47,6 +48,8 @@ class PostgresDestination final : public Destination {
   Status set_session() const;
   Status resume_indexes();
   Status prepare_in_transaction(const SchemaPtr& schema);
+  Result<std::vector<SchemaPtr>> plain_and_missing(std::span<const SchemaPtr> schemas);
+  Status create_together(std::span<const SchemaPtr> schemas);
   /// Runs `work` in the open transaction, or in a fenced one of its own.
   template <typename Work>
   Status in_transaction(Work&& work);
@@ -58,7 +61,6 @@ class PostgresDestination final : public Destination {
   Status send_start(const Group& group);
   Status send_end(const Group& group, bool is_proof);
   Status send_advance(Position to, SourceTime committed_at);
-  void begin_record(const TableName& table);
   Status send_chunks(const Group& group);
   Status send_phases(const Group& group);
   Status send_notify(Position upto);

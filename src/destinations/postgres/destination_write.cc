@@ -5,6 +5,7 @@
 #include "base/try.h"
 #include "destinations/postgres/destination.h"
 #include "destinations/postgres/progress.h"
+#include "pg/array_literal.h"
 
 namespace freshet::postgres {
 namespace {
@@ -140,18 +141,18 @@ Status PostgresDestination::send_advance(Position to, SourceTime committed_at) {
   return session_->send(Fixed::advance, text_.parameters());
 }
 
-// The parameters that every record of a table starts with.
-void PostgresDestination::begin_record(const TableName& table) {
-  text_.clear();
-  text_.add(lease_.pipeline);
-  text_.add(table.schema);
-  text_.add(table.table);
-}
-
 Status PostgresDestination::send_phases(const Group& group) {
-  for (const PhaseChange& change : group.phases) {
-    begin_record(change.name);
-    text_.add(to_string(change.phase));
+  for (std::size_t start = 0; start < group.phases.size();) {
+    const TablePhase phase = group.phases[start].phase;
+    std::vector<TableName> tables;
+    for (; start < group.phases.size() && group.phases[start].phase == phase; ++start)
+      tables.push_back(group.phases[start].name);
+    const pg::TableNameArrays names = pg::array_literals(tables);
+    text_.clear();
+    text_.add(lease_.pipeline);
+    text_.add(names.schemas);
+    text_.add(names.tables);
+    text_.add(to_string(phase));
     FRESHET_TRY(session_->send(Fixed::record_table, text_.parameters()));
   }
   return ok_status();
@@ -159,7 +160,10 @@ Status PostgresDestination::send_phases(const Group& group) {
 
 Status PostgresDestination::send_chunks(const Group& group) {
   for (const CopiedChunk& chunk : group.chunks) {
-    begin_record(chunk.table);
+    text_.clear();
+    text_.add(lease_.pipeline);
+    text_.add(chunk.table.schema);
+    text_.add(chunk.table.table);
     text_.add(copy_line(chunk.bounds.columns));
     text_.add(copy_line(chunk.bounds.from));
     text_.add(copy_line(chunk.bounds.to));

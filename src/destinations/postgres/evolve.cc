@@ -194,7 +194,7 @@ class Evolution {
     }
     const std::vector<std::string> key = key_names(to_);
     if (key.empty() || found_.find_key(key) != nullptr) return ok_status();
-    return create_key_index(connection_, to_.name, key);
+    return connection_.execute(create_key_index_sql(to_.name, key));
   }
 
   pg::Connection& connection_;

@@ -86,45 +86,50 @@ void IndexBuilder::stop() {
 
 void IndexBuilder::run(const std::stop_token& stop) {
   std::unique_lock lock{mutex_};
+  // Kept from job to job: with thousands of tables, connecting is what takes time.
+  std::unique_ptr<pg::Connection> connection;
+  std::shared_ptr<pg::Interrupter> interrupter;
   while (!stop.stop_requested()) {
     const auto next = std::min_element(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) {
       return a.not_before < b.not_before;
     });
     if (next == jobs_.end()) {
+      connection.reset();
       changed_.wait(lock, stop, [this] { return !jobs_.empty(); });
       continue;
     }
     if (next->not_before > Clock::now()) {
+      connection.reset();
       changed_.wait_until(lock, stop, next->not_before, [] { return false; });
       continue;
     }
     Job job = std::move(*next);
     jobs_.erase(next);
-    running_ = std::make_shared<pg::Interrupter>();
+    if (!connection) interrupter = std::make_shared<pg::Interrupter>();
+    running_ = interrupter;
     running_table_ = job.table;
     is_forgotten_ = false;
     lock.unlock();
-    const Status built = build(job);
+    const Status built = build(job, interrupter, connection);
     lock.lock();
     running_.reset();
+    if (!built.ok() || interrupter->is_triggered()) connection.reset();
     if (!built.ok() && !is_forgotten_) again_or_give_up(std::move(job), built.error());
   }
 }
 
-Status IndexBuilder::build(const Job& job) {
-  std::shared_ptr<pg::Interrupter> interrupter;
-  {
-    const std::lock_guard lock{mutex_};
-    interrupter = running_;
+Status IndexBuilder::build(const Job& job,
+                           const std::shared_ptr<pg::Interrupter>& interrupter,
+                           std::unique_ptr<pg::Connection>& connection) {
+  if (!connection) {
+    FRESHET_TRY(connection, pg::Connection::open({.url = url_,
+                                                  .application_name = application_name_ + " index",
+                                                  .interrupter = interrupter}));
+    FRESHET_TRY(connection->execute(
+        "SELECT set_config('maintenance_work_mem', '256MB', false) "
+        "WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < 256 << 20"));
   }
-  FRESHET_TRY(const auto connection,
-              pg::Connection::open({.url = url_,
-                                    .application_name = application_name_ + " index",
-                                    .interrupter = interrupter}));
   FRESHET_TRY(connection->execute(fmt::format("ANALYZE {}", quote_identifier(job.table))));
-  FRESHET_TRY(connection->execute(
-      "SELECT set_config('maintenance_work_mem', '256MB', false) "
-      "WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < 256 << 20"));
   for (const Index& index : job.indexes) {
     FRESHET_TRY(build_index(*connection, job.table, index));
   }

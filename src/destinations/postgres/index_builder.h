@@ -51,7 +51,9 @@ class IndexBuilder {
 
  private:
   void run(const std::stop_token& stop);
-  Status build(const Job& job);
+  Status build(const Job& job,
+               const std::shared_ptr<pg::Interrupter>& interrupter,
+               std::unique_ptr<pg::Connection>& connection);
   Status build_index(pg::Connection& connection, const TableName& table, const Index& index);
   void again_or_give_up(Job job, const Error& error);
 

@@ -11,6 +11,7 @@
 #include "destinations/postgres/session.h"
 #include "destinations/postgres/sql.h"
 #include "freshet/arena.h"
+#include "pg/array_literal.h"
 #include "pg/sqlstate.h"
 #include "types/copy_text.h"
 
@@ -232,11 +233,12 @@ Status forget_slot(pg::Connection& connection, const std::string& pipeline, std:
 
 Status record_phase(pg::Connection& connection,
                     const std::string& pipeline,
-                    const TableName& table,
+                    std::span<const TableName> tables,
                     TablePhase phase) {
+  const pg::TableNameArrays names = pg::array_literals(tables);
   auto recorded = connection.query(
       sql::kSqlRecordTable,
-      std::array{Text{pipeline}, Text{table.schema}, Text{table.table}, Text{to_string(phase)}});
+      std::array{Text{pipeline}, Text{names.schemas}, Text{names.tables}, Text{to_string(phase)}});
   return recorded.ok() ? ok_status() : Status{std::move(recorded).error()};
 }
 

@@ -42,7 +42,7 @@ std::string copy_line(const std::vector<std::string>& values);
 
 Status record_phase(pg::Connection& connection,
                     const std::string& pipeline,
-                    const TableName& table,
+                    std::span<const TableName> tables,
                     TablePhase phase);
 
 /// Fails with `fenced` if a newer writer took over; holds off one that would until the commit.

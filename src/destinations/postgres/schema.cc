@@ -12,6 +12,7 @@
 #include "destinations/postgres/names.h"
 #include "destinations/postgres/sql.h"
 #include "destinations/postgres/vector_type.h"
+#include "pg/array_literal.h"
 #include "types/primary_key.h"
 
 namespace freshet::postgres {
@@ -157,21 +158,14 @@ Result<std::vector<std::string>> column_types(pg::Connection& connection,
     FRESHET_TRY(vector_schema, ensure_vector_extension(connection));
   }
   std::vector<std::string> types;
-  std::string list = "{";
   for (const Column& column : schema.columns) {
     std::string type = column.type_sql.empty() ? "text" : column.type_sql;
     if (column.is_derived && vector_dimensions(type)) {
       type = fmt::format("{}.vector({})", vector_schema, *vector_dimensions(type));
     }
-    list += list.size() > 1 ? ",\"" : "\"";
-    for (const char c : type) {
-      if (c == '"' || c == '\\') list += '\\';
-      list += c;
-    }
-    list += '"';
     types.push_back(std::move(type));
   }
-  list += '}';
+  const std::string list = pg::array_literal(types);
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlKnownTypes, std::array{Text{list}}));
   for (int row = 0; row < rows.rows(); ++row) {
     const auto place = static_cast<std::size_t>(row);
@@ -245,16 +239,19 @@ std::string quote_list(std::span<const std::string> names) {
   return list;
 }
 
-Status create_key_index(pg::Connection& connection,
-                        const TableName& table,
-                        std::span<const std::string> key) {
-  return connection.execute(fmt::format("CREATE UNIQUE INDEX {} ON {} ({})",
-                                        quote_identifier(key_index_name(table, key)),
-                                        quote_identifier(table), quote_list(key)));
+bool has_plain_types(const TableSchema& schema) {
+  return std::all_of(schema.columns.begin(), schema.columns.end(), [](const Column& column) {
+    return column.is_builtin_type && !column.is_derived;
+  });
 }
 
-Status create_table(pg::Connection& connection, const TableSchema& schema) {
-  FRESHET_TRY(const std::vector<std::string> types, column_types(connection, schema));
+std::string create_key_index_sql(const TableName& table, std::span<const std::string> key) {
+  return fmt::format("CREATE UNIQUE INDEX {} ON {} ({})",
+                     quote_identifier(key_index_name(table, key)), quote_identifier(table),
+                     quote_list(key));
+}
+
+std::string create_table_sql(const TableSchema& schema, std::span<const std::string> types) {
   std::string columns;
   for (std::size_t i = 0; i < types.size(); ++i) {
     const Column& column = schema.columns[i];
@@ -264,16 +261,21 @@ Status create_table(pg::Connection& connection, const TableSchema& schema) {
   }
   const std::vector<std::string> primary = primary_key(schema);
   if (!primary.empty()) columns += ",\n  PRIMARY KEY (" + quote_list(primary) + ")";
-  const std::string table = quote_identifier(schema.name);
-  FRESHET_TRY(connection.execute(fmt::format("CREATE TABLE {} (\n  {}\n)", table, columns)));
-
+  std::string sql =
+      fmt::format("CREATE TABLE {} (\n  {}\n)", quote_identifier(schema.name), columns);
   const std::vector<std::string> key = key_names(schema);
   std::vector<std::string> sorted_primary = primary;
   std::vector<std::string> sorted_key = key;
   std::sort(sorted_primary.begin(), sorted_primary.end());
   std::sort(sorted_key.begin(), sorted_key.end());
-  if (key.empty() || sorted_key == sorted_primary) return ok_status();
-  return create_key_index(connection, schema.name, key);
+  if (!key.empty() && sorted_key != sorted_primary)
+    sql += "; " + create_key_index_sql(schema.name, key);
+  return sql;
+}
+
+Status create_table(pg::Connection& connection, const TableSchema& schema) {
+  FRESHET_TRY(const std::vector<std::string> types, column_types(connection, schema));
+  return connection.execute(create_table_sql(schema, types));
 }
 
 Status check_table(pg::Connection& connection, const TableSchema& schema, const FoundTable& found) {

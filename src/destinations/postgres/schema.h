@@ -71,12 +71,15 @@ std::vector<std::string> key_names(const TableSchema& schema);
 /// The columns of the primary key in its order; empty if there is none or not all are here.
 std::vector<std::string> primary_key(const TableSchema& schema);
 
-/// Makes a unique index over `key`, named as key_index_name says.
-Status create_key_index(pg::Connection& connection,
-                        const TableName& table,
-                        std::span<const std::string> key);
+/// A unique index over `key`, named as key_index_name says.
+std::string create_key_index_sql(const TableName& table, std::span<const std::string> key);
 
-/// Creates table and key. In the caller's transaction.
+/// True if every server can be taken to have the columns' types.
+bool has_plain_types(const TableSchema& schema);
+
+/// Table and key, in statements separated by semicolons; `types` are those of the columns.
+std::string create_table_sql(const TableSchema& schema, std::span<const std::string> types);
+/// The same done, with the types that this server has. In the caller's transaction.
 Status create_table(pg::Connection& connection, const TableSchema& schema);
 
 /// Fails where rows of `schema` would not fit what is there.

@@ -7,7 +7,7 @@
 
 #include "freshet/schema.h"
 
-namespace freshet::source {
+namespace freshet::pg {
 
 /// Builds `{"a","b\"c",NULL}` element by element.
 class ArrayLiteral {
@@ -44,4 +44,4 @@ struct TableNameArrays {
 
 TableNameArrays array_literals(std::span<const TableName> names);
 
-}  // namespace freshet::source
+}  // namespace freshet::pg

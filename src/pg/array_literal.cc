@@ -1,6 +1,6 @@
-#include "source/array_literal.h"
+#include "pg/array_literal.h"
 
-namespace freshet::source {
+namespace freshet::pg {
 
 void ArrayLiteral::separate() {
   if (text_.size() > 1) text_ += ',';
@@ -38,4 +38,4 @@ TableNameArrays array_literals(std::span<const TableName> names) {
   return {schemas.text(), tables.text()};
 }
 
-}  // namespace freshet::source
+}  // namespace freshet::pg
