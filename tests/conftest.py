@@ -18,6 +18,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("freshet")
     group.addoption("--pg", default="", help="PostgreSQL versions, e.g. 15,18 (the default)")
     group.addoption("--streaming", default="on", help="streaming of open transactions: on, off, on,off")
+    group.addoption("--values", default="text", help="the form of values: text, binary, text,binary")
     group.addoption("--engine", default="freshet", choices=["freshet", "native"],
                     help="what runs the scenarios; native checks the scenarios themselves")
     group.addoption("--kills", type=int, default=6, help="kills in test_kill.py (50 is the full test)")
@@ -25,7 +26,8 @@ def pytest_addoption(parser):
     group.addoption("--sample", type=float, default=0, metavar="PERCENT",
                     help="runs so much of the scenarios' other cells too, chosen at random")
     group.addoption("--matrix", action="store_true",
-                    help="all versions, streaming on and off, full sizes; goes on where it ended")
+                    help="all versions, streaming on and off, text and binary, full sizes;"
+                         " goes on where it ended")
     group.addoption("--page", default="", help="where --matrix writes its page")
     group.addoption("--logs", default="", help="keep the engine's logs below this directory")
 
@@ -47,12 +49,15 @@ def pytest_report_header(config):
 def chosen_scenarios(config) -> Choice:
     """Returns which cells of the scenarios the options ask for."""
     if config.getoption("--matrix"):
-        return Choice(tuple(SUPPORTED_VERSIONS), ("on", "off"), is_full=True)
+        return Choice(
+            tuple(SUPPORTED_VERSIONS), ("on", "off"), is_full=True, values=("text", "binary")
+        )
     return Choice(
         tuple(chosen_versions(config)),
         tuple(config.getoption("--streaming").replace(",", " ").split()),
         config.getoption("--engine"),
         config.getoption("--full"),
+        tuple(config.getoption("--values").replace(",", " ").split()),
     )
 
 

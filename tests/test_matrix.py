@@ -57,5 +57,6 @@ def test_a_sample_is_of_the_other_cells_and_depends_on_the_seed_alone():
     assert count == round(count_max / 20) > 0
     for scenario in scenarios:
         chosen = set(cells_of(scenario, choice))
-        all_cells = set(cells_of(scenario, Choice((14, 15, 18), ("on", "off"))))
+        every = Choice((14, 15, 18), ("on", "off"), values=("text", "binary"))
+        all_cells = set(cells_of(scenario, every))
         assert set(everything.get(scenario.name, [])) == all_cells - chosen

@@ -45,6 +45,7 @@ struct SourceConfig {
   std::vector<std::string> publications;  ///< Empty: freshet_<pipeline>, created when absent.
   bool is_streaming = true;               ///< Ask for in-progress transactions (protocol >= 2).
   bool is_two_phase = false;
+  bool is_binary = false;          ///< Ask for values in their types' binary forms.
   bool is_failover = false;        ///< The slot is to be synchronised to standbys (17+).
   bool publishes_via_root = true;  ///< publish_via_partition_root of a publication we create.
   std::string origin = "any";      ///< "any" or "none".

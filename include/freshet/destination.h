@@ -123,6 +123,9 @@ struct RangeId {
 
 /// Value of the field `reason` where a table has rows that are not ours.
 constexpr std::string_view kHasRows = "has_rows";
+/// The same where a change cannot be applied, as it lacks values that were not sent, and the row
+/// that has them is not there.
+constexpr std::string_view kLacksValues = "lacks_values";
 
 /// Writes ordered changes to one store. Calls come from one thread (the lane's) unless noted.
 class Destination {

@@ -73,6 +73,12 @@ constexpr KeyDefinition kDefinitions[] = {
      .help = "Receive large transactions while they run, rather than all at once at their commit.",
      .default_text = "true",
      .store = [](Target& to, const Value& value) { to.config.source.is_streaming = value.flag; }},
+    {.path = "source.binary",
+     .type = KeyType::boolean,
+     .help = "Receive values in their types' binary forms: faster, and the only way for a bytea of "
+             "more than 500 MB. For PostgreSQL destinations.",
+     .default_text = "false",
+     .store = [](Target& to, const Value& value) { to.config.source.is_binary = value.flag; }},
     {.path = "source.origin",
      .type = KeyType::choice,
      .help = "`none` leaves out what itself arrived by replication.",

@@ -197,6 +197,11 @@ class ReferenceCheck {
       }
       if (destination.url.empty()) continue;
       check_destination_url(path + ".url", destination.url);
+      if (config_.source.is_binary && destination.url.starts_with("jsonl:")) {
+        error("source.binary", "JSON lines hold values as text",
+              fmt::format("leave it out, or give destination {} a pipeline of its own",
+                          destination.name));
+      }
       const auto [other, is_new] = seen.emplace(destination.url, destination.name);
       if (!is_new && destination.url != "null:") {
         error(path + ".url", fmt::format("the same store as destination {}", other->second),

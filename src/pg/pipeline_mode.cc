@@ -34,11 +34,8 @@ Status PipelineMode::count_sent(int is_sent, std::size_t bytes) {
   return connection_.flush();
 }
 
-Status PipelineMode::send_prepare(const std::string& name,
-                                  const std::string& sql,
-                                  std::span<const unsigned> types) {
-  return count_sent(PQsendPrepare(connection_.raw(), name.c_str(), sql.c_str(),
-                                  static_cast<int>(types.size()), types.data()),
+Status PipelineMode::send_prepare(const std::string& name, const std::string& sql) {
+  return count_sent(PQsendPrepare(connection_.raw(), name.c_str(), sql.c_str(), 0, nullptr),
                     sql.size());
 }
 

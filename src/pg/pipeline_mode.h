@@ -35,9 +35,8 @@ class PipelineMode {
   Status enter();
   Status leave();
 
-  Status send_prepare(const std::string& name,
-                      const std::string& sql,
-                      std::span<const unsigned> types);
+  /// Parameters have the types that the statement gives them.
+  Status send_prepare(const std::string& name, const std::string& sql);
   Status send_prepared(const std::string& name, std::span<const Parameter> parameters);
   Status send(const char* sql);
 

@@ -5,28 +5,10 @@
 #include "base/log.h"
 #include "base/try.h"
 #include "pipeline/lane.h"
+#include "types/whole_row.h"
 
 namespace freshet {
 namespace {
-
-bool has_unchanged(RowView row) {
-  return std::any_of(row.begin(), row.end(),
-                     [](const Value& value) { return value.is_unchanged(); });
-}
-
-// The new row of an update as an insert; what was not sent is taken from the whole old row.
-Change as_insert(const Change& change, Arena& arena) {
-  Change insert = change;
-  insert.op = Op::insert;
-  insert.before = {};
-  insert.old_row = OldRow::none;
-  if (change.old_row != OldRow::full || !has_unchanged(change.after)) return insert;
-  const std::span<Value> filled = arena.array<Value>(change.after.size());
-  for (std::size_t i = 0; i < filled.size(); ++i)
-    filled[i] = change.after[i].is_unchanged() ? change.before[i] : change.after[i];
-  insert.after = filled;
-  return insert;
-}
 
 Change as_remove(const Change& change) {
   Change remove = change;

@@ -4,6 +4,7 @@
 
 #include "base/try.h"
 #include "pipeline/lane.h"
+#include "types/whole_row.h"
 
 namespace freshet {
 namespace {
@@ -35,12 +36,12 @@ Change as_removal(const Change& change) {
   return removal;
 }
 
-Change as_op(const Change& change, Op op) {
-  Change turned = change;
-  turned.op = op;
-  turned.before = {};
-  turned.old_row = OldRow::none;
-  return turned;
+Change as_upsert(const Change& change) {
+  Change upsert = change;
+  upsert.op = Op::upsert;
+  upsert.before = {};
+  upsert.old_row = OldRow::none;
+  return upsert;
 }
 
 // Under FULL both rows can be judged; else the old one is unknown, and the destination may or may
@@ -48,6 +49,7 @@ Change as_op(const Change& change, Op op) {
 void translate(const Change& change,
                bool is_match,
                std::optional<bool> was_match,
+               Arena& arena,
                std::vector<Change>& out) {
   switch (change.op) {
     case Op::insert:
@@ -63,15 +65,20 @@ void translate(const Change& change,
   if (was_match.has_value()) {
     if (*was_match && is_match) out.push_back(change);
     if (*was_match && !is_match) out.push_back(as_removal(change));
-    if (!*was_match && is_match) out.push_back(as_op(change, Op::insert));
+    if (!*was_match && is_match) out.push_back(as_insert(change, arena));
     return;
   }
   if (!is_match) {
     out.push_back(as_removal(change));
     return;
   }
+  if (!change.before.empty() && has_unchanged(change.after)) {
+    // The old row has what was not sent, if it is there.
+    out.push_back(change);
+    return;
+  }
   if (!change.before.empty()) out.push_back(as_removal(change));
-  out.push_back(as_op(change, Op::upsert));
+  out.push_back(as_upsert(change));
 }
 
 }  // namespace
@@ -97,7 +104,7 @@ Status Lane::filter_rows(const Shape& shape, const TablePlan& plan, std::span<Ch
     if (after == Match::unknown) return unknown_match(plan.config.name, changes[i]);
     std::optional<bool> was_match;
     if (judged[i].before) was_match = matches[*judged[i].before] == Match::yes;
-    translate(changes[i], after == Match::yes, was_match, kept);
+    translate(changes[i], after == Match::yes, was_match, group_.arena(), kept);
   }
   const std::span<Change> result = group_.arena().array<Change>(kept.size());
   std::copy(kept.begin(), kept.end(), result.begin());

@@ -107,6 +107,7 @@ class SupervisedPipeline final : public Pipeline {
                                                      .lease = lease,
                                                      .transforms = *transforms_,
                                                      .set_aside = set_aside_,
+                                                     .to_copy_again = to_copy_again_,
                                                      .slot_losses = slot_losses_,
                                                      .slot_watch = slot_watch_,
                                                      .spill_directory = spill_directory});
@@ -145,6 +146,7 @@ class SupervisedPipeline final : public Pipeline {
   PipelineConfig config_;
   std::unique_ptr<StateStore> state_;
   SetAsideTables set_aside_;
+  TablesToCopyAgain to_copy_again_;
   unsigned slot_losses_ = 0;
   SlotWatch slot_watch_;
   mutable std::mutex mutex_;  // guards the two pointers below against stats()

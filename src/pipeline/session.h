@@ -35,7 +35,8 @@ class Session {
     StateStore& state;
     const Lease& lease;
     TransformSet& transforms;
-    SetAsideTables& set_aside;  ///< Outlives the session.
+    SetAsideTables& set_aside;         ///< Outlives the session.
+    TablesToCopyAgain& to_copy_again;  ///< The same.
     /// The same: how often the slot was lost since all tables were streaming.
     unsigned& slot_losses;
     SlotWatch& slot_watch;  ///< The same.
@@ -74,6 +75,7 @@ class Session {
   Status check_table(const source::CatalogTable& table) const;
   Status admit(const source::CatalogTable& table);
   Status plan_publications();
+  Status check_binary() const;
   Status open_destinations();
   Status check_destination_tables();
   Status find_or_create_slot(const std::stop_token& stop);
@@ -99,6 +101,7 @@ class Session {
   Status make_lanes();
   const TableSchema* stored_schema(const TableName& table) const;
   Status set_routes(Lane& lane, const DestinationState& state);
+  Status copy_again(Lane& lane, const TablePlan& plan);
   Status record_left_out(Lane& lane, const DestinationState& state);
   Status store_paused(const Lane& lane, const TableName& table, std::string_view reason);
   Status choose_copies();
@@ -136,6 +139,7 @@ class Session {
   std::optional<TableName> table_of(const Error& error) const;
   Status set_aside(const TableName& table, const Error& error);
   Result<bool> set_aside_culprit(const Error& error);
+  bool came_in_by_filter(const TableName& table, const Error& error) const;
   void set_urgency(const Until& until);
   bool is_all_streaming() const;
   void stop_threads(bool is_clean);

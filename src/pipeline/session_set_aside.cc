@@ -37,12 +37,27 @@ Status Session::set_aside(const TableName& table, const Error& error) {
   return ok_status();
 }
 
+// An update may bring a row into a filter that it was not in before. A large value that the update
+// left alone is then nowhere but at the source.
+bool Session::came_in_by_filter(const TableName& table, const Error& error) const {
+  const TablePlan& plan = plans_.at(table);
+  const bool is_filtered = !plan.config.where.empty() || !plan.publication.row_filter.empty();
+  return is_filtered && error.find("reason") == kLacksValues && !error.find("destination").empty();
+}
+
 // False if the error is not one table's, or nothing would be left to do.
 Result<bool> Session::set_aside_culprit(const Error& error) {
   const bool is_tables = error.kind() == ErrorKind::data || error.kind() == ErrorKind::schema ||
                          error.kind() == ErrorKind::permission;
   const std::optional<TableName> table = is_tables ? table_of(error) : std::nullopt;
   if (!table) return false;
+  if (came_in_by_filter(*table, error)) {
+    log_error(LogLevel::warn,
+              "a row came in by the filter without its large values; the table is copied again",
+              error);
+    options_.to_copy_again.insert({std::string{error.find("destination")}, *table});
+    return true;
+  }
   std::set<TableName> left_out{*table};
   for (const auto& [name, plan] : plans_) {
     if (is_paused(name)) left_out.insert(name);

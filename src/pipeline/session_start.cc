@@ -8,6 +8,7 @@
 #include "destinations/registry.h"
 #include "pipeline/copy_choice.h"
 #include "pipeline/session.h"
+#include "types/binary_form.h"
 
 namespace freshet {
 namespace {
@@ -197,6 +198,37 @@ Status Session::plan_publications() {
   return ok_status();
 }
 
+// Values in binary form are looked at by nobody but the destination.
+Status Session::check_binary() const {
+  if (!options_.config.source.is_binary) return ok_status();
+  const auto refuse = [](const TableName& table, std::string what) {
+    return Error{ErrorKind::config, std::move(what)}
+        .with("table", to_string(table))
+        .fix("remove source.binary");
+  };
+  for (const auto& [name, plan] : plans_) {
+    if (plan.publication.filters_rows) {
+      return refuse(name, "a `where` that is not in the publication needs values as text");
+    }
+  }
+  for (const TransformConfig& transform : options_.config.transforms) {
+    std::vector<std::string> read;
+    if (transform.embed) read.push_back(transform.embed->from);
+    for (const auto& [column, method] : transform.mask) {
+      if (method == MaskMethod::hash || method == MaskMethod::last4) read.push_back(column);
+    }
+    const TableSchema& schema = plans_.at(transform.table).catalog.schema;
+    for (const std::string& column : read) {
+      const int place = schema.find(column);
+      if (place < 0 || is_text_in_binary(schema.columns[static_cast<std::size_t>(place)].type))
+        continue;
+      return refuse(transform.table, "a transform needs the values of a column as text")
+          .with("column", column);
+    }
+  }
+  return ok_status();
+}
+
 Status Session::open_destinations() {
   set_activity("opening destinations");
   for (const DestinationConfig& config : options_.config.destinations) {
@@ -312,6 +344,10 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
       continue;
     }
     const TableSchema* const schema = stored_schema(name);
+    if (options_.to_copy_again.erase({lane.name(), name}) > 0) {
+      FRESHET_TRY(copy_again(lane, plan));
+      continue;
+    }
     // What was done to it while nobody looked: its rows must be read again.
     const bool is_other =
         schema != nullptr && (schema->relation != plan.catalog.schema.relation ||
@@ -336,6 +372,19 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
     lane.set_current(shape->output);
   }
   return record_left_out(lane, state);
+}
+
+// Emptied, and recorded as being copied, before the position can move past what it lacks.
+Status Session::copy_again(Lane& lane, const TablePlan& plan) {
+  const TableName& name = plan.config.name;
+  FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
+  const TableSchema* const known = stored_schema(name);
+  const SchemaPtr here =
+      known != nullptr ? std::make_shared<const TableSchema>(*known) : shape->output;
+  lane.set_current(here);
+  lane.count_copied(name, 0, 0);
+  lane.router().add_pending(name);
+  return lane.destination().reset_table(here);
 }
 
 // The destination must know which tables it does not follow before a change of theirs is skipped:
@@ -382,6 +431,7 @@ Status Session::start_threads() {
       .publications = publication_names(),
       .is_streaming = source.is_streaming,
       .is_two_phase = source.is_two_phase,
+      .is_binary = source.is_binary,
       .origin = source.origin};
   FRESHET_TRY(replication_->start(start));
   FRESHET_TRY(auto spill, DiskSpillStore::open(options_.spill_directory));

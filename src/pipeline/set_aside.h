@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -17,5 +18,8 @@ struct SetAside {
 /// By destination and table. Kept for as long as the process runs: who starts it again wants the
 /// tables tried again. Used by the thread that runs the pipeline alone.
 using SetAsideTables = std::map<std::pair<std::string, TableName>, SetAside>;
+
+/// By destination and table: to be copied again when the next session begins.
+using TablesToCopyAgain = std::set<std::pair<std::string, TableName>>;
 
 }  // namespace freshet

@@ -1,10 +1,10 @@
 #include "transforms/column_lookup.h"
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "base/nearest.h"
+#include "types/binary_form.h"
 
 namespace freshet {
 namespace {
@@ -14,12 +14,6 @@ std::string_view nearest_column(const TableSchema& schema, std::string_view want
   for (const Column& column : schema.columns)
     names.push_back(column.name);
   return find_nearest(wanted, names);
-}
-
-// The types whose binary form is their text.
-bool is_text_type(Oid type) {
-  constexpr Oid kTypes[] = {Oid{25}, Oid{1043}, Oid{1042}, Oid{19}, Oid{114}, Oid{142}};
-  return std::find(std::begin(kTypes), std::end(kTypes), type) != std::end(kTypes);
 }
 
 }  // namespace
@@ -35,7 +29,7 @@ Result<std::size_t> get_column(const TableSchema& schema, std::string_view colum
 }
 
 Result<std::string_view> text_form(const Value& value, const Column& column) {
-  if (value.kind == ValueKind::text || is_text_type(column.type)) return value.view();
+  if (kind_of(value, column.type) == ValueKind::text) return value.view();
   return Error{ErrorKind::unsupported, "a transform needs the text form of a binary value"}
       .with("column", column.name)
       .with("type", column.type_sql);

@@ -54,6 +54,22 @@ bool append_uuid(std::string_view text, SortKey& key) {
   return high < 0 && key.size() - start == kUuidBytes;
 }
 
+// Two, four or eight bytes, by the type.
+bool append_binary_integer(std::string_view bytes, SortKey& key) {
+  if (bytes.size() != 2 && bytes.size() != 4 && bytes.size() != kIntegerBytes) return false;
+  const bool is_negative = (static_cast<unsigned char>(bytes.front()) & 0x80U) != 0;
+  std::uint64_t number = is_negative ? ~std::uint64_t{0} : 0;
+  for (const char byte : bytes)
+    number = number << 8 | static_cast<unsigned char>(byte);
+  append_big_endian(key, number ^ kSignBit);
+  return true;
+}
+
+bool append_binary_uuid(std::string_view bytes, SortKey& key) {
+  key += bytes;
+  return bytes.size() == kUuidBytes;
+}
+
 std::string integer_text(std::string_view bytes) {
   std::uint64_t bits = 0;
   for (const char byte : bytes)
@@ -100,9 +116,15 @@ std::optional<std::vector<std::uint16_t>> SortKeyCodec::places_in(const TableSch
   return places;
 }
 
-Status SortKeyCodec::append(std::string_view text, std::size_t column, SortKey& key) const {
-  const bool is_read =
-      forms_[column] == Form::uuid ? append_uuid(text, key) : append_integer(text, key);
+Status SortKeyCodec::append(const Value& value, std::size_t column, SortKey& key) const {
+  const bool is_uuid = forms_[column] == Form::uuid;
+  bool is_read = false;
+  if (value.kind == ValueKind::text) {
+    is_read = is_uuid ? append_uuid(value.view(), key) : append_integer(value.view(), key);
+  } else if (value.kind == ValueKind::binary) {
+    is_read =
+        is_uuid ? append_binary_uuid(value.view(), key) : append_binary_integer(value.view(), key);
+  }
   if (is_read) return ok_status();
   return Error{ErrorKind::data, "a value of the primary key is not of its type"}.with(
       "column", columns_[column]);
@@ -112,12 +134,8 @@ Status SortKeyCodec::encode(RowView row,
                             std::span<const std::uint16_t> places,
                             SortKey& key) const {
   key.clear();
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    const Value& value = row[places[i]];
-    // Neither NULL, unchanged nor binary: all of them have another text than a number's.
-    const bool is_text = value.kind == ValueKind::text;
-    FRESHET_TRY(append(is_text ? value.view() : std::string_view{}, i, key));
-  }
+  for (std::size_t i = 0; i < columns_.size(); ++i)
+    FRESHET_TRY(append(row[places[i]], i, key));
   return ok_status();
 }
 
@@ -127,7 +145,7 @@ Result<SortKey> SortKeyCodec::encode(std::span<const std::string> values) const 
     return Error{ErrorKind::data, "a key has another number of values than the primary key"};
   }
   for (std::size_t i = 0; i < values.size(); ++i)
-    FRESHET_TRY(append(values[i], i, key));
+    FRESHET_TRY(append(Value::text(values[i]), i, key));
   return key;
 }
 

@@ -33,7 +33,7 @@ class SortKeyCodec {
   std::optional<std::vector<std::uint16_t>> places_in(const TableSchema& schema) const;
 
   /// Replaces `key` by that of a row whose key columns are at `places`. Fails with ErrorKind::data
-  /// if a value is not the text of its type.
+  /// if a value is neither the text of its type nor its binary form.
   Status encode(RowView row, std::span<const std::uint16_t> places, SortKey& key) const;
   /// The same from the key's values alone.
   Result<SortKey> encode(std::span<const std::string> values) const;
@@ -43,7 +43,7 @@ class SortKeyCodec {
  private:
   enum class Form : std::uint8_t { integer, uuid };
 
-  Status append(std::string_view text, std::size_t column, SortKey& key) const;
+  Status append(const Value& value, std::size_t column, SortKey& key) const;
 
   std::vector<std::string> columns_;
   std::vector<Form> forms_;

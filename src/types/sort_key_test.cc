@@ -42,6 +42,31 @@ TEST(SortKey, IntegersCompareAsNumbers) {
     EXPECT_EQ(codec->decode(encode(*codec, {text})), std::vector<std::string>{text});
 }
 
+SortKey encode_binary(const SortKeyCodec& codec, std::string_view bytes) {
+  const Value value{bytes.data(), static_cast<std::uint32_t>(bytes.size()), ValueKind::binary};
+  constexpr std::uint16_t kFirst = 0;
+  SortKey key;
+  EXPECT_TRUE(codec.encode({&value, 1}, {&kFirst, 1}, key).ok());
+  return key;
+}
+
+TEST(SortKey, ValuesInBinaryFormHaveTheKeyOfTheirText) {
+  using std::string_view_literals::operator""sv;
+  const auto integers = SortKeyCodec::of(table({column("id", kInt8, 1)}));
+  EXPECT_EQ(encode_binary(*integers, "\x00\x00\x00\x00\x00\x00\x01\x02"sv),
+            encode(*integers, {"258"}));
+  EXPECT_EQ(encode_binary(*integers, "\xff\xff\xff\xfe"sv), encode(*integers, {"-2"}));
+  EXPECT_EQ(encode_binary(*integers, "\x80\x00"sv), encode(*integers, {"-32768"}));
+  const auto uuids = SortKeyCodec::of(table({column("id", kUuid, 1)}));
+  EXPECT_EQ(encode_binary(*uuids, "\xa0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0b"sv),
+            encode(*uuids, {"a0000000-0000-0000-0000-00000000000b"}));
+  const Value odd{"abc", 3, ValueKind::binary};
+  constexpr std::uint16_t kFirst = 0;
+  SortKey key;
+  EXPECT_FALSE(integers->encode({&odd, 1}, {&kFirst, 1}, key).ok());
+  EXPECT_FALSE(uuids->encode({&odd, 1}, {&kFirst, 1}, key).ok());
+}
+
 TEST(SortKey, UuidsCompareAsBytes) {
   const auto codec = SortKeyCodec::of(table({column("id", kUuid, 1)}));
   ASSERT_TRUE(codec.has_value());

@@ -1,10 +1,11 @@
-"""Writes the page that shows each scenario on each version, with streaming on and off."""
+"""Writes the page that shows each scenario on each version, with streaming on and off, in text and binary."""
 
 import os
 import re
 import subprocess
 import time
 from dataclasses import dataclass
+from itertools import product
 
 from servers import find_postgres
 
@@ -17,10 +18,10 @@ PASSED, FAILED, SKIPPED, NOT_RUN = "✓", "✗", "skipped", "·"
 _ABSENT = SCENARIOS / "absent.txt"
 _LEGEND = f"""
 Each row is a file of [tests/scenarios](../tests/scenarios), each cell a version of PostgreSQL, as source
-and as destination, with `streaming` on or off. {PASSED}: passed in all its phases (while streaming,
-during the copy) and variants. {FAILED}: failed in at least one, told below. {NOT_RUN}: not run. A word: why
-it does not apply, e.g. `15+` (the server knows no such thing before) or `on only`. Values are received as
-text; binary values are not received yet, so that column is empty.
+and as destination, with `streaming` on or off, values in text or (`b`) in binary form. {PASSED}: passed in
+all its phases (while streaming, during the copy) and variants. {FAILED}: failed in at least one, told below.
+{NOT_RUN}: not run. A word: why it does not apply, e.g. `15+` (the server knows no such thing before), `on
+only` or `text only` (as its head says).
 """
 
 
@@ -36,13 +37,12 @@ class Result:
 
 
 def marks(scenario: Scenario, choice: Choice, results: dict[str, Result]) -> list[str]:
-    """Returns what the cells of a row say: per version, streaming on and off."""
+    """Returns what the cells of a row say: per version, streaming on and off, text and binary."""
     found = []
-    for version in choice.versions:
-        for streaming in choice.streaming:
-            reason = why_not(scenario, version, streaming, choice.engine)
-            one = Choice((version,), (streaming,), choice.engine)
-            found.append(reason or _mark(scenario, cells_of(scenario, one), results))
+    for version, streaming, values in product(choice.versions, choice.streaming, choice.values):
+        reason = why_not(scenario, version, streaming, choice.engine, values)
+        one = Choice((version,), (streaming,), choice.engine, values=(values,))
+        found.append(reason or _mark(scenario, cells_of(scenario, one), results))
     return found
 
 
@@ -127,14 +127,12 @@ def _server(version: int) -> str:
 
 
 def _table(rows: list, choice: Choice) -> str:
-    heads = [f"{version} {word}" for version in choice.versions for word in choice.streaming]
-    lines = [
-        f"| id | scenario | {' | '.join(heads)} | binary |",
-        "|---|---|" + "---|" * (len(heads) + 1),
-    ]
+    ways = product(choice.versions, choice.streaming, choice.values)
+    heads = [f"{version} {word}{' b' * (values == 'binary')}" for version, word, values in ways]
+    lines = [f"| id | scenario | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
     for scenario, found in rows:
         link = f"[{_escaped(scenario.title)}](../tests/scenarios/{scenario.path.name})"
-        lines.append(f"| {' '.join(scenario.ids)} | {link} | {' | '.join(found)} | |")
+        lines.append(f"| {' '.join(scenario.ids)} | {link} | {' | '.join(found)} |")
     return "\n".join(lines)
 
 

@@ -76,9 +76,11 @@ class ScenarioRun:
             )
         self.oracle = self._make_oracle()
         if self.cell.engine == "freshet":
-            options = self.options if self.cell.streaming else (
-                self.options | {"source.streaming": False}
-            )
+            options = dict(self.options)
+            if not self.cell.streaming:
+                options["source.streaming"] = False
+            if self.cell.values == "binary":
+                options["source.binary"] = True
             self.system = FreshetSystem(
                 self.source, self.target, self.directory,
                 tables=self.scenario.tables, publications=self.scenario.publications,

@@ -44,6 +44,7 @@ class Scenario:
     publications: list[str] = field(default_factory=list)
     phases: tuple[str, ...] = PHASES
     streaming: tuple[str, ...] = ()
+    values: tuple[str, ...] = ("text", "binary")
     versions: range = range(14, 19)
     streamed_versions: range = range(14, 19)  # with streaming on, of those
     oracle: str = "native"
@@ -139,6 +140,8 @@ def _parse_header(scenario: Scenario, line: str, where: str) -> None:
             scenario.phases = words
         case "streaming":
             scenario.streaming = words
+        case "values":
+            scenario.values = words
         case "engines":
             scenario.engines = words
         case "encoding":

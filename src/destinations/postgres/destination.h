@@ -89,7 +89,7 @@ class PostgresDestination final : public Destination {
   bool is_in_part_ = false;  // the first parts of a large transaction are applied, uncommitted
   bool is_broken_ = true;    // open() comes next
   std::set<std::string> touched_;
-  TextParameters text_;
+  RowParameters text_;
 
   mutable std::mutex pool_mutex_;  // guards pool_, which copier threads take
   std::shared_ptr<RangePool> pool_;

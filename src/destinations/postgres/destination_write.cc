@@ -176,7 +176,7 @@ Status PostgresDestination::send_chunks(const Group& group) {
 }
 
 Status PostgresDestination::send_notify(Position upto) {
-  TextArray tables;
+  ValueArray tables;
   for (const std::string& table : touched_)
     tables.add(Value::text(table));
   std::string channel = "freshet_" + lease_.pipeline;

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/try.h"
+#include "types/whole_row.h"
 
 namespace freshet::postgres {
 namespace {
@@ -22,10 +23,6 @@ bool same_rows(RowView a, RowView b) noexcept {
 }
 
 }  // namespace
-
-bool has_unchanged(RowView row) noexcept {
-  return std::any_of(row.begin(), row.end(), [](const Value& v) { return v.is_unchanged(); });
-}
 
 bool same_values(RowView a, RowView b, std::span<const std::uint16_t> columns) noexcept {
   return std::all_of(columns.begin(), columns.end(),

@@ -15,8 +15,6 @@ namespace freshet::postgres {
 /// key's. The result lives in `arena`, or is `after` itself.
 RowView fill_unchanged(const Change& change, std::span<const std::uint16_t> key, Arena& arena);
 
-bool has_unchanged(RowView row) noexcept;
-
 /// True if the rows have equal bytes in all `columns`.
 bool same_values(RowView a, RowView b, std::span<const std::uint16_t> columns) noexcept;
 

@@ -30,7 +30,9 @@ Status load_columns(pg::Connection& connection, FoundTable& table) {
                              .is_not_null = rows.boolean(row, 3),
                              .has_default = rows.boolean(row, 4),
                              .is_generated = !rows.text(row, 5).empty(),
-                             .is_identity_always = rows.text(row, 6) == "a"});
+                             .is_identity_always = rows.text(row, 6) == "a",
+                             .type = rows.oid(row, 7),
+                             .element = rows.oid(row, 8)});
     if (!rows.text(row, 6).empty()) table.columns.back().has_default = true;
   }
   return ok_status();

@@ -22,6 +22,8 @@ struct FoundColumn {
   bool has_default = false;
   bool is_generated = false;        ///< GENERATED ALWAYS AS (…): takes no values.
   bool is_identity_always = false;  ///< GENERATED ALWAYS AS IDENTITY.
+  Oid type{0};
+  Oid element{0};  ///< Of an array.
 };
 
 struct UniqueKey {

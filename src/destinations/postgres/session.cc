@@ -14,7 +14,6 @@ namespace freshet::postgres {
 namespace {
 
 constexpr std::size_t kStatementsMax = 400;
-constexpr unsigned kTextArrayOid = 1009;
 
 std::string_view fixed_sql(Fixed statement) {
   switch (statement) {
@@ -45,7 +44,8 @@ Error with_kind(ErrorKind kind, const Error& error) {
 Error refine(Error error) {
   if (error.sqlstate() == "FR001") return with_kind(ErrorKind::fenced, error);
   if (error.sqlstate() == "FR002") return with_kind(ErrorKind::went_back, error);
-  if (error.sqlstate() == "FR003") return with_kind(ErrorKind::data, error);
+  if (error.sqlstate() == "FR003")
+    return with_kind(ErrorKind::data, error).with("reason", kLacksValues);
   return error;
 }
 
@@ -64,40 +64,33 @@ Status Session::send(Fixed statement, std::span<const pg::Parameter> parameters)
   const auto key = static_cast<std::uint64_t>(statement);
   const auto known = statements_.find(key);
   return send_prepared(key, known == statements_.end() ? std::string{fixed_sql(statement)} : "",
-                       false, 0, parameters, purpose);
+                       parameters, purpose);
 }
 
 Status Session::send(Target& target,
                      Shape shape,
-                     const std::vector<std::uint16_t>& set,
+                     const ColumnSets& sets,
                      std::span<const pg::Parameter> parameters,
                      const Purpose& purpose) {
-  const bool has_set = shape == Shape::change_many || shape == Shape::change_one;
-  const std::uint32_t set_id = has_set ? target.set_id(set) : 0;
   const std::uint64_t key = (std::uint64_t{target.id} << 32) |
-                            (std::uint64_t{static_cast<std::uint8_t>(shape)} << 24) | set_id;
+                            (std::uint64_t{static_cast<std::uint8_t>(shape)} << 24) |
+                            target.set_id(sets);
   std::string sql;
-  if (!statements_.contains(key)) sql = statement_sql(target, shape, set);
-  const std::size_t array_count =
-      shape == Shape::change_many ? parameters.size() - 1 : parameters.size();
-  return send_prepared(key, sql, takes_arrays(shape), array_count, parameters, purpose);
+  if (!statements_.contains(key)) sql = statement_sql(target, shape, sets);
+  return send_prepared(key, sql, parameters, purpose);
 }
 
 Status Session::send_prepared(std::uint64_t key,
                               const std::string& sql,
-                              bool takes_arrays,
-                              std::size_t array_count,
                               std::span<const pg::Parameter> parameters,
                               const Purpose& purpose) {
   auto known = statements_.find(key);
   if (known == statements_.end()) {
     known = statements_.emplace(key, fmt::format("f{}", key)).first;
-    std::vector<unsigned> types;
-    if (takes_arrays) types.assign(array_count, kTextArrayOid);
     purposes_.push_back(purpose);
     purposes_.back().expected_rows = 0;
     purposes_.back().is_wal_positions = false;
-    FRESHET_TRY(pipeline_.send_prepare(known->second, sql, types));
+    FRESHET_TRY(pipeline_.send_prepare(known->second, sql));
   }
   purposes_.push_back(purpose);
   return pipeline_.send_prepared(known->second, parameters);

@@ -58,7 +58,7 @@ class Session {
   Status send(Fixed statement, std::span<const pg::Parameter> parameters);
   Status send(Target& target,
               Shape shape,
-              const std::vector<std::uint16_t>& set,
+              const ColumnSets& sets,
               std::span<const pg::Parameter> parameters,
               const Purpose& purpose);
   /// Waits for all that was sent. The pipeline mode stays on.
@@ -78,8 +78,6 @@ class Session {
  private:
   Status send_prepared(std::uint64_t key,
                        const std::string& sql,
-                       bool takes_arrays,
-                       std::size_t parameter_count,
                        std::span<const pg::Parameter> parameters,
                        const Purpose& purpose);
   void take_result(std::size_t command, const pg_result& result);

@@ -1,5 +1,6 @@
 #include "destinations/postgres/statements.h"
 
+#include <algorithm>
 #include <span>
 
 #include <fmt/format.h>
@@ -27,53 +28,73 @@ std::string names(const Target& target, Columns columns) {
   return join(columns, ", ", [&](auto column, auto) { return target.columns[column].name_sql; });
 }
 
+/// The parameters of one statement: how each is written.
+struct Inputs {
+  const Target& target;
+  const ColumnSets& sets;
+
+  bool is_binary(std::uint16_t column) const {
+    return std::binary_search(sets.binary.begin(), sets.binary.end(), column);
+  }
+
+  std::string array_type(std::uint16_t column) const {
+    return is_binary(column) ? target.columns[column].binary.type_sql : "text";
+  }
+
+  /// `$n` or, of a set of rows, `x.an`.
+  std::string value(std::string_view prefix, std::uint16_t column, std::size_t place) const {
+    const TargetColumn& to = target.columns[column];
+    if (prefix == "$" && is_binary(column))
+      return fmt::format("${}::{}::{}", place, to.binary.type_sql, to.cast_sql);
+    return fmt::format("{}{}::{}", prefix, place, to.cast_sql);
+  }
+};
+
 /// `unnest($1::text[], …) AS x(a1, …)`; only the unqualified name takes several arrays.
-std::string rows_of_arrays(std::size_t count) {
+std::string rows_of_arrays(const Inputs& inputs, Columns first, Columns second = {}) {
   std::string arrays;
   std::string aliases;
-  for (std::size_t i = 1; i <= count; ++i) {
-    arrays += fmt::format("{}${}::text[]", i > 1 ? ", " : "", i);
-    aliases += fmt::format("{}a{}", i > 1 ? ", " : "", i);
+  std::size_t place = 0;
+  for (const Columns columns : {first, second}) {
+    for (const std::uint16_t column : columns) {
+      const std::string_view separator = place > 0 ? ", " : "";
+      arrays += fmt::format("{}${}::{}[]", separator, ++place, inputs.array_type(column));
+      aliases += fmt::format("{}a{}", separator, place);
+    }
   }
   return fmt::format("unnest({}) AS x({})", arrays, aliases);
 }
 
-std::string array_values(const Target& target, Columns columns, std::size_t offset = 0) {
-  return join(columns, ", ", [&](auto column, auto place) {
-    return fmt::format("x.a{}::{}", place + offset, target.columns[column].cast_sql);
-  });
-}
-
-std::string plain_values(const Target& target, Columns columns) {
-  return join(columns, ", ", [&](auto column, auto place) {
-    return fmt::format("${}::{}", place, target.columns[column].cast_sql);
-  });
+std::string values(const Inputs& inputs, Columns columns, std::string_view prefix) {
+  return join(columns, ", ",
+              [&](auto column, auto place) { return inputs.value(prefix, column, place); });
 }
 
 /// The key's columns equal parameters or array elements; `prefix` is `$` or `x.a`.
-std::string key_matches(const Target& target, std::string_view prefix, std::size_t offset = 0) {
-  return join(target.key, " AND ", [&](auto column, auto place) {
-    const TargetColumn& key = target.columns[column];
-    return fmt::format("t.{} {} {}{}::{}", key.name_sql, key.equals_sql, prefix, place + offset,
-                       key.cast_sql);
+std::string key_matches(const Inputs& inputs, std::string_view prefix, std::size_t offset = 0) {
+  return join(inputs.target.key, " AND ", [&](auto column, auto place) {
+    const TargetColumn& key = inputs.target.columns[column];
+    return fmt::format("t.{} {} {}", key.name_sql, key.equals_sql,
+                       inputs.value(prefix, column, place + offset));
   });
 }
 
 /// The same where parameters stand for all columns of a row.
-std::string key_matches_in_row(const Target& target) {
-  return join(target.key, " AND ", [&](auto column, auto) {
-    const TargetColumn& key = target.columns[column];
-    return fmt::format("t.{} {} ${}::{}", key.name_sql, key.equals_sql, column + 1, key.cast_sql);
+std::string key_matches_in_row(const Inputs& inputs) {
+  return join(inputs.target.key, " AND ", [&](auto column, auto) {
+    const TargetColumn& key = inputs.target.columns[column];
+    return fmt::format("t.{} {} {}", key.name_sql, key.equals_sql,
+                       inputs.value("$", column, column + 1U));
   });
 }
 
-std::string assignments(const Target& target,
+std::string assignments(const Inputs& inputs,
                         Columns columns,
                         std::string_view prefix,
                         std::size_t offset) {
   return join(columns, ", ", [&](auto column, auto place) {
-    const TargetColumn& to = target.columns[column];
-    return fmt::format("{} = {}{}::{}", to.name_sql, prefix, place + offset, to.cast_sql);
+    return fmt::format("{} = {}", inputs.target.columns[column].name_sql,
+                       inputs.value(prefix, column, place + offset));
   });
 }
 
@@ -95,11 +116,13 @@ std::string insert_into(const Target& target) {
                      names(target, target.all));
 }
 
-std::string add(const Target& target, bool is_many) {
+std::string add(const Inputs& inputs, bool is_many) {
+  const Target& target = inputs.target;
   if (target.all.empty()) return fmt::format("INSERT INTO {} DEFAULT VALUES", target.table_sql);
-  if (!is_many) return insert_into(target) + "VALUES (" + plain_values(target, target.all) + ")";
-  return fmt::format("{}SELECT {} FROM {}", insert_into(target), array_values(target, target.all),
-                     rows_of_arrays(target.all.size()));
+  if (!is_many)
+    return fmt::format("{}VALUES ({})", insert_into(target), values(inputs, target.all, "$"));
+  return fmt::format("{}SELECT {} FROM {}", insert_into(target), values(inputs, target.all, "x.a"),
+                     rows_of_arrays(inputs, target.all));
 }
 
 /// Fails at the server when fewer rows than wanted were hit, so that nothing is ever committed on
@@ -109,40 +132,44 @@ std::string expecting(std::string_view update, std::string_view wanted) {
                      update, wanted);
 }
 
-std::string change_many(const Target& target, const std::vector<std::uint16_t>& set) {
+std::string change_many(const Inputs& inputs) {
+  const Target& target = inputs.target;
+  const std::vector<std::uint16_t>& set = inputs.sets.set;
   const std::size_t keys = target.key.size();
-  const std::size_t arrays = keys + set.size();
   return expecting(fmt::format("UPDATE {} AS t SET {} FROM {} WHERE {}", target.table_sql,
-                               assignments(target, set, "x.a", keys), rows_of_arrays(arrays),
-                               key_matches(target, "x.a")),
-                   fmt::format("${}::bigint", arrays + 1));
+                               assignments(inputs, set, "x.a", keys),
+                               rows_of_arrays(inputs, target.key, set), key_matches(inputs, "x.a")),
+                   fmt::format("${}::bigint", keys + set.size() + 1));
 }
 
-std::string change_one(const Target& target, const std::vector<std::uint16_t>& set) {
-  return expecting(
-      fmt::format("UPDATE {} AS t SET {} WHERE {}", target.table_sql,
-                  assignments(target, set, "$", target.key.size()), key_matches(target, "$")),
-      "1");
+std::string change_one(const Inputs& inputs) {
+  const Target& target = inputs.target;
+  return expecting(fmt::format("UPDATE {} AS t SET {} WHERE {}", target.table_sql,
+                               assignments(inputs, inputs.sets.set, "$", target.key.size()),
+                               key_matches(inputs, "$")),
+                   "1");
 }
 
-std::string move_one(const Target& target) {
+std::string move_one(const Inputs& inputs) {
+  const Target& target = inputs.target;
   return fmt::format(
       "WITH moved AS (UPDATE {} AS t SET {} WHERE {} RETURNING 1) {}SELECT {} WHERE NOT EXISTS "
       "(SELECT FROM moved){}",
-      target.table_sql, assignments(target, target.all, "$", 0),
-      key_matches(target, "$", target.all.size()), insert_into(target),
-      plain_values(target, target.all), on_conflict(target));
+      target.table_sql, assignments(inputs, target.all, "$", 0),
+      key_matches(inputs, "$", target.all.size()), insert_into(target),
+      values(inputs, target.all, "$"), on_conflict(target));
 }
 
 /// Compares every column as text, each side through its own type's output: no type lacks that
 /// (json, xml and point have no equality), and of two rows that are equal but spelled differently
 /// (1.0, 1.00) the right one is found.
-std::string remove_row(const Target& target) {
-  std::string where = key_matches_in_row(target);
+std::string remove_row(const Inputs& inputs) {
+  const Target& target = inputs.target;
+  std::string where = key_matches_in_row(inputs);
   for (const std::uint16_t column : target.all) {
-    const TargetColumn& part = target.columns[column];
-    where += fmt::format("{}t.{}::text IS NOT DISTINCT FROM (${}::{})::text",
-                         where.empty() ? "" : " AND ", part.name_sql, column + 1, part.cast_sql);
+    where +=
+        fmt::format("{}t.{}::text IS NOT DISTINCT FROM ({})::text", where.empty() ? "" : " AND ",
+                    target.columns[column].name_sql, inputs.value("$", column, column + 1U));
   }
   if (where.empty()) where = "true";
   return fmt::format(
@@ -153,41 +180,36 @@ std::string remove_row(const Target& target) {
 
 }  // namespace
 
-bool takes_arrays(Shape shape) noexcept {
-  return shape == Shape::put_many || shape == Shape::add_many || shape == Shape::remove_many ||
-         shape == Shape::change_many;
+std::string copy_sql(const Target& target, bool is_binary) {
+  return fmt::format("COPY {} ({}) FROM STDIN{}", target.table_sql, names(target, target.all),
+                     is_binary ? " (FORMAT binary)" : "");
 }
 
-std::string copy_sql(const Target& target) {
-  return fmt::format("COPY {} ({}) FROM STDIN", target.table_sql, names(target, target.all));
-}
-
-std::string statement_sql(const Target& target,
-                          Shape shape,
-                          const std::vector<std::uint16_t>& set) {
+std::string statement_sql(const Target& target, Shape shape, const ColumnSets& sets) {
+  const Inputs inputs{target, sets};
   switch (shape) {
     case Shape::put_many:
-      return add(target, true) + on_conflict(target);
+      return add(inputs, true) + on_conflict(target);
     case Shape::put_one:
-      return add(target, false) + on_conflict(target);
+      return add(inputs, false) + on_conflict(target);
     case Shape::add_many:
-      return add(target, true);
+      return add(inputs, true);
     case Shape::add_one:
-      return add(target, false);
+      return add(inputs, false);
     case Shape::remove_many:
       return fmt::format("DELETE FROM {} AS t USING {} WHERE {}", target.table_sql,
-                         rows_of_arrays(target.key.size()), key_matches(target, "x.a"));
+                         rows_of_arrays(inputs, target.key), key_matches(inputs, "x.a"));
     case Shape::remove_one:
       return fmt::format("DELETE FROM {} AS t WHERE {}", target.table_sql,
-                         key_matches(target, "$"));
+                         key_matches(inputs, "$"));
     case Shape::change_many:
-      return change_many(target, set);
+      return change_many(inputs);
     case Shape::change_one:
-      return change_one(target, set);
+      return change_one(inputs);
     case Shape::move_one:
-      return move_one(target);
+      return move_one(inputs);
     case Shape::remove_row:
-      return remove_row(target);
+      return remove_row(inputs);
   }
   FRESHET_CHECK(false);
 }

@@ -1,5 +1,8 @@
 // The SQL of each way in which rows are written. Pure.
 //
+// Values in binary form travel as what they are: as $n::T, and sets of rows as one T[] per column.
+// Those in text form:
+//
 // Sets of rows travel as one text[] per column, and each element is cast to the column's type
 // inside the statement. That cast has the semantics of the type's input function for every type
 // tried on 15.20 and 18.6: xml, "char", name, bpchar, bit, varbit, arrays with bounds, composites,
@@ -33,10 +36,8 @@ enum class Shape : std::uint8_t {
   remove_row,   ///< All columns: one row that is not distinct in any.
 };
 
-/// `set` is used by change_many and change_one alone.
-std::string statement_sql(const Target& target, Shape shape, const std::vector<std::uint16_t>& set);
-/// How many parameters are text arrays; the rest is of the column's types, or bigint.
-bool takes_arrays(Shape shape) noexcept;
-std::string copy_sql(const Target& target);
+/// `sets.set` is used by change_many and change_one alone.
+std::string statement_sql(const Target& target, Shape shape, const ColumnSets& sets);
+std::string copy_sql(const Target& target, bool is_binary);
 
 }  // namespace freshet::postgres

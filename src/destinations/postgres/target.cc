@@ -5,6 +5,7 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/postgres/schema.h"
+#include "types/binary_form.h"
 
 namespace freshet::postgres {
 namespace {
@@ -38,6 +39,25 @@ Status load_key(const TableSchema& schema, const FoundTable& found, Target& targ
   return ok_status();
 }
 
+// Types of PostgreSQL's own have one number everywhere. Another is taken for the same if it has the
+// same name; an array of it then carries the number that its elements' type has at the source.
+BinaryForm binary_form(const Column& column, const FoundColumn& here) {
+  constexpr std::uint32_t kFirstOfUsers = 16384;
+  if (to_integer(column.type) < kFirstOfUsers && !column.is_derived) {
+    return {.type_sql = column.type == here.type ? here.cast_type : column.type_sql,
+            .type = column.type,
+            .is_direct = column.type == here.type,
+            .is_array = column.type_sql.ends_with("[]")};
+  }
+  if (column.type_sql != here.declared_type) return {};
+  const bool is_users_element = to_integer(here.element) >= kFirstOfUsers;
+  return {.type_sql = here.cast_type,
+          .type = here.type,
+          .element = is_users_element ? here.element : Oid{0},
+          .is_direct = true,
+          .is_array = here.cast_type.ends_with("[]")};
+}
+
 Status load_columns(const TableSchema& schema, const FoundTable& found, Target& target) {
   for (std::size_t i = 0; i < schema.columns.size(); ++i) {
     const Column& column = schema.columns[i];
@@ -50,9 +70,12 @@ Status load_columns(const TableSchema& schema, const FoundTable& found, Target& 
     target.columns.push_back({.name_sql = quote_identifier(column.name),
                               .cast_sql = here->cast_type,
                               .equals_sql = {},
+                              .binary = binary_form(column, *here),
                               .is_raw_text = here->cast_type == "text" ||
                                              here->cast_type == "character varying" ||
-                                             here->cast_type == "json"});
+                                             here->cast_type == "json",
+                              .comes_as_text = is_text_in_binary(column.type)});
+    target.has_arrays |= target.columns.back().binary.is_array;
     target.all.push_back(static_cast<std::uint16_t>(i));
   }
   return ok_status();
@@ -60,11 +83,14 @@ Status load_columns(const TableSchema& schema, const FoundTable& found, Target& 
 
 }  // namespace
 
-std::uint32_t Target::set_id(const std::vector<std::uint16_t>& set) {
+std::uint32_t Target::set_id(const ColumnSets& sets) {
+  if (sets.set.empty() && sets.binary.empty()) return 0;
   std::string bits(columns.size(), '0');
-  for (const std::uint16_t column : set)
-    bits[column] = '1';
-  return set_ids_.emplace(std::move(bits), static_cast<std::uint32_t>(set_ids_.size()))
+  for (const std::uint16_t column : sets.set)
+    bits[column] |= 1;
+  for (const std::uint16_t column : sets.binary)
+    bits[column] |= 2;
+  return set_ids_.emplace(std::move(bits), static_cast<std::uint32_t>(set_ids_.size() + 1))
       .first->second;
 }
 

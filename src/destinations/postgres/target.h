@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "destinations/postgres/binary_form.h"
 #include "destinations/postgres/net_changes.h"
 #include "freshet/schema.h"
 #include "pg/connection.h"
@@ -24,8 +25,16 @@ struct TargetColumn {
   std::string name_sql;
   std::string cast_sql;    ///< Type without modifier.
   std::string equals_sql;  ///< For the key's columns.
+  BinaryForm binary;
   bool is_key = false;
-  bool is_raw_text = false;  ///< Of a type whose binary form is its text.
+  bool is_raw_text = false;    ///< Of a type whose binary form is its text.
+  bool comes_as_text = false;  ///< The same of the source's type: its binary form counts as text.
+};
+
+/// What tells statements of one shape apart. Ascending.
+struct ColumnSets {
+  std::vector<std::uint16_t> set;     ///< Columns that are assigned to, where not all are.
+  std::vector<std::uint16_t> binary;  ///< Columns whose values are sent in binary form.
 };
 
 struct Target {
@@ -38,14 +47,15 @@ struct Target {
   Addressing addressing = Addressing::none;
   bool is_key_byte_comparable = false;
   bool is_partitioned = false;
+  bool has_arrays = false;            ///< Among the columns.
   std::uint64_t missing_deletes = 0;  ///< Deletes that found no row; logged once.
 
   NetChanges net{{}};
   NetRows net_rows;
   bool is_pending = false;  ///< One of the two holds changes.
 
-  /// A small number for a set of columns, the same for the same set.
-  std::uint32_t set_id(const std::vector<std::uint16_t>& columns);
+  /// A small number, the same for the same sets.
+  std::uint32_t set_id(const ColumnSets& sets);
 
  private:
   std::unordered_map<std::string, std::uint32_t> set_ids_;

@@ -6,10 +6,12 @@
 
 #include <fmt/format.h>
 
+#include "base/big_endian.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "types/copy_text.h"
 #include "types/table_error.h"
+#include "types/whole_row.h"
 
 namespace freshet::postgres {
 namespace {
@@ -26,12 +28,56 @@ Error undeliverable(const Target& target, Lsn lsn, std::string message) {
       .with("lsn", to_string(lsn));
 }
 
-Status check_value(const Target& target, const Value& value, Lsn lsn) {
-  if (value.kind == ValueKind::text || value.kind == ValueKind::null) return ok_status();
+// Not all in one form, or in one that cannot be written.
+Error odd_form(const Target& target, std::uint16_t column, const Value& value, Lsn lsn) {
+  if (value.is_unchanged()) {
+    return undeliverable(target, lsn,
+                         "a value that the source did not send is needed to write the row")
+        .with("reason", kLacksValues);
+  }
   return undeliverable(target, lsn,
-                       value.is_unchanged()
-                           ? "a value that the source did not send is needed to write the row"
-                           : "a value in binary form reached the destination");
+                       "values in binary form do not fit the type that the column has here")
+      .with("column", target.schema->columns[column].name)
+      .fix("remove source.binary, or give the column the source's type");
+}
+
+// Whether a binary COPY takes the value as it is.
+bool is_copied_as(const TargetColumn& column, const Value& value) {
+  if (value.is_null()) return true;
+  if (value.kind == ValueKind::binary && !column.comes_as_text) return column.binary.is_direct;
+  const bool is_text = value.kind == ValueKind::text || column.comes_as_text;
+  return is_text && (column.is_raw_text || (column.comes_as_text && column.binary.is_direct));
+}
+
+// The same for all values, given that those of one column have one form.
+bool can_copy_binary(const Target& target, std::span<const RowView> rows) {
+  return std::all_of(target.all.begin(), target.all.end(), [&](std::uint16_t place) {
+    const auto found =
+        std::find_if(rows.begin(), rows.end(), [&](RowView row) { return !row[place].is_null(); });
+    return found == rows.end() || is_copied_as(target.columns[place], (*found)[place]);
+  });
+}
+
+/// One tuple of COPY … (FORMAT binary): int16 fields, then for each int32 size (-1: NULL) and
+/// bytes.
+Status append_binary_row(const Target& target, RowView row, std::string& out) {
+  append_big_endian(out, static_cast<std::uint16_t>(row.size()));
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (!is_copied_as(target.columns[i], row[i]))
+      return Error{ErrorKind::data,
+                   "a value is not in the form that the others of its column have"};
+    append_big_endian(out, row[i].is_null() ? 0xFFFFFFFFU : row[i].size);
+    if (row[i].is_null()) continue;
+    out.append(row[i].data, row[i].size);
+    if (row[i].kind == ValueKind::binary)
+      set_element_type(std::span{out}.last(row[i].size), target.columns[i].binary.element);
+  }
+  return ok_status();
+}
+
+bool has_binary(RowView row) {
+  return std::any_of(row.begin(), row.end(),
+                     [](const Value& value) { return value.kind == ValueKind::binary; });
 }
 
 }  // namespace
@@ -188,18 +234,17 @@ Status GroupWriter::flush_put(Target& target, Effort effort) {
     return entry.kind == NetChanges::Kind::put && entry.is_new && entry.is_untouched;
   };
   const auto entries = target.net.entries();
-  const bool is_copied = effort == Effort::copied && entries.size() >= kCopyRowsMin &&
-                         static_cast<std::size_t>(std::count_if(entries.begin(), entries.end(),
-                                                                is_fresh)) >= kCopyRowsMin;
-  for (const NetChanges::Entry& entry : entries) {
-    if (entry.kind != NetChanges::Kind::put) continue;
-    if (is_copied && is_fresh(entry)) {
-      copied_.push_back(entry.row);
-    } else {
-      rows_.push_back({entry.key, entry.row, entry.lsn});
+  if (effort == Effort::copied && entries.size() >= kCopyRowsMin) {
+    for (const NetChanges::Entry& entry : entries) {
+      if (is_fresh(entry)) copied_.push_back(entry.row);
     }
   }
-  if (is_copied) FRESHET_TRY(copy(target, copied_));
+  const bool is_copied = can_copy(target);
+  for (const NetChanges::Entry& entry : entries) {
+    if (entry.kind != NetChanges::Kind::put || (is_copied && is_fresh(entry))) continue;
+    rows_.push_back({entry.key, entry.row, entry.lsn});
+  }
+  if (is_copied) FRESHET_TRY(copy(target));
   return send_rows(target, Shape::put_many, Shape::put_one, {});
 }
 
@@ -238,23 +283,31 @@ Status GroupWriter::flush_rows(Target& target, Effort effort) {
     rows_.push_back({{}, row.values, row.lsn});
     copied_.push_back(row.values);
   }
-  if (effort == Effort::copied && copied_.size() >= kCopyRowsMin && !target.all.empty()) {
-    return copy(target, copied_);
-  }
+  if (effort == Effort::copied && !target.all.empty() && can_copy(target)) return copy(target);
   if (!target.all.empty()) return send_rows(target, Shape::add_many, Shape::add_one, {});
   for (const RowRef& row : rows_)
     FRESHET_TRY(send_one(target, Shape::add_one, {}, row));
   return ok_status();
 }
 
-Status GroupWriter::copy(Target& target, std::span<const RowView> rows) {
+bool GroupWriter::can_copy(const Target& target) const {
+  if (copied_.size() < kCopyRowsMin) return false;
+  return !std::any_of(copied_.begin(), copied_.end(), has_binary) ||
+         can_copy_binary(target, copied_);
+}
+
+Status GroupWriter::copy(Target& target) {
   pg::Connection& connection = session_.connection();
+  const bool is_binary = std::any_of(copied_.begin(), copied_.end(), has_binary);
   FRESHET_TRY(session_.end_pipeline());
-  FRESHET_TRY(connection.start_copy_in(copy_sql(target)));
+  FRESHET_TRY(connection.start_copy_in(copy_sql(target, is_binary)));
   copy_buffer_.clear();
+  if (is_binary) copy_buffer_ += binary_copy_header();
   const auto explain = [&](Error error) { return naming(std::move(error), target.schema->name); };
-  for (const RowView row : rows) {
-    if (Status encoded = append_copy_row(row, copy_buffer_); !encoded.ok()) {
+  for (const RowView row : copied_) {
+    Status encoded = is_binary ? append_binary_row(target, row, copy_buffer_)
+                               : append_copy_row(row, copy_buffer_);
+    if (!encoded.ok()) {
       (void)connection.abort_copy_in("a row cannot be written");
       return explain(std::move(encoded).error());
     }
@@ -262,10 +315,36 @@ Status GroupWriter::copy(Target& target, std::span<const RowView> rows) {
     FRESHET_TRY(connection.put_copy_data(copy_buffer_));
     copy_buffer_.clear();
   }
+  if (is_binary) copy_buffer_ += binary_copy_trailer();
   FRESHET_TRY(connection.put_copy_data(copy_buffer_));
   auto copied = connection.end_copy_in();
   if (!copied.ok()) return explain(std::move(copied).error());
   return session_.begin_pipeline();
+}
+
+void GroupWriter::begin_forms(const Target& target, const std::vector<std::uint16_t>& set) {
+  forms_.assign(target.columns.size(), Form::unknown);
+  sets_.set = set;
+  sets_.binary.clear();
+}
+
+Result<bool> GroupWriter::note_form(const Target& target,
+                                    std::uint16_t column,
+                                    const Value& value,
+                                    Lsn lsn) {
+  if (value.is_null()) return false;
+  const TargetColumn& to = target.columns[column];
+  const bool is_binary = value.kind == ValueKind::binary && !to.comes_as_text;
+  const Form form = is_binary ? Form::binary : Form::text;
+  if (forms_[column] == form) return is_binary;
+  const bool can_be_written = !value.is_unchanged() && (!is_binary || !to.binary.type_sql.empty());
+  if (forms_[column] != Form::unknown || !can_be_written) {
+    return odd_form(target, column, value, lsn);
+  }
+  forms_[column] = form;
+  if (is_binary)
+    sets_.binary.insert(std::upper_bound(sets_.binary.begin(), sets_.binary.end(), column), column);
+  return is_binary;
 }
 
 Status GroupWriter::send_rows(Target& target,
@@ -273,7 +352,16 @@ Status GroupWriter::send_rows(Target& target,
                               Shape one,
                               const std::vector<std::uint16_t>& set) {
   if (rows_.empty()) return ok_status();
-  if (rows_.size() == 1) return send_one(target, one, set, rows_.front());
+  // Sets of rows travel as arrays, and there are none of arrays.
+  const bool goes_by_row =
+      target.has_arrays && std::any_of(rows_.begin(), rows_.end(), [](const RowRef& row) {
+        return has_binary(row.row) || has_binary(row.key);
+      });
+  if (rows_.size() == 1 || goes_by_row) {
+    for (const RowRef& row : rows_)
+      FRESHET_TRY(send_one(target, one, set, row));
+    return ok_status();
+  }
   std::size_t start = 0;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
@@ -297,17 +385,25 @@ Status GroupWriter::send_chunk(Target& target,
       shape == Shape::change_many ? set : (has_key ? target.key : target.all);
   const std::size_t keys = shape == Shape::change_many ? target.key.size() : 0;
   if (arrays_.size() < keys + columns.size()) arrays_.resize(keys + columns.size());
-  for (TextArray& array : arrays_)
+  for (ValueArray& array : arrays_)
     array.clear();
+  begin_forms(target, set);
+  const auto add = [&](ValueArray& to, std::uint16_t column, RowView values, Lsn lsn) -> Status {
+    FRESHET_TRY(const bool is_binary, note_form(target, column, values[column], lsn));
+    if (is_binary) {
+      to.add(values[column], target.columns[column].binary);
+    } else {
+      to.add(values[column]);
+    }
+    return ok_status();
+  };
   std::uint64_t expected = 0;
   for (const RowRef& row : rows) {
     for (std::size_t i = 0; i < keys; ++i)
-      arrays_[i].add(row.key[target.key[i]]);
+      FRESHET_TRY(add(arrays_[i], target.key[i], row.key, row.lsn));
     const RowView values = shape == Shape::remove_many ? row.key : row.row;
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      FRESHET_TRY(check_value(target, values[columns[i]], row.lsn));
-      arrays_[keys + i].add(values[columns[i]]);
-    }
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      FRESHET_TRY(add(arrays_[keys + i], columns[i], values, row.lsn));
     expected += row.expected;
   }
   parameters_.clear();
@@ -316,21 +412,25 @@ Status GroupWriter::send_chunk(Target& target,
   }
   const std::string count = std::to_string(rows.size());
   if (shape == Shape::change_many) parameters_.push_back({count.c_str(), 0, false});
-  return session_.send(target, shape, set, parameters_, {&target, rows.front().lsn, expected});
+  return session_.send(target, shape, sets_, parameters_, {&target, rows.front().lsn, expected});
 }
 
 Status GroupWriter::send_one(Target& target,
                              Shape shape,
                              const std::vector<std::uint16_t>& set,
                              const RowRef& row) {
-  text_.clear();
+  row_.clear();
+  begin_forms(target, set);
   const auto add = [&](RowView values, const std::vector<std::uint16_t>& columns) -> Status {
     for (const std::uint16_t column : columns) {
-      FRESHET_TRY(check_value(target, values[column], row.lsn));
-      if (target.columns[column].is_raw_text) {
-        text_.add_in_place(values[column]);
+      const Value& value = values[column];
+      FRESHET_TRY(const bool is_binary, note_form(target, column, value, row.lsn));
+      if (is_binary) {
+        row_.add(value, target.columns[column].binary);
+      } else if (target.columns[column].is_raw_text) {
+        row_.add_in_place(value);
       } else {
-        text_.add(values[column]);
+        row_.add(value);
       }
     }
     return ok_status();
@@ -340,7 +440,7 @@ Status GroupWriter::send_one(Target& target,
   if (shape == Shape::change_one) FRESHET_TRY(add(row.row, set));
   if (!starts_with_key) FRESHET_TRY(add(row.row, target.all));
   if (shape == Shape::move_one) FRESHET_TRY(add(row.key, target.key));
-  return session_.send(target, shape, set, text_.parameters(), {&target, row.lsn, row.expected});
+  return session_.send(target, shape, sets_, row_.parameters(), {&target, row.lsn, row.expected});
 }
 
 }  // namespace freshet::postgres

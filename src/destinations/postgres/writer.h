@@ -54,7 +54,9 @@ class GroupWriter {
   Status flush_put(Target& target, Effort effort);
   Status flush_changed(Target& target);
   Status flush_rows(Target& target, Effort effort);
-  Status copy(Target& target, std::span<const RowView> rows);
+  /// Of copied_.
+  bool can_copy(const Target& target) const;
+  Status copy(Target& target);
 
   struct RowRef {
     RowView key;
@@ -74,6 +76,13 @@ class GroupWriter {
                     const std::vector<std::uint16_t>& set,
                     std::span<const RowRef> rows);
 
+  /// Notes the form of a value that is about to be sent, so that one column has one form in a
+  /// statement. True if it goes in binary form.
+  Result<bool> note_form(const Target& target, std::uint16_t column, const Value& value, Lsn lsn);
+  void begin_forms(const Target& target, const std::vector<std::uint16_t>& set);
+
+  enum class Form : std::uint8_t { unknown, text, binary };
+
   Session& session_;
   TargetCache& targets_;
   std::vector<Target*> pending_;
@@ -82,8 +91,10 @@ class GroupWriter {
   // Reused from group to group.
   std::vector<RowRef> rows_;
   std::vector<RowView> copied_;
-  std::vector<TextArray> arrays_;
-  TextParameters text_;
+  std::vector<ValueArray> arrays_;
+  RowParameters row_;
+  std::vector<Form> forms_;  // by column, of the statement in the making
+  ColumnSets sets_;
   std::vector<pg::Parameter> parameters_;
   std::string copy_buffer_;
   Arena filled_{std::size_t{64} << 10};
