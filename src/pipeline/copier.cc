@@ -199,7 +199,7 @@ Status Copier::begin_chunked(Job& job) {
   if (is_resumed) return ok_status();
   for (Lane* lane : job.lanes) {
     FRESHET_TRY(lane->restart_copy(job.name));
-    FRESHET_TRY(lane->prepare_copy(job.shape->output));
+    FRESHET_TRY(lane->prepare_copy(job.shape));
   }
   const std::lock_guard lock(router_mutex_);
   for (Lane* lane : job.lanes)
@@ -219,7 +219,7 @@ Status Copier::set_up(Job& job) {
   const TablePlan& plan = plans_.at(job.name);
   FRESHET_TRY(job.shape, make_copy_shape(plan));
   job.table = source::CopyTable{
-      .schema = job.shape->projected, .where = copied_rows(plan), .heaps = plan.catalog.heaps};
+      .schema = job.shape->read, .where = copied_rows(plan), .heaps = plan.catalog.heaps};
   const auto estimate = static_cast<std::uint64_t>(std::max(0.0, plan.catalog.rows_estimated));
   for (Lane* lane : job.lanes)
     lane->set_estimate(job.name, estimate);
@@ -230,7 +230,7 @@ Status Copier::set_up(Job& job) {
 Status Copier::prepare(Job& job) {
   FRESHET_TRY(set_up(job));
   for (Lane* lane : job.lanes)
-    FRESHET_TRY(lane->prepare_copy(job.shape->output));
+    FRESHET_TRY(lane->prepare_copy(job.shape));
   return ok_status();
 }
 
