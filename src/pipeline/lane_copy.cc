@@ -17,7 +17,7 @@ Status Lane::prepare_copy(const ShapePtr& shape) {
     const SchemaPtr& output = shape->output;
     const SchemaPtr& kept = around_.plans.at(output->name).kept;
     const SchemaPtr made = kept ? keep_as_of(*kept, *output) : output;
-    ignored_[output->name] = kept ? describe_columns(*kept, *shape->input) : std::string{};
+    ignored_[output->name] = kept ? describe_ignored(*kept, *shape->input) : std::string{};
     {
       const std::lock_guard lock(around_.router_mutex);
       // What a void copy held is in the next snapshot. (A copy under the slot's snapshot is under

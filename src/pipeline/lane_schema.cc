@@ -131,10 +131,12 @@ Error Lane::stop_before(Error error) {
 Status Lane::ignore_changes(const TablePlan& plan, const Shape& shape) {
   const TableName& table = plan.config.name;
   FRESHET_TRY(around_.state.store_schema(around_.lease, *keep_as_of(*plan.kept, *shape.output)));
-  std::string ignored = describe_columns(*plan.kept, *shape.input);
+  std::string ignored = describe_ignored(*plan.kept, *shape.input);
   if (ignored_[table] == ignored) return ok_status();
-  log_warn("changes of a table's definition are ignored",
-           {{"destination", name_}, {"table", to_string(table)}, {"change", ignored}});
+  if (!ignored.empty()) {
+    log_warn("a table's definition changed, and is not followed",
+             {{"destination", name_}, {"table", to_string(table)}, {"change", ignored}});
+  }
   ignored_[table] = std::move(ignored);
   return store_streaming(table);
 }

@@ -70,6 +70,11 @@ std::string describe_columns(const TableSchema& from, const TableSchema& to) {
   return changes;
 }
 
+std::string describe_ignored(const TableSchema& kept, const TableSchema& source) {
+  const std::string changes = describe_columns(kept, source);
+  return changes.empty() ? changes : "ignored: " + changes;
+}
+
 Error not_followed(const TableSchema& from, const TableSchema& to, std::string what) {
   return Error{ErrorKind::schema, std::move(what)}
       .with("table", to_string(to.name))

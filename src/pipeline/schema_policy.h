@@ -16,6 +16,10 @@ SchemaChanges policy_of(const SourceConfig& source, const TableConfig& table);
 /// renamed.
 std::string describe_columns(const TableSchema& from, const TableSchema& to);
 
+/// What a destination's table that was made for `kept` lacks of the source's, for people; empty:
+/// nothing.
+std::string describe_ignored(const TableSchema& kept, const TableSchema& source);
+
 /// A definition that is not followed, `from` being the one that is.
 Error not_followed(const TableSchema& from, const TableSchema& to, std::string what);
 
