@@ -20,12 +20,20 @@ enum class CopyMode : std::uint8_t {
   none,       ///< Start from the slot's consistent point without copying.
 };
 
+/// What to do where the definition of a table changes at the source.
+enum class SchemaChanges : std::uint8_t {
+  evolve,  ///< The destinations' tables follow.
+  ignore,  ///< The destinations' tables stay as they are; new columns are left out.
+  halt,    ///< The table stops before the first row of the new definition.
+};
+
 /// One table of the source.
 struct TableConfig {
   TableName name;
   std::vector<std::string> columns;  ///< Empty: all columns.
   std::string where;  ///< SQL boolean expression over the table's columns; empty: all rows.
-  std::optional<CopyMode> copy = {};  ///< Nothing: as the source's copy mode says.
+  std::optional<CopyMode> copy = {};                 ///< Nothing: as the source's copy mode says.
+  std::optional<SchemaChanges> schema_changes = {};  ///< Nothing: as the source's says.
 };
 
 /// What to do where rows or changes were missed.
@@ -50,6 +58,7 @@ struct SourceConfig {
   bool publishes_via_root = true;  ///< publish_via_partition_root of a publication we create.
   std::string origin = "any";      ///< "any" or "none".
   OnGap on_gap = OnGap::stop;
+  SchemaChanges schema_changes = SchemaChanges::evolve;
   CopyConfig copy;
   std::vector<TableConfig> tables;  ///< Empty: all tables of the named publications.
   std::size_t memory_bytes_max = std::size_t{64}

@@ -29,7 +29,7 @@ struct TableState {
   std::string destination;
   TableName table;
   TablePhase phase = TablePhase::pending;
-  std::string reason;  ///< Why it is errored or paused; else empty.
+  std::string reason;  ///< Why it is errored or paused; what `schema_changes: ignore` left out.
 };
 
 /// What an operator wants of one table. The pipeline takes it up within seconds, or when it starts.

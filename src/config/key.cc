@@ -8,6 +8,7 @@ namespace {
 constexpr std::array<std::string_view, 2> kOrigins{"any", "none"};
 constexpr std::array<std::string_view, 4> kCopyModes{"auto", "chunked", "snapshot", "none"};
 constexpr std::array<std::string_view, 2> kGapAnswers{"stop", "resync"};
+constexpr std::array<std::string_view, 3> kSchemaChanges{"evolve", "ignore", "halt"};
 constexpr std::array<std::string_view, 2> kEmbedderTypes{"static", "http"};
 constexpr std::array<std::string_view, 4> kMaskMethods{"hash", "redact", "null", "last4"};
 
@@ -100,6 +101,19 @@ constexpr KeyDefinition kDefinitions[] = {
          [](Target& to, const Value& value) {
            to.config.source.on_gap = static_cast<OnGap>(value.number);
          }},
+    {.path = "source.schema_changes",
+     .type = KeyType::choice,
+     .help =
+         "What to do where columns of a table are added, dropped, renamed or given another type "
+         "at the source. `evolve`: the destinations follow; `ignore`: their tables stay as they "
+         "are, and new columns are left out; `halt`: the table stops before the first row of "
+         "its new definition, and the others go on. See [schema-changes.md](schema-changes.md).",
+     .default_text = "evolve",
+     .choices = kSchemaChanges,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.source.schema_changes = static_cast<SchemaChanges>(value.number);
+         }},
     {.path = "source.copy", .type = KeyType::mapping, .help = "The initial copy."},
     {.path = "source.copy.mode",
      .type = KeyType::choice,
@@ -165,6 +179,15 @@ constexpr KeyDefinition kDefinitions[] = {
      .store =
          [](Target& to, const Value& value) {
            to.config.source.tables.back().copy = static_cast<CopyMode>(value.number);
+         }},
+    {.path = "source.tables[].schema_changes",
+     .type = KeyType::choice,
+     .help = "The same for this table; see `source.schema_changes`.",
+     .default_text = "as source.schema_changes says",
+     .choices = kSchemaChanges,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.source.tables.back().schema_changes = static_cast<SchemaChanges>(value.number);
          }},
     {.path = "state",
      .type = KeyType::url,

@@ -71,7 +71,7 @@ TEST(LoadConfig, DefaultsOfTheDefinitionsAreThoseOfTheTypes) {
       "pipeline: p\n"
       "source: {url: 'postgresql://u@h/d', tables: [a], publish_via_partition_root: true,\n"
       "  two_phase: false, failover: false, streaming: true, origin: any, on_gap: stop, memory: "
-      "64MiB,\n"
+      "64MiB, schema_changes: evolve,\n"
       "  copy: {mode: auto, connections: 4}}\n"
       "destinations: {d: {url: 'null:', vector_index: {m: 16, ef_construction: 64}}}\n";
   const PipelineConfig given = parse_config(text, variable).config;
@@ -80,6 +80,7 @@ TEST(LoadConfig, DefaultsOfTheDefinitionsAreThoseOfTheTypes) {
   EXPECT_EQ(given.source.is_two_phase, plain.source.is_two_phase);
   EXPECT_EQ(given.source.is_failover, plain.source.is_failover);
   EXPECT_EQ(given.source.on_gap, plain.source.on_gap);
+  EXPECT_EQ(given.source.schema_changes, plain.source.schema_changes);
   EXPECT_EQ(given.source.is_streaming, plain.source.is_streaming);
   EXPECT_EQ(given.source.origin, plain.source.origin);
   EXPECT_EQ(given.source.memory_bytes_max, plain.source.memory_bytes_max);

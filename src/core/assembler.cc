@@ -72,7 +72,14 @@ Result<TransactionPtr> Assembler::on(const pgoutput::LogicalMessage& message) {
     return kNothing;
   }
   const std::size_t before = current_->memory_bytes();
-  current_->add(message_lsn_, message);
+  CapturePtr captured = message.prefix == kDdlPrefix ? parse_capture(message.content) : nullptr;
+  if (captured != nullptr) {
+    // The server says of a message which transaction it is of, but not which sub-transaction.
+    const Xid subxid = block_ == Block::stream ? captured->subxid : Xid{0};
+    current_->add(message_lsn_, std::move(captured), subxid);
+  } else {
+    current_->add(message_lsn_, message);
+  }
   return account(before);
 }
 
@@ -80,7 +87,8 @@ Result<TransactionPtr> Assembler::on(const pgoutput::Relation& message) {
   if (current_ == nullptr) return misplaced("relation");
   // The server keeps track of what it sent per streamed transaction, not per sub-transaction: the
   // relation holds on after the sub-transaction that made it was rolled back.
-  relations_.announce(message, block_ == Block::stream ? &current_->overlay() : nullptr);
+  relations_.announce(message, block_ == Block::stream ? &current_->overlay() : nullptr,
+                      current_->captures());
   current_->forget_last_relation();
   return kNothing;
 }
@@ -268,6 +276,7 @@ void Assembler::leave_block() {
 TransactionPtr Assembler::finish(TransactionBuilder& builder, const TransactionInfo& info) {
   memory_bytes_ -= builder.memory_bytes();
   relations_.promote(builder.overlay());
+  relations_.promote(builder.captures());
   return std::make_shared<const Transaction>(info, builder.take());
 }
 

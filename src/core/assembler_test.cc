@@ -60,6 +60,9 @@ void show(const Item& item, Strings& out) {
     case Item::Kind::message:
       out.push_back("M " + std::string{item.prefix} + ":" + std::string{item.content});
       return;
+    case Item::Kind::definition:
+      out.push_back("definition of " + item.schema->name.table);
+      return;
   }
 }
 

@@ -10,29 +10,26 @@ namespace {
 /// FirstNormalObjectId: what has a lower OID came with the server.
 constexpr Oid kFirstUserOid{16384};
 
-bool is_same(const Column& column, const pgoutput::RelationColumn& announced) {
-  return column.name == announced.name && column.type == announced.type &&
-         column.typmod == announced.typmod && column.is_identity == announced.is_identity;
+bool is_same(const Column& a, const Column& b) {
+  return a.name == b.name && a.type == b.type && a.typmod == b.typmod &&
+         a.is_identity == b.is_identity && a.attnum == b.attnum;
 }
 
-bool is_same(const TableSchema& schema, const pgoutput::Relation& announced) {
-  return schema.name.table == announced.name && schema.name.schema == announced.schema &&
-         schema.identity == announced.identity &&
-         std::equal(
-             schema.columns.begin(), schema.columns.end(), announced.columns.begin(),
-             announced.columns.end(),
-             [](const Column& a, const pgoutput::RelationColumn& b) { return is_same(a, b); });
+bool is_same(const TableSchema& a, const TableSchema& b) {
+  return a.name == b.name && a.identity == b.identity && a.definition == b.definition &&
+         a.files == b.files &&
+         std::equal(a.columns.begin(), a.columns.end(), b.columns.begin(), b.columns.end(),
+                    [](const Column& x, const Column& y) { return is_same(x, y); });
 }
 
-SchemaPtr make_schema(const pgoutput::Relation& announced, std::uint64_t version) {
-  auto schema = std::make_shared<TableSchema>();
-  schema->relation = announced.oid;
-  schema->name = {std::string{announced.schema}, std::string{announced.name}};
-  schema->identity = announced.identity;
-  schema->version = version;
-  schema->columns.reserve(announced.columns.size());
+TableSchema make_schema(const pgoutput::Relation& announced) {
+  TableSchema schema;
+  schema.relation = announced.oid;
+  schema.name = {std::string{announced.schema}, std::string{announced.name}};
+  schema.identity = announced.identity;
+  schema.columns.reserve(announced.columns.size());
   for (const pgoutput::RelationColumn& from : announced.columns) {
-    Column& column = schema->columns.emplace_back();
+    Column& column = schema.columns.emplace_back();
     column.name = from.name;
     column.type = from.type;
     column.typmod = from.typmod;
@@ -50,15 +47,24 @@ const KnownRelation* find_in(const RelationMap* relations, Oid oid) {
 
 }  // namespace
 
-const SchemaPtr& RelationCache::announce(const pgoutput::Relation& relation, RelationMap* overlay) {
+const SchemaPtr& RelationCache::announce(const pgoutput::Relation& relation,
+                                         RelationMap* overlay,
+                                         const OpenCaptures& captures) {
+  TableSchema now = make_schema(relation);
+  if (const auto open = captures.find(relation.oid); open != captures.end()) {
+    complete(now, *open->second.back());
+  } else if (const auto known = captures_.find(relation.oid); known != captures_.end()) {
+    complete(now, *known->second);
+  }
   SchemaPtr schema = find(relation.oid, overlay);
-  if (schema == nullptr || !is_same(*schema, relation)) {
+  if (schema == nullptr || !is_same(*schema, now)) {
     // Streamed transactions that run side by side each announce the same relation: they share it.
     schema = find(relation.oid, nullptr);
     SchemaPtr& newest = newest_[relation.oid];
-    if (schema == nullptr || !is_same(*schema, relation)) schema = newest;
-    if (schema == nullptr || !is_same(*schema, relation)) {
-      schema = make_schema(relation, newest == nullptr ? 1 : newest->version + 1);
+    if (schema == nullptr || !is_same(*schema, now)) schema = newest;
+    if (schema == nullptr || !is_same(*schema, now)) {
+      now.version = newest == nullptr ? 1 : newest->version + 1;
+      schema = std::make_shared<const TableSchema>(std::move(now));
       newest = schema;
     }
   }
@@ -78,6 +84,11 @@ void RelationCache::promote(const RelationMap& overlay) {
     KnownRelation& known = relations_[oid];
     if (entry.arrival > known.arrival) known = entry;
   }
+}
+
+void RelationCache::promote(const OpenCaptures& captures) {
+  for (const auto& [oid, captured] : captures)
+    captures_[oid] = captured.back();
 }
 
 void RelationCache::announce(const pgoutput::Type& type) {

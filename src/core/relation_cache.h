@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "core/ddl_capture.h"
 #include "core/pgoutput/message.h"
 #include "freshet/schema.h"
 
@@ -29,13 +30,18 @@ class RelationCache {
  public:
   /// Takes a Relation message into `overlay`, or into the cache itself if that is null. A relation
   /// equal to the one known keeps its SchemaPtr; a changed one gets the table's next version.
-  const SchemaPtr& announce(const pgoutput::Relation& relation, RelationMap* overlay);
+  /// `captures`: those of the transaction that it came in.
+  const SchemaPtr& announce(const pgoutput::Relation& relation,
+                            RelationMap* overlay,
+                            const OpenCaptures& captures = {});
   /// The schema of `oid` for a transaction with that overlay (null: without); null if never
   /// announced.
   SchemaPtr find(Oid oid, const RelationMap* overlay) const;
   /// Makes the relations of a committed streamed transaction hold for all; not those which another
   /// transaction announced after it, since the server will not send them again.
   void promote(const RelationMap& overlay);
+  /// The same of what a transaction captured, once it has committed.
+  void promote(const OpenCaptures& captures);
   void announce(const pgoutput::Type& type);
   const TypeName* find_type(Oid type) const;
   void clear();
@@ -43,6 +49,7 @@ class RelationCache {
  private:
   RelationMap relations_;
   std::unordered_map<Oid, SchemaPtr> newest_;  // The last version made, in whatever transaction.
+  std::unordered_map<Oid, CapturePtr> captures_;
   std::unordered_map<Oid, TypeName> types_;
   std::uint64_t arrivals_ = 0;
 };

@@ -46,6 +46,8 @@ class PieceFiller {
         FRESHET_TRY(add_truncate(*record));
       } else if (record->header.type == 'M') {
         FRESHET_TRY(add_message(*record));
+      } else if (record->header.type == 'R') {
+        FRESHET_TRY(add_definition(*record));
       } else {
         FRESHET_TRY(add_row(*record, ordinal++));
       }
@@ -132,6 +134,15 @@ class PieceFiller {
     item.prefix = message->prefix;
     item.content = message->content;
     item.lsn = message->lsn;
+    return ok_status();
+  }
+
+  Status add_definition(const Record& record) {
+    if (record.header.schema_index >= content_.schemas.size()) return damaged();
+    Item& item = piece_.items_.emplace_back();
+    item.kind = Item::Kind::definition;
+    item.schema = content_.schemas[record.header.schema_index];
+    item.lsn = record.header.lsn;
     return ok_status();
   }
 

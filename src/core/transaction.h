@@ -20,12 +20,13 @@ namespace freshet {
 /// One step of a transaction. Views live as long as the Piece that holds it.
 struct Item {
   enum class Kind : std::uint8_t {
-    rows,      ///< Consecutive changes of one table under one schema version.
-    truncate,  ///< TRUNCATE of all of `truncated` in one statement.
-    message,   ///< pg_logical_emit_message.
+    rows,        ///< Consecutive changes of one table under one schema version.
+    truncate,    ///< TRUNCATE of all of `truncated` in one statement.
+    message,     ///< pg_logical_emit_message.
+    definition,  ///< From here on a table has the definition `schema`, as captured at the source.
   };
   Kind kind = Kind::rows;
-  SchemaPtr schema;           ///< Of the rows.
+  SchemaPtr schema;           ///< Of the rows; the definition.
   std::span<Change> changes;  ///< Writable for transforms; never empty for `rows`.
   std::span<const SchemaPtr> truncated;
   bool is_cascade = false;
@@ -33,7 +34,7 @@ struct Item {
   bool is_transactional = true;  ///< Of the message.
   std::string_view prefix;       ///< Of the message.
   std::string_view content;      ///< Of the message.
-  Lsn lsn = kNoLsn;              ///< Of the truncate or the message; rows have their own.
+  Lsn lsn = kNoLsn;              ///< Of all but rows, which have their own.
 };
 
 /// A stretch of a transaction, with everything that its items point to; it keeps the transaction
@@ -88,7 +89,7 @@ class Transaction : public std::enable_shared_from_this<Transaction> {
 
   const TransactionInfo& info() const { return info_; }
 
-  /// True if nothing survived: no row, no truncate, no message. Its end LSN still counts as
+  /// True if nothing survived: no row, truncate, message or definition. Its end LSN still counts as
   /// progress.
   bool is_empty() const { return content_.row_count == 0 && content_.other_count == 0; }
 

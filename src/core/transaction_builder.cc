@@ -84,10 +84,28 @@ void TransactionBuilder::add(Lsn lsn, const pgoutput::LogicalMessage& message) {
   count_other(message.xid);
 }
 
+void TransactionBuilder::add(Lsn lsn, CapturePtr captured, Xid subxid) {
+  if (is_aborted(subxid)) return;
+  const RecordHeader header{
+      .lsn = lsn, .subxid = subxid, .schema_index = intern(captured->published), .type = 'R'};
+  content_.log.append(header, {}, {.records = 1});
+  count_other(subxid);
+  captures_[captured->all->relation].push_back(std::move(captured));
+}
+
+void TransactionBuilder::forget_captures(Xid subxid) {
+  for (auto entry = captures_.begin(); entry != captures_.end();) {
+    std::erase_if(entry->second,
+                  [&](const CapturePtr& captured) { return captured->subxid == subxid; });
+    entry = entry->second.empty() ? captures_.erase(entry) : std::next(entry);
+  }
+}
+
 void TransactionBuilder::abort(Xid subxid) {
   const auto found = counts_.find(subxid);
   // A sub-transaction none of whose changes was sent is rolled back by name only.
   if (found == counts_.end()) return;
+  forget_captures(subxid);
   content_.row_count -= found->second.rows;
   content_.other_count -= found->second.others;
   counts_.erase(found);

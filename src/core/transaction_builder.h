@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/ddl_capture.h"
 #include "core/pgoutput/message.h"
 #include "core/relation_cache.h"
 #include "core/transaction_log.h"
@@ -25,6 +26,8 @@ class TransactionBuilder {
   Status add(Lsn lsn, const pgoutput::RowChange& change, const RelationCache& relations);
   Status add(Lsn lsn, const pgoutput::Truncate& truncate, const RelationCache& relations);
   void add(Lsn lsn, const pgoutput::LogicalMessage& message);
+  /// Adds a definition, as of the sub-transaction `subxid` (0: not streamed).
+  void add(Lsn lsn, CapturePtr captured, Xid subxid);
   /// Drops what `subxid` did; nothing happens if nothing of it came.
   void abort(Xid subxid);
 
@@ -34,6 +37,9 @@ class TransactionBuilder {
 
   /// Relations announced inside a streamed transaction.
   RelationMap& overlay() { return overlay_; }
+
+  /// Definitions captured in it that were not rolled back; the last one of each table holds.
+  const OpenCaptures& captures() const { return captures_; }
 
   /// Must be called when a relation was announced that this transaction may use.
   void forget_last_relation() { last_relation_.reset(); }
@@ -54,12 +60,14 @@ class TransactionBuilder {
 
   Result<std::uint32_t> schema_index(Oid oid, const RelationCache& relations);
   std::uint32_t intern(SchemaPtr schema);
+  void forget_captures(Xid subxid);
   bool is_aborted(Xid subxid) const;
   void count_other(Xid subxid);
   Counts* counts_of(Xid subxid);
 
   TransactionContent content_;
   RelationMap overlay_;
+  OpenCaptures captures_;
   std::optional<LastRelation> last_relation_;
   std::unordered_map<const TableSchema*, std::uint32_t> schema_indexes_;
   std::unordered_map<Xid, Counts> counts_;

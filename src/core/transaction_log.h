@@ -5,6 +5,7 @@
 //   I U D   the pgoutput message from behind the relation's OID
 //   T       u8 flags as in pgoutput, then u32 schema indexes in this machine's byte order
 //   M       the pgoutput message from behind its [xid]
+//   R       nothing: a captured definition, which is the header's schema
 #pragma once
 
 #include <cstddef>
@@ -91,7 +92,7 @@ struct TransactionContent {
   std::vector<SchemaPtr> schemas;
   std::vector<Xid> aborted;       ///< Sub-transactions rolled back after rows of them came; sorted.
   std::uint64_t row_count = 0;    ///< Surviving row changes.
-  std::uint64_t other_count = 0;  ///< Surviving truncates and messages.
+  std::uint64_t other_count = 0;  ///< Surviving truncates, messages and definitions.
   std::string origin;
 };
 

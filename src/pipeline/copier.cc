@@ -199,7 +199,7 @@ Status Copier::begin_chunked(Job& job) {
   if (is_resumed) return ok_status();
   for (Lane* lane : job.lanes) {
     FRESHET_TRY(lane->restart_copy(job.name));
-    FRESHET_TRY(lane->prepare_copy({&job.shape->output, 1}));
+    FRESHET_TRY(lane->prepare_copy({&job.shape, 1}));
   }
   const std::lock_guard lock(router_mutex_);
   for (Lane* lane : job.lanes)
@@ -219,7 +219,7 @@ Status Copier::set_up(Job& job) {
   const TablePlan& plan = plans_.at(job.name);
   FRESHET_TRY(job.shape, make_copy_shape(plan));
   job.table = source::CopyTable{
-      .schema = job.shape->projected, .where = copied_rows(plan), .heaps = plan.catalog.heaps};
+      .schema = job.shape->read, .where = copied_rows(plan), .heaps = plan.catalog.heaps};
   const auto estimate = static_cast<std::uint64_t>(std::max(0.0, plan.catalog.rows_estimated));
   for (Lane* lane : job.lanes)
     lane->set_estimate(job.name, estimate);
@@ -228,14 +228,14 @@ Status Copier::set_up(Job& job) {
 
 // The same, with empty tables at the destinations.
 Status Copier::prepare(std::span<Job> jobs) {
-  std::map<Lane*, std::vector<SchemaPtr>> outputs;
+  std::map<Lane*, std::vector<ShapePtr>> shapes;
   for (Job& job : jobs) {
     FRESHET_TRY(set_up(job));
     for (Lane* lane : job.lanes)
-      outputs[lane].push_back(job.shape->output);
+      shapes[lane].push_back(job.shape);
   }
   // In parts, so that a lane does other things in between.
-  for (const auto& [lane, all] : outputs) {
+  for (const auto& [lane, all] : shapes) {
     for (std::size_t start = 0; start < all.size(); start += kTablesPreparedMax) {
       FRESHET_TRY(lane->prepare_copy(
           std::span{all}.subspan(start).first(std::min(kTablesPreparedMax, all.size() - start))));

@@ -23,6 +23,15 @@ void GroupBuilder::add_truncate(std::vector<SchemaPtr> tables,
                       .restarts_identity = restarts_identity});
 }
 
+void GroupBuilder::drop_runs(std::size_t first) {
+  for (std::size_t i = first; i < runs_.size(); ++i) {
+    std::erase_if(pending_, [&](const ShapedRun& run) {
+      return run.changes.data() == runs_[i].changes.data();
+    });
+  }
+  runs_.resize(std::min(first, runs_.size()));
+}
+
 void GroupBuilder::add_phase(const TableName& table, TablePhase phase) {
   phases_.push_back({table, phase});
 }

@@ -25,6 +25,9 @@ class GroupBuilder {
 
   void add_chunk(CopiedChunk chunk) { chunks_.push_back(std::move(chunk)); }
 
+  /// Takes back all runs from `first` on; their rows were not transformed yet.
+  void drop_runs(std::size_t first);
+
   /// Keeps memory alive that added rows point to.
   void keep(Piece piece);
   void keep(std::unique_ptr<HeldPiece> piece);

@@ -11,6 +11,7 @@ namespace {
 //   't' TransactionInfo                                 the transaction of what follows
 //   'c' ChangeHeader, then `before` and `after` values  one change
 //   'x' u32 schema, u8 restarts_identity                a TRUNCATE
+//   'd' u32 schema                                      a captured definition
 // A value is u8 kind, u32 size, bytes.
 constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
 
@@ -119,6 +120,12 @@ Status HoldSpool::append_truncate(const SchemaPtr& schema, bool restarts_identit
   return ok_status();
 }
 
+Status HoldSpool::append_definition(const SchemaPtr& schema) {
+  open_ += 'd';
+  put(open_, index_of(schema));
+  return ok_status();
+}
+
 Status HoldSpool::close_block() {
   Block block{.bytes = {}, .offset = 0, .size = open_.size()};
   if (memory_bytes_ + open_.size() <= memory_bytes_max_) {
@@ -182,6 +189,11 @@ Result<bool> HoldSpool::next(HeldPiece& piece) {
                                .id = {Lsn{header.commit_lsn}, header.ordinal},
                                .lsn = Lsn{header.lsn},
                                .transaction = transaction});
+    } else if (kind == 'd') {
+      end_run();
+      const auto index = in.get<std::uint32_t>();
+      piece.items.push_back(
+          HeldItem{.is_definition = true, .schema = schemas_[index], .changes = {}});
     } else {
       FRESHET_CHECK(kind == 'x');
       end_run();

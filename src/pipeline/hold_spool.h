@@ -19,6 +19,7 @@ namespace freshet {
 /// One step of what was held; views into the HeldPiece.
 struct HeldItem {
   bool is_truncate = false;
+  bool is_definition = false;  ///< From here on the table has this schema.
   bool restarts_identity = false;
   SchemaPtr schema;
   std::span<Change> changes;
@@ -39,6 +40,7 @@ class HoldSpool {
 
   Status append(const SchemaPtr& schema, std::span<const Change> changes);
   Status append_truncate(const SchemaPtr& schema, bool restarts_identity);
+  Status append_definition(const SchemaPtr& schema);
   /// Takes the next stretch out; false when nothing is left.
   Result<bool> next(HeldPiece& piece);
   bool is_empty() const;

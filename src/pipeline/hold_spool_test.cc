@@ -41,10 +41,11 @@ TEST(HoldSpool, GivesBackWhatItTookInOrder) {
   fixture.add(first, 1, "");
   fixture.add(second, 2, "c");
   ASSERT_TRUE(fixture.spool.append_truncate(second, true).ok());
+  ASSERT_TRUE(fixture.spool.append_definition(first).ok());
   HeldPiece piece;
   auto more = fixture.spool.next(piece);
   ASSERT_TRUE(more.ok() && *more);
-  ASSERT_EQ(piece.items.size(), 3U);
+  ASSERT_EQ(piece.items.size(), 4U);
   EXPECT_EQ(piece.items[0].schema, first);
   ASSERT_EQ(piece.items[0].changes.size(), 2U);
   const Change& change = piece.items[0].changes[0];
@@ -56,6 +57,8 @@ TEST(HoldSpool, GivesBackWhatItTookInOrder) {
   EXPECT_EQ(piece.items[1].schema, second);
   EXPECT_TRUE(piece.items[2].is_truncate);
   EXPECT_TRUE(piece.items[2].restarts_identity);
+  EXPECT_TRUE(piece.items[3].is_definition);
+  EXPECT_EQ(piece.items[3].schema, first);
   more = fixture.spool.next(piece);
   EXPECT_TRUE(more.ok() && !*more);
   EXPECT_TRUE(fixture.spool.is_empty());

@@ -46,6 +46,10 @@ void Lane::set_current(const SchemaPtr& output) {
   current_[output->name] = output;
 }
 
+void Lane::set_ignored(const TableName& table, std::string changes) {
+  ignored_[table] = std::move(changes);
+}
+
 void Lane::start() {
   thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), ("lane " + name_).substr(0, 15).c_str());
@@ -108,6 +112,7 @@ Status Lane::consume(const LaneItem& item) {
 Status Lane::consume_transaction(const Transaction& transaction) {
   TransactionReader reader = transaction.read();
   xid_in_hand_ = transaction.info().xid;
+  lsn_in_hand_ = transaction.info().commit_lsn;
   std::map<const TableSchema*, Verdict> verdicts;
   while (true) {
     Piece piece;
@@ -141,22 +146,11 @@ Result<Verdict> Lane::verdict_of(const SchemaPtr& schema,
   return verdicts.emplace(schema.get(), verdict.value_or(Verdict::skip)).first->second;
 }
 
-// A table that is not ours may be one of ours under another name.
-Status Lane::check_unknown(const TableSchema& schema) const {
-  for (const auto& [name, current] : current_) {
-    if (!current || current->relation != schema.relation) continue;
-    return Error{ErrorKind::gap, "a table was renamed; its changes come under another name"}
-        .with("table", to_string(name))
-        .with("now", to_string(schema.name))
-        .fix("give the new name under source.tables; the table is then copied under it");
-  }
-  return ok_status();
-}
-
 Status Lane::route_item(Item& item,
                         Xid top_level,
                         std::map<const TableSchema*, Verdict>& verdicts) {
   if (item.kind == Item::Kind::message) return ok_status();
+  if (item.kind == Item::Kind::definition) return route_definition(item, top_level, verdicts);
   if (item.kind == Item::Kind::truncate) return route_truncate(item, verdicts, top_level);
   FRESHET_TRY(const Verdict verdict, verdict_of(item.schema, top_level, verdicts));
   switch (verdict) {
@@ -210,30 +204,6 @@ Result<bool> Lane::apply_rows(const SchemaPtr& streamed, std::span<Change> chang
   return true;
 }
 
-// Looks the shape up, and lets the destination's table follow it first where it changed.
-Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
-  SchemaPtr& current = current_[streamed->name];
-  FRESHET_TRY(ShapePtr shape, around_.resolver.resolve(streamed, current, xid_in_hand_));
-  if (current == shape->output) return shape;
-  const bool is_other = current && current->relation != shape->output->relation;
-  if (is_other || (current && source::was_rewritten(*current, *shape->output))) {
-    FRESHET_TRY(copy_again(streamed->name, is_other ? "it was dropped and made again"
-                                                    : "its rows were rewritten at the source"));
-    return ShapePtr{};
-  }
-  if (current && !is_same_shape(*current, *shape->output)) {
-    Status evolved = evolve(streamed->name, shape->output);
-    if (!evolved.ok() && evolved.error().kind() == ErrorKind::schema) {
-      log_error(LogLevel::warn, "a changed definition cannot be followed", evolved.error());
-      FRESHET_TRY(copy_again(streamed->name, "its definition cannot be followed"));
-      return ShapePtr{};
-    }
-    FRESHET_TRY(std::move(evolved));
-  }
-  current = shape->output;
-  return shape;
-}
-
 // The table is emptied, and that is recorded, before the stream's position can move past the
 // transaction in hand; the copier then finds it pending.
 Status Lane::copy_again(const TableName& table, std::string_view reason) {
@@ -252,17 +222,6 @@ Status Lane::copy_again(const TableName& table, std::string_view reason) {
       around_.lease,
       {.destination = name_, .table = table, .phase = TablePhase::pending, .reason = {}}));
   return destination_->reset_table(current_.at(table));
-}
-
-Status Lane::evolve(const TableName& name, const SchemaPtr& to) {
-  // What came before must be written under the old shape.
-  const bool is_between_transactions = !is_in_parts_ && runs_complete_ == group_.runs().size();
-  FRESHET_TRY(is_between_transactions ? flush_complete() : flush_part());
-  const SchemaPtr from = current_.at(name);
-  FRESHET_TRY(destination_->evolve(from, to));
-  log_info("table definition followed",
-           {{"destination", name_}, {"table", to_string(name)}, {"columns", to->columns.size()}});
-  return around_.state.store_schema(around_.lease, *to);
 }
 
 Status Lane::flush_complete() {

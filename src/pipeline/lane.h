@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -70,6 +71,8 @@ class Lane {
 
   /// What the destination's table looks like now.
   void set_current(const SchemaPtr& output);
+  /// Which changes of its definition the destination's table lacks.
+  void set_ignored(const TableName& table, std::string changes);
   void start();
 
   // Reader's thread.
@@ -86,8 +89,8 @@ class Lane {
 
   bool is_idle() const { return queue_.is_empty() && !is_working_.load(std::memory_order_acquire); }
 
-  /// Empties the tables at the destination, ready for a copy of rows of `outputs`.
-  Status prepare_copy(std::span<const SchemaPtr> outputs);
+  /// Empties the tables at the destination, ready for a copy of rows of `shapes`.
+  Status prepare_copy(std::span<const ShapePtr> shapes);
   /// All ranges of these tables are committed at the destination: catch up, then stream.
   Status finish_copy(std::span<const FinishedCopy> copies);
   /// Empties the table and has it copied again, unless that is about to happen anyway, or the lane
@@ -137,13 +140,17 @@ class Lane {
   };
 
   Status run();
-  Status make_room(const SchemaPtr& output);
+  Result<SchemaPtr> make_room(const Shape& shape);
   Status consume(const LaneItem& item);
   Status consume_transaction(const Transaction& transaction);
   Status route_item(Item& item, Xid top_level, std::map<const TableSchema*, Verdict>& verdicts);
   Status route_truncate(const Item& item,
                         std::map<const TableSchema*, Verdict>& verdicts,
                         Xid top_level);
+  Status route_definition(const Item& item,
+                          Xid top_level,
+                          std::map<const TableSchema*, Verdict>& verdicts);
+  void tell_new_name(const Item& item) const;
   Result<Verdict> verdict_of(const SchemaPtr& schema,
                              Xid top_level,
                              std::map<const TableSchema*, Verdict>& verdicts);
@@ -158,8 +165,12 @@ class Lane {
   /// False if the table's copy began again instead.
   Result<bool> apply_rows(const SchemaPtr& streamed, std::span<Change> changes);
   Status filter_rows(const Shape& shape, const TablePlan& plan, std::span<Change>& changes);
+  Result<bool> follow_definition(const SchemaPtr& captured);
   /// Null if the table's copy began again instead.
   Result<ShapePtr> follow_schema(const SchemaPtr& streamed);
+  Error stop_before(Error error);
+  Status ignore_changes(const TablePlan& plan, const Shape& shape);
+  Status store_streaming(const TableName& table);
   Status copy_again(const TableName& table, std::string_view reason);
   Status evolve(const TableName& name, const SchemaPtr& to);
   Status flush_complete();
@@ -193,11 +204,14 @@ class Lane {
   std::size_t runs_complete_ = 0;  // runs of the group that belong to whole transactions
   std::vector<SourceTime> commit_times_;
   std::map<TableName, SchemaPtr> current_;
+  std::set<TableName> evolved_;               // by what this session captured
+  std::map<TableName, std::string> ignored_;  // what the destination's tables lack, for people
   std::map<TableName, std::unique_ptr<HoldSpool>> spools_;
   std::map<std::pair<TableName, ChunkId>, std::unique_ptr<HoldSpool>> chunk_spools_;
   std::map<SchemaPtr, ChunkKeys> chunk_keys_;
-  std::vector<Fate> fates_;  // of the item in hand
-  Xid xid_in_hand_{0};       // of the transaction that is being routed, or whose held changes are
+  std::vector<Fate> fates_;   // of the item in hand
+  Xid xid_in_hand_{0};        // of the transaction that is being routed, or whose held changes are
+  Lsn lsn_in_hand_ = kNoLsn;  // of its commit
   bool are_verdicts_stale_ = false;  // a table's copy began again within the transaction in hand
   Clock::time_point last_empty_write_{};
   Clock::time_point last_write_{};

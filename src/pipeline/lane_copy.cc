@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/try.h"
 #include "pipeline/lane.h"
+#include "pipeline/schema_policy.h"
 
 namespace freshet {
 
@@ -11,26 +12,33 @@ HoldSpool& Lane::spool_of(const TableName& table) {
   return *spool;
 }
 
-Status Lane::prepare_copy(std::span<const SchemaPtr> outputs) {
+Status Lane::prepare_copy(std::span<const ShapePtr> shapes) {
   return queue_.call([&]() -> Status {
-    for (const SchemaPtr& output : outputs)
-      FRESHET_TRY(make_room(output));
-    FRESHET_TRY(destination_->prepare_tables(outputs));
-    for (const SchemaPtr& output : outputs) {
-      FRESHET_TRY(destination_->reset_table(output));
-      current_[output->name] = output;
-      FRESHET_TRY(around_.state.store_schema(around_.lease, *output));
-      FRESHET_TRY(around_.state.store_table(around_.lease, {.destination = name_,
-                                                            .table = output->name,
-                                                            .phase = TablePhase::copying,
-                                                            .reason = {}}));
+    std::vector<SchemaPtr> made;
+    for (const ShapePtr& shape : shapes) {
+      FRESHET_TRY(made.emplace_back(), make_room(*shape));
+    }
+    FRESHET_TRY(destination_->prepare_tables(made));
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      const TableName& table = made[i]->name;
+      FRESHET_TRY(destination_->reset_table(made[i]));
+      current_[table] = shapes[i]->output;
+      FRESHET_TRY(around_.state.store_schema(around_.lease, *made[i]));
+      FRESHET_TRY(around_.state.store_table(
+          around_.lease,
+          {.destination = name_, .table = table, .phase = TablePhase::copying, .reason = {}}));
     }
     return ok_status();
   });
 }
 
-// What the lane has of an earlier copy, and of an earlier shape of the table.
-Status Lane::make_room(const SchemaPtr& output) {
+// What the lane has of an earlier copy, and of an earlier shape of the table, goes. Returns what the
+// table is to look like.
+Result<SchemaPtr> Lane::make_room(const Shape& shape) {
+  const SchemaPtr& output = shape.output;
+  const SchemaPtr& kept = around_.plans.at(output->name).kept;
+  const SchemaPtr made = kept ? keep_as_of(*kept, *output) : output;
+  ignored_[output->name] = kept ? describe_ignored(*kept, *shape.input) : std::string{};
   {
     const std::lock_guard lock(around_.router_mutex);
     // What a void copy held is in the next snapshot. (A copy under the slot's snapshot is under
@@ -38,10 +46,11 @@ Status Lane::make_room(const SchemaPtr& output) {
     if (router_.phase(output->name) == TablePhase::pending) forget_held(output->name);
   }
   const SchemaPtr previous = current_[output->name];
-  if (!previous || is_same_shape(*previous, *output)) return ok_status();
+  if (!previous || is_same_shape(*previous, *made)) return made;
   // Emptied first: what stands there is copied anew, and an empty table fits any change.
   FRESHET_TRY(destination_->reset_table(previous));
-  return destination_->evolve(previous, output);
+  FRESHET_TRY(destination_->evolve(previous, made));
+  return made;
 }
 
 Status Lane::finish_copy(std::span<const FinishedCopy> copies) {
@@ -135,9 +144,7 @@ Status Lane::set_streaming(std::span<const TableName> tables) {
     log_info(
         "table is streaming",
         {{"destination", name_}, {"table", to_string(table)}, {"lsn", to_string(position_.end)}});
-    FRESHET_TRY(around_.state.store_table(
-        around_.lease,
-        {.destination = name_, .table = table, .phase = TablePhase::streaming, .reason = {}}));
+    FRESHET_TRY(store_streaming(table));
   }
   around_.failure.notify();
   return ok_status();
@@ -155,8 +162,12 @@ Result<bool> Lane::add_held(HoldSpool& spool) {
         FRESHET_TRY(const ShapePtr shape, follow_schema(item.schema));
         if (!shape) return false;
         group_.add_truncate({shape->output}, false, item.restarts_identity);
+      } else if (item.is_definition) {
+        FRESHET_TRY(const bool is_followed, follow_definition(item.schema));
+        if (!is_followed) return false;
       } else {
         xid_in_hand_ = item.changes.front().transaction->xid;
+        lsn_in_hand_ = item.changes.front().transaction->commit_lsn;
         FRESHET_TRY(const bool is_applied, apply_rows(item.schema, item.changes));
         if (!is_applied) return false;
       }

@@ -29,6 +29,7 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
     FRESHET_TRY(load_tables());
     FRESHET_TRY(begin_watching());
     FRESHET_TRY(plan_publications());
+    FRESHET_TRY(settle_policies());
     FRESHET_TRY(open_destinations());
     FRESHET_TRY(find_or_create_slot(stop));
     FRESHET_TRY(make_lanes());

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -76,6 +77,7 @@ class Session {
   Status admit(const source::CatalogTable& table);
   Status plan_publications();
   Status check_binary() const;
+  Status settle_policies();
   Status open_destinations();
   Status check_destination_tables();
   Status find_or_create_slot(const std::stop_token& stop);
@@ -102,6 +104,9 @@ class Session {
   const TableSchema* stored_schema(const TableName& table) const;
   Status set_routes(Lane& lane, const DestinationState& state);
   Status copy_again(Lane& lane, const TablePlan& plan);
+  void leave_halted(const Lane& lane, const DestinationState& state);
+  Result<bool> goes_on(Lane& lane, const TablePlan& plan, const TableRecord* record);
+  std::string_view ignored_changes(const Lane& lane, const TableName& table) const;
   Status record_left_out(Lane& lane, const DestinationState& state);
   Status store_paused(const Lane& lane, const TableName& table, std::string_view reason);
   Status choose_copies();
@@ -121,6 +126,7 @@ class Session {
   Status look_at_publications();
   Status look_at_tables();
   Status look_for_new_tables();
+  Result<bool> may_be_told(const TableName& table, const source::TableNews& news);
   Status answer(const TableName& table,
                 const source::TableNews& news,
                 std::string_view new_definition);
@@ -129,6 +135,7 @@ class Session {
 
   // What operators want of single tables (session_wishes.cc).
   void take_pauses();
+  bool is_to_resync(const TableName& table) const;
   Status look_at_wishes();
   Status grant_resync(const WishedTable& wished);
   Status forget_granted_wishes();
@@ -138,6 +145,7 @@ class Session {
   // Tables that must not stop the others (session_set_aside.cc).
   std::optional<TableName> table_of(const Error& error) const;
   Status set_aside(const TableName& table, const Error& error);
+  bool is_set_aside(const TableName& table) const;
   Result<bool> set_aside_culprit(const Error& error);
   bool came_in_by_filter(const TableName& table, const Error& error) const;
   void set_urgency(const Until& until);
@@ -157,6 +165,7 @@ class Session {
   std::set<TableName> paused_;  // by an operator's wish, when this session began
   TablePlans plans_;
   std::vector<source::WatchedTable> watched_;  // as last looked at, in the order of plans_
+  std::map<TableName, Lsn> awaited_;  // news of these tables wait until the stream has come there
   std::optional<source::PublicationPlan> new_publication_;
   std::vector<OpenDestination> destinations_;
   SlotIdentity slot_;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/try.h"
 #include "pipeline/copy_choice.h"
+#include "pipeline/schema_policy.h"
 #include "pipeline/session.h"
 #include "types/sort_key.h"
 
@@ -56,6 +57,7 @@ Status Session::resume_chunks(Lane& lane, const DestinationState& state, const T
     router.resume_chunk(name, std::move(range), std::move(snapshot), chunk->read_upto);
   }
   lane.set_current(shape->output);
+  if (plan.kept) lane.set_ignored(name, describe_ignored(*plan.kept, *shape->input));
   log_info("going on with an interrupted copy",
            {{"table", to_string(name)}, {"chunks", chunks.size()}});
   return ok_status();

@@ -45,6 +45,11 @@ bool Session::came_in_by_filter(const TableName& table, const Error& error) cons
   return is_filtered && error.find("reason") == kLacksValues && !error.find("destination").empty();
 }
 
+bool Session::is_set_aside(const TableName& table) const {
+  return std::any_of(options_.set_aside.begin(), options_.set_aside.end(),
+                     [&](const auto& entry) { return entry.first.second == table; });
+}
+
 // False if the error is not one table's, or nothing would be left to do.
 Result<bool> Session::set_aside_culprit(const Error& error) {
   const bool is_tables = error.kind() == ErrorKind::data || error.kind() == ErrorKind::schema ||

@@ -335,11 +335,12 @@ const TableSchema* Session::stored_schema(const TableName& table) const {
 }
 
 Status Session::set_routes(Lane& lane, const DestinationState& state) {
+  leave_halted(lane, state);
   for (const auto& [name, plan] : plans_) {
     const auto record = std::find_if(state.tables.begin(), state.tables.end(),
                                      [&](const TableRecord& table) { return table.name == name; });
+    lane.count_copied(name, 0, 0);
     if (is_paused(name) || options_.set_aside.contains({lane.name(), name})) {
-      lane.count_copied(name, 0, 0);
       lane.router().add_set_aside(name, is_paused(name) ? TablePhase::paused : TablePhase::errored);
       continue;
     }
@@ -348,19 +349,13 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
       FRESHET_TRY(copy_again(lane, plan));
       continue;
     }
-    // What was done to it while nobody looked: its rows must be read again.
-    const bool is_other =
-        schema != nullptr && (schema->relation != plan.catalog.schema.relation ||
-                              source::was_rewritten(*schema, plan.catalog.schema));
-    const bool is_streaming =
-        !is_other && record != state.tables.end() && record->phase == TablePhase::streaming;
-    if (is_other) log_warn("the table was made anew or rewritten", {{"table", to_string(name)}});
-    lane.count_copied(name, 0, 0);
+    FRESHET_TRY(const bool is_streaming,
+                goes_on(lane, plan, record == state.tables.end() ? nullptr : &*record));
     if (!is_streaming) {
       lane.router().add_pending(name);
       // The table that stands there may have an older shape.
       if (schema != nullptr) lane.set_current(std::make_shared<const TableSchema>(*schema));
-      FRESHET_TRY(resume_chunks(lane, state, plan));
+      if (!is_to_resync(name)) FRESHET_TRY(resume_chunks(lane, state, plan));
       continue;
     }
     lane.router().add_streaming(name);
@@ -370,6 +365,7 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
     }
     FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
     lane.set_current(shape->output);
+    FRESHET_TRY(options_.state.store_schema(options_.lease, *shape->output));
   }
   return record_left_out(lane, state);
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/try.h"
 #include "pipeline/session.h"
+#include "source/ddl_capture.h"
 
 namespace freshet {
 
@@ -71,10 +72,19 @@ Status Session::look_at_tables() {
     return ok_status();
   }
   for (std::size_t i = 0; i < watched_.size(); ++i) {
-    const source::WatchedTable& now = (*looked)[i];
+    source::WatchedTable& now = (*looked)[i];
     if (now.can_select) take_up_again(names[i]);
     const auto news = source::compare(watched_[i], now);
     if (!news) continue;
+    const auto may_come = may_be_told(names[i], *news);
+    if (!may_come.ok()) {
+      sql_.reset();
+      return ok_status();
+    }
+    if (*may_come) {
+      now = watched_[i];
+      continue;
+    }
     const bool is_redefined = now.definition != watched_[i].definition;
     FRESHET_TRY(answer(names[i], *news, is_redefined ? now.definition : std::string{}));
   }
@@ -84,6 +94,24 @@ Status Session::look_at_tables() {
   if (text == stored_.watched) return ok_status();
   stored_.watched = std::move(text);
   return options_.state.store_watched(options_.lease, stored_.watched);
+}
+
+// With DDL capture the stream tells of a new definition, if only it gets there: until then the
+// catalogue's news wait, or a table would be copied for what a lane is about to follow.
+Result<bool> Session::may_be_told(const TableName& table, const source::TableNews& news) {
+  if (news.kind != source::TableNews::Kind::redefined) return false;
+  FRESHET_TRY(const source::DdlCaptureState capture, source::look_at_ddl_capture(*sql_));
+  if (capture.kind != source::DdlCaptureState::Kind::installed) return false;
+  const auto [awaited, is_new] = awaited_.try_emplace(table, kNoLsn);
+  if (is_new) {
+    FRESHET_TRY(const pg::Rows rows, sql_->query("SELECT pg_catalog.pg_current_wal_insert_lsn()"));
+    awaited->second = rows.lsn(0, 0);
+  }
+  const bool is_there = std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
+    return has_passed(lane->written(), awaited->second);
+  });
+  if (is_there) awaited_.erase(awaited);
+  return !is_there;
 }
 
 // Where the publications decide, not a list of tables.
@@ -126,6 +154,12 @@ Status Session::answer(const TableName& table,
       wants_restart_ = wants_restart_ || news.kind == Kind::republished;
       return ok_status();
     case Kind::redefined:
+      if (plans_.at(table).schema_changes == SchemaChanges::halt) {
+        if (is_set_aside(table)) return ok_status();
+        return Error{ErrorKind::schema, news.what + ", where the table is to halt"}
+            .with("table", to_string(table))
+            .fix("have it copied as it is now: freshet table resync PIPELINE " + to_string(table));
+      }
       return resync(table, news.what, new_definition);
     case Kind::kept_rows:
       if (is_to_resync) return resync(table, news.what, new_definition);

@@ -28,6 +28,12 @@ void Session::take_pauses() {
   paused_ = paused_tables(stored_.wishes);
 }
 
+bool Session::is_to_resync(const TableName& table) const {
+  return std::any_of(stored_.wishes.begin(), stored_.wishes.end(), [&](const WishedTable& wished) {
+    return wished.table == table && wished.wish == TableWish::resync;
+  });
+}
+
 Status Session::look_at_wishes() {
   FRESHET_TRY(const std::vector<WishedTable> wishes,
               options_.state.load_wishes(options_.config.pipeline));
@@ -46,15 +52,15 @@ Status Session::look_at_wishes() {
 }
 
 // The wish goes last: whoever dies before that copies the table once more. One that is left out
-// here has been recorded so, and is therefore copied once it is not.
+// here has been recorded so, and is therefore copied once it is not. Where the next session has to
+// know of the wish, it is that which forgets it.
 Status Session::grant_resync(const WishedTable& wished) {
   FRESHET_TRY(resync(wished.table, "an operator asked for it", {}));
   const auto released = std::erase_if(
       options_.set_aside, [&](const auto& entry) { return entry.first.second == wished.table; });
-  if (released > 0) {
-    log_info("the table is tried again", {{"table", to_string(wished.table)}});
-    wants_restart_ = true;
-  }
+  if (released > 0) log_info("the table is tried again", {{"table", to_string(wished.table)}});
+  wants_restart_ = wants_restart_ || released > 0 || plans_.at(wished.table).kept != nullptr;
+  if (wants_restart_) return ok_status();
   return options_.state.forget_wish(options_.lease, wished);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/try.h"
 #include "core/snapshot.h"
+#include "pipeline/schema_policy.h"
 
 namespace freshet {
 namespace {
@@ -21,6 +22,28 @@ bool is_wanted(const TablePlan& plan, const TableSchema& schema, const Column& c
          plan.config.columns.end();
 }
 
+void project(const TablePlan& plan, SchemaPtr input, Shape& shape) {
+  TableSchema read = *input;
+  TableSchema projected = *input;
+  read.columns.clear();
+  projected.columns.clear();
+  for (std::size_t i = 0; i < input->columns.size(); ++i) {
+    const Column& column = input->columns[i];
+    const Column* const kept = plan.kept ? find_kept(*plan.kept, column) : &column;
+    if (kept == nullptr || !is_wanted(plan, *input, column)) continue;
+    read.columns.push_back(column);
+    projected.columns.push_back(column);
+    projected.columns.back().name = kept->name;
+    shape.kept.push_back(static_cast<int>(i));
+  }
+  const bool is_whole = shape.kept.size() == input->columns.size();
+  if (is_whole) shape.kept.clear();
+  shape.read = is_whole ? input : std::make_shared<const TableSchema>(std::move(read));
+  shape.projected =
+      plan.kept ? std::make_shared<const TableSchema>(std::move(projected)) : shape.read;
+  shape.input = std::move(input);
+}
+
 }  // namespace
 
 Result<ShapePtr> make_copy_shape(const TablePlan& plan) {
@@ -31,26 +54,14 @@ Result<ShapePtr> make_copy_shape(const TablePlan& plan) {
 
 Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input) {
   auto shape = std::make_shared<Shape>();
-  TableSchema projected = *input;
-  projected.columns.clear();
-  for (std::size_t i = 0; i < input->columns.size(); ++i) {
-    if (!is_wanted(plan, *input, input->columns[i])) continue;
-    projected.columns.push_back(input->columns[i]);
-    shape->kept.push_back(static_cast<int>(i));
-  }
-  if (shape->kept.size() == input->columns.size()) {
-    shape->kept.clear();
-    shape->projected = input;
-  } else {
-    shape->projected = std::make_shared<const TableSchema>(std::move(projected));
-  }
-  shape->input = std::move(input);
+  project(plan, std::move(input), *shape);
   shape->output = shape->projected;
   for (Transform* transform : plan.transforms) {
     shape->transform_inputs.push_back(shape->output);
     shape->transforms.push_back(transform);
     FRESHET_TRY(shape->output, transform->output_schema(shape->output));
   }
+  if (plan.kept) FRESHET_TRY(check_kept(*plan.kept, *shape->input, *shape->output));
   return ShapePtr{std::move(shape)};
 }
 
@@ -97,6 +108,8 @@ Status SchemaResolver::wait_until_visible(pg::Connection& catalog, Xid xid) {
 Result<SchemaPtr> SchemaResolver::enrich(const SchemaPtr& streamed,
                                          const SchemaPtr& previous,
                                          Xid xid) {
+  const bool is_captured = !streamed->definition.empty();
+  if (is_captured) return source::settle_captured(streamed, previous);
   FRESHET_TRY(pg::Connection* const catalog, connection());
   FRESHET_TRY(wait_until_visible(*catalog, xid));
   return source::enrich(*catalog, streamed, previous);

@@ -27,6 +27,9 @@ struct TablePlan {
   /// What the publication carries of it, and what it leaves to us.
   source::TablePublication publication;
   std::vector<Transform*> transforms;
+  SchemaChanges schema_changes = SchemaChanges::evolve;
+  /// Under `ignore`: the definition that the destinations' tables keep. Null: the latest.
+  SchemaPtr kept;
   /// By its primary key, chunk by chunk; else under one snapshot. Fixed before copying begins.
   bool is_copied_in_chunks = false;
 };
@@ -36,7 +39,8 @@ using TablePlans = std::map<TableName, TablePlan>;
 /// Rows of one schema version of the stream, from wire to destination.
 struct Shape {
   SchemaPtr input;        ///< As streamed, completed from the catalogue.
-  SchemaPtr projected;    ///< After the column list.
+  SchemaPtr read;         ///< After the column list, under the source's names.
+  SchemaPtr projected;    ///< The same under the destination's, which differ under `ignore` alone.
   SchemaPtr output;       ///< After the transforms: what the destination sees.
   std::vector<int> kept;  ///< Columns of input that projected has; empty: all.
   std::vector<Transform*> transforms;

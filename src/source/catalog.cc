@@ -396,6 +396,12 @@ Result<SchemaPtr> enrich(pg::Connection& connection,
   return SchemaPtr{std::move(schema)};
 }
 
+SchemaPtr settle_captured(const SchemaPtr& captured, const SchemaPtr& previous) {
+  auto schema = std::make_shared<TableSchema>(*captured);
+  if (schema->identity == ReplicaIdentity::standard) settle_primary_key(*schema, previous.get());
+  return schema;
+}
+
 bool was_rewritten(const TableSchema& before, const TableSchema& now) {
   const bool is_known = !before.definition.empty() && !now.definition.empty();
   if (!is_known || before.definition == now.definition) return false;

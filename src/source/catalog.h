@@ -56,6 +56,10 @@ Result<SchemaPtr> enrich(pg::Connection& connection,
                          const SchemaPtr& streamed,
                          const SchemaPtr& previous);
 
+/// The same of a definition that was captured in the stream (core/ddl_capture.h), which needs no
+/// catalogue. Pure.
+SchemaPtr settle_captured(const SchemaPtr& captured, const SchemaPtr& previous);
+
 /// True if `now` has rows that were rewritten under another definition than `before`: values that
 /// the stream never brought (ALTER TYPE, ADD COLUMN with a volatile default). VACUUM FULL alone is
 /// not: it leaves the definition. May be true without need where both happened. Pure.

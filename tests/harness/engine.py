@@ -108,6 +108,13 @@ class EngineProcess:
         return int(found[1]) * 1024 if found else 0
 
 
+def capture_sql(verb: str, directory: Path) -> str:
+    """Returns what installs or removes DDL capture."""
+    code, text = run_once(["ddl-capture", verb, "--print"], directory)
+    assert code == 0, text
+    return text
+
+
 def run_once(
     arguments: list[str], directory: Path, *, seconds: float = 30, env: dict[str, str] | None = None
 ) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from servers import Standby
 from harness.cells import Cell
 from harness.clock import fake_clock
 from harness.database import Database, difference
+from harness.engine import capture_sql
 from harness.environment import CANARY, Pair, create_database, drop_database, new_name
 from harness.freshet import FreshetSystem
 from harness.lsn import format_lsn
@@ -74,6 +75,8 @@ class ScenarioRun:
                     sql.Identifier(self.name), sql.Identifier(name), sql.Literal(value)
                 )
             )
+        if self.scenario.captures_ddl or os.environ.get("FRESHET_TEST_CAPTURE"):
+            self.source.query(capture_sql("install", self.directory))
         self.oracle = self._make_oracle()
         if self.cell.engine == "freshet":
             options = dict(self.options)

@@ -49,6 +49,7 @@ class Scenario:
     streamed_versions: range = range(14, 19)  # with streaming on, of those
     oracle: str = "native"
     encoding: str = ""
+    captures_ddl: bool = False
     engines: tuple[str, ...] = ("freshet", "native")
     options: dict[str, object] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
@@ -146,6 +147,8 @@ def _parse_header(scenario: Scenario, line: str, where: str) -> None:
             scenario.engines = words
         case "encoding":
             scenario.encoding = value
+        case "ddl capture":
+            scenario.captures_ddl = value == "yes"
         case "oracle":
             scenario.oracle = value
         case "versions":

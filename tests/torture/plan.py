@@ -28,6 +28,8 @@ FEATURES = {
     "column-lists": 0.3,
     "generated": 0.8,
 }
+# The same, drawn apart: seeds from before they came stay what they were.
+LATER_FEATURES = {"ddl-capture": 0.5}
 _KEY_SPACES = (12, 80, 800)
 
 
@@ -67,6 +69,8 @@ def draw_plan(seed: int, version: int, without: set[str]) -> Plan:
     rng = random.Random(f"plan {seed}")
     plan = Plan(seed, version)
     plan.features = {name for name, share in FEATURES.items() if rng.random() < share} - without
+    later = random.Random(f"later {seed}")
+    plan.features |= {name for name, share in LATER_FEATURES.items() if later.random() < share} - without
     plan.writers = rng.choice([2, 3, 4, 6])
     plan.ddl_share = rng.choice([0.003, 0.01, 0.03])
     plan.fault_seconds = rng.choice([1.5, 3, 6])
@@ -124,4 +128,4 @@ def _draw_weights(rng: random.Random, what: dict, without: set[str]) -> dict[str
 
 def names() -> set[str]:
     """All that `--without` knows."""
-    return {*CHANGES, *DEFINITIONS, *FAULTS, *SHAPES, *FEATURES}
+    return {*CHANGES, *DEFINITIONS, *FAULTS, *SHAPES, *FEATURES, *LATER_FEATURES}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 from harness.database import Database
-from harness.engine import run_once
+from harness.engine import capture_sql, run_once
 from harness.environment import Pair, create_database, drop_database, new_name
 from harness.freshet import EngineEnded, FreshetSystem
 from harness.lsn import format_lsn
@@ -148,6 +148,8 @@ class Torture:
             connection.execute(TRANSFERS)
             for draft, rows, space in self.plan.drafts:
                 self.tables.append(create(connection, rng, draft, rows, space))
+        if "ddl-capture" in self.plan.features:
+            self.source.query(capture_sql("install", self.directory))
         self.system = FreshetSystem(
             self.source, self.target, self.directory,
             tables=self._wanted(),

@@ -394,22 +394,33 @@ Status PostgresDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
   return evolved;
 }
 
+// Whether NULL in that column is the source's doing.
+Result<bool> PostgresDestination::may_be_null(const TableSchema& schema, std::string_view name) {
+  const int place = schema.find(name);
+  if (place >= 0) {
+    const Column& column = schema.columns[static_cast<std::size_t>(place)];
+    return !(schema.has_key() && column.is_identity) && column.primary_key_place == 0;
+  }
+  // A column that the source dropped, and that was to stay here.
+  FRESHET_TRY(const auto made_for,
+              load_definition(session_->connection(), lease_.pipeline, schema.name));
+  return made_for && made_for->find(name) >= 0;
+}
+
 Result<bool> PostgresDestination::relax(const Group& group, const Error& error) {
   if (error.sqlstate() != pg::sqlstate::kNotNullViolation) return false;
   const TableName table{std::string{error.find("schema")}, std::string{error.find("table")}};
+  const std::string column{error.find("column")};
   for (const Run& run : group.runs) {
     if (!run.schema || run.schema->name != table) continue;
-    const int place = run.schema->find(error.find("column"));
-    if (place < 0) return false;
-    const Column& column = run.schema->columns[static_cast<std::size_t>(place)];
-    const bool is_key = run.schema->has_key() && column.is_identity;
-    if (is_key || column.primary_key_place > 0) continue;
+    FRESHET_TRY(const bool may_be, may_be_null(*run.schema, column));
+    if (!may_be) continue;
     log_warn("NULL is allowed at the destination now, as the source has one",
-             {{"table", to_string(table)}, {"column", column.name}});
+             {{"table", to_string(table)}, {"column", column}});
     FRESHET_TRY(in_transaction([&] {
       return session_->connection().execute(
           fmt::format("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", quote_identifier(table),
-                      quote_identifier(column.name)));
+                      quote_identifier(column)));
     }));
     return true;
   }

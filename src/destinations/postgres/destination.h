@@ -66,6 +66,7 @@ class PostgresDestination final : public Destination {
   Status send_notify(Position upto);
   /// Undoes a failed attempt; the transaction as it was before it.
   Status undo();
+  Result<bool> may_be_null(const TableSchema& schema, std::string_view name);
   /// Takes NOT NULL off the column that refused a NULL, if the source may have one there. False: it
   /// may not.
   Result<bool> relax(const Group& group, const Error& error);

@@ -62,6 +62,9 @@ void check_source(PipelineConfig& config, Findings& findings) {
   if (Status status = check_publication(**connection, config, findings); !status.ok()) {
     report(status.error(), Area::source, "publication", "source.publications", findings);
   }
+  if (Status status = report_ddl_capture(**connection, findings); !status.ok()) {
+    report(status.error(), Area::source, "ddl_capture", "source.url", findings);
+  }
   if (Status status = list_not_replicated(**connection, findings); !status.ok()) {
     report(status.error(), Area::source, "catalogue", "source.url", findings);
   }

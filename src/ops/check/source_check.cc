@@ -7,6 +7,7 @@
 #include "base/try.h"
 #include "ops/check/named_row.h"
 #include "ops/check/sql.h"
+#include "source/ddl_capture.h"
 #include "source/replication_connection.h"
 
 namespace freshet::ops {
@@ -257,6 +258,31 @@ void try_replication(const PipelineConfig& config, Findings& findings) {
                      ? "let the role in for replication, e.g. in pg_hba.conf: host all ROLE "
                        "ADDRESS scram-sha-256"
                      : error.fix());
+}
+
+Status report_ddl_capture(pg::Connection& connection, Findings& findings) {
+  using Kind = source::DdlCaptureState::Kind;
+  FRESHET_TRY(const source::DdlCaptureState state, source::look_at_ddl_capture(connection));
+  const std::string what = "DDL capture: " + state.what;
+  const std::string install = "a superuser: freshet ddl-capture install PIPELINE";
+  switch (state.kind) {
+    case Kind::installed:
+      findings.info(Area::source, "ddl_capture", what, "", "");
+      break;
+    case Kind::absent:
+      findings.info(Area::source, "ddl_capture",
+                    what +
+                        "; with it, changes of a table's definition are exact, also where a "
+                        "column is dropped and made again",
+                    "", install);
+      break;
+    case Kind::outdated:
+    case Kind::broken:
+      findings.warning(Area::source, "ddl_capture",
+                       what + "; changes of definition are followed by the catalogue", "", install);
+      break;
+  }
+  return {};
 }
 
 Status list_not_replicated(pg::Connection& connection, Findings& findings) {

@@ -50,6 +50,9 @@ void judge_source(const SourceFacts& facts, const PipelineConfig& config, Findin
 /// Tries what only trying can tell: a walsender session (pg_hba.conf, free senders, poolers).
 void try_replication(const PipelineConfig& config, Findings& findings);
 
+/// Tells whether DDL capture is installed, and what it brings.
+Status report_ddl_capture(pg::Connection& connection, Findings& findings);
+
 /// Lists what logical replication will not carry.
 Status list_not_replicated(pg::Connection& connection, Findings& findings);
 

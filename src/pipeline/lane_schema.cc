@@ -1,0 +1,162 @@
+// The lane's part in changes of definition: followed, ignored or refused, as the table's policy
+// says.
+#include "base/log.h"
+#include "base/try.h"
+#include "pipeline/lane.h"
+#include "pipeline/schema_policy.h"
+
+namespace freshet {
+
+// A table that is not ours may be one of ours under another name.
+Status Lane::check_unknown(const TableSchema& schema) const {
+  for (const auto& [name, current] : current_) {
+    if (!current || current->relation != schema.relation) continue;
+    return Error{ErrorKind::gap, "a table was renamed; its changes come under another name"}
+        .with("table", to_string(name))
+        .with("now", to_string(schema.name))
+        .fix("give the new name under source.tables; the table is then copied under it");
+  }
+  return ok_status();
+}
+
+// A definition that was captured in the stream is followed where it stands, whether or not a row
+// comes: what a later session starts from is then exact.
+Status Lane::route_definition(const Item& item,
+                              Xid top_level,
+                              std::map<const TableSchema*, Verdict>& verdicts) {
+  const SchemaPtr& schema = item.schema;
+  const auto plan = around_.plans.find(schema->name);
+  if (plan == around_.plans.end()) {
+    tell_new_name(item);
+    return ok_status();
+  }
+  // What of it is published, only a Relation message tells.
+  if (!plan->second.publication.columns.empty()) return ok_status();
+  FRESHET_TRY(const Verdict verdict, verdict_of(schema, top_level, verdicts));
+  switch (verdict) {
+    case Verdict::apply: {
+      auto followed = follow_definition(schema);
+      return followed.ok() ? ok_status() : Status{std::move(followed).error()};
+    }
+    case Verdict::hold:
+      return spool_of(schema->name).append_definition(schema);
+    case Verdict::by_key: {
+      FRESHET_TRY(const ShapePtr shape,
+                  around_.resolver.resolve(schema, current_[schema->name], xid_in_hand_));
+      const TableSchema& current = *current_[schema->name];
+      const bool is_same =
+          is_same_shape(current, *shape->output) && !source::was_rewritten(current, *shape->output);
+      return is_same ? ok_status() : begin_chunks_again(schema->name, top_level);
+    }
+    case Verdict::skip:
+      break;
+  }
+  return ok_status();
+}
+
+// What comes of it is told by the rows that follow, or by the catalogue: it may get its old name
+// back.
+void Lane::tell_new_name(const Item& item) const {
+  for (const auto& [name, current] : current_) {
+    if (!current || current->relation != item.schema->relation) continue;
+    log_warn("a table was renamed at the source", {{"destination", name_},
+                                                   {"table", to_string(name)},
+                                                   {"now", to_string(item.schema->name)},
+                                                   {"lsn", to_string(item.lsn)}});
+  }
+}
+
+// False if the table's copy began again instead.
+Result<bool> Lane::follow_definition(const SchemaPtr& captured) {
+  const SchemaPtr before = current_[captured->name];
+  FRESHET_TRY(const ShapePtr shape, follow_schema(captured));
+  if (!shape) return false;
+  const bool is_kept = around_.plans.at(captured->name).kept != nullptr;
+  if (is_kept || !before || !evolved_.insert(captured->name).second) return true;
+  // An earlier session may have known this definition already, but not lived to see it recorded at
+  // the destination, which knows best what its table was made for.
+  if (is_same_shape(*before, *shape->output)) FRESHET_TRY(evolve(captured->name, shape->output));
+  return true;
+}
+
+// Looks the shape up, and lets the destination's table follow it first where it changed.
+Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
+  SchemaPtr& current = current_[streamed->name];
+  auto resolved = around_.resolver.resolve(streamed, current, xid_in_hand_);
+  if (!resolved.ok()) return stop_before(std::move(resolved).error());
+  ShapePtr shape = std::move(resolved).value();
+  if (current == shape->output) return shape;
+  const TablePlan& plan = around_.plans.at(streamed->name);
+  const bool is_other = current && current->relation != shape->output->relation;
+  const bool is_rewritten = current && source::was_rewritten(*current, *shape->output);
+  const bool is_changed = current && !is_same_shape(*current, *shape->output);
+  if (plan.schema_changes == SchemaChanges::halt && (is_other || is_rewritten || is_changed)) {
+    return stop_before(not_followed(*current, *shape->output,
+                                    "the definition of a table changed at the source, where it "
+                                    "is to halt"));
+  }
+  if (is_other || is_rewritten) {
+    FRESHET_TRY(copy_again(streamed->name, is_other ? "it was dropped and made again"
+                                                    : "its rows were rewritten at the source"));
+    return ShapePtr{};
+  }
+  if (plan.kept) {
+    if (current) FRESHET_TRY(ignore_changes(plan, *shape));
+  } else if (is_changed) {
+    Status evolved = evolve(streamed->name, shape->output);
+    if (!evolved.ok() && evolved.error().kind() == ErrorKind::schema) {
+      log_error(LogLevel::warn, "a changed definition cannot be followed", evolved.error());
+      FRESHET_TRY(copy_again(streamed->name, "its definition cannot be followed"));
+      return ShapePtr{};
+    }
+    FRESHET_TRY(std::move(evolved));
+  }
+  current = shape->output;
+  return shape;
+}
+
+// Whole transactions that came before are not left out with the table.
+Error Lane::stop_before(Error error) {
+  if (error.kind() != ErrorKind::schema) return error;
+  if (!is_in_parts_) {
+    group_.drop_runs(runs_complete_);
+    Status flushed = flush_complete();
+    if (!flushed.ok()) return std::move(flushed).error();
+  }
+  return std::move(error).with("lsn", to_string(lsn_in_hand_));
+}
+
+// The destination's table stays as it is. What it lacks is kept in mind, for the day that changes
+// are to be followed.
+Status Lane::ignore_changes(const TablePlan& plan, const Shape& shape) {
+  const TableName& table = plan.config.name;
+  FRESHET_TRY(around_.state.store_schema(around_.lease, *keep_as_of(*plan.kept, *shape.output)));
+  std::string ignored = describe_ignored(*plan.kept, *shape.input);
+  if (ignored_[table] == ignored) return ok_status();
+  if (!ignored.empty()) {
+    log_warn("a table's definition changed, and is not followed",
+             {{"destination", name_}, {"table", to_string(table)}, {"change", ignored}});
+  }
+  ignored_[table] = std::move(ignored);
+  return store_streaming(table);
+}
+
+Status Lane::store_streaming(const TableName& table) {
+  return around_.state.store_table(around_.lease, {.destination = name_,
+                                                   .table = table,
+                                                   .phase = TablePhase::streaming,
+                                                   .reason = ignored_[table]});
+}
+
+Status Lane::evolve(const TableName& name, const SchemaPtr& to) {
+  // What came before must be written under the old shape.
+  const bool is_between_transactions = !is_in_parts_ && runs_complete_ == group_.runs().size();
+  FRESHET_TRY(is_between_transactions ? flush_complete() : flush_part());
+  const SchemaPtr from = current_.at(name);
+  FRESHET_TRY(destination_->evolve(from, to));
+  log_info("table definition followed",
+           {{"destination", name_}, {"table", to_string(name)}, {"columns", to->columns.size()}});
+  return around_.state.store_schema(around_.lease, *to);
+}
+
+}  // namespace freshet

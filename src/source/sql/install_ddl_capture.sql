@@ -1,0 +1,84 @@
+-- DDL capture: event triggers that write each table's new definition into the stream, as a logical
+-- message of the transaction that changes it. Nothing of it can make a statement fail. Run as
+-- superuser (or in the role that your provider lets make event triggers) in the source database.
+BEGIN;
+CREATE SCHEMA IF NOT EXISTS freshet;
+
+-- With the rights of its owner, so that pg_logical_emit_message may be taken from PUBLIC. Settings
+-- are those under which Freshet reads the catalogue: they decide what values look like as text.
+CREATE OR REPLACE FUNCTION freshet.capture_ddl() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET timezone = 'UTC'
+SET extra_float_digits = 3 SET bytea_output = 'hex' SET lc_monetary = 'C' SET xmloption = 'content'
+AS $capture$
+DECLARE
+  changed oid[];
+  own_xid text;
+  definition record;
+BEGIN
+  -- An ALTER TABLE that drops something comes once more at its end.
+  IF current_setting('wal_level') <> 'logical' OR (tg_event = 'sql_drop' AND tg_tag = 'ALTER TABLE') THEN
+    RETURN;
+  END IF;
+  IF tg_event = 'sql_drop' THEN  -- columns that went with their type, say
+    SELECT array_agg(DISTINCT objid) INTO changed FROM pg_event_trigger_dropped_objects()
+    WHERE classid = 'pg_class'::regclass AND objsubid > 0;
+  ELSE
+    SELECT array_agg(DISTINCT objid) INTO changed FROM pg_event_trigger_ddl_commands()
+    WHERE classid = 'pg_class'::regclass;
+  END IF;
+  IF changed IS NULL THEN
+    RETURN;
+  END IF;
+  FOR definition IN
+    WITH RECURSIVE target AS (  -- what is done to a table is done to its children
+      SELECT unnest(changed) AS relid
+      UNION
+      SELECT i.inhrelid FROM target JOIN pg_inherits i ON i.inhparent = target.relid)
+    SELECT jsonb_build_object(
+             'version', 1, 'relation', c.oid::bigint, 'schema', n.nspname, 'table', c.relname,
+             'identity', c.relreplident::text,
+             'definition', (SELECT of_table.text FROM ({definition}) of_table(text, relation)),
+             'files', coalesce((SELECT string_agg(heap.oid || ':' || heap.relfilenode, ' ')
+                                FROM ({heaps}) heap(oid, schema, name, relfilenode)
+                                WHERE heap.relfilenode <> 0), ''),
+             'columns', (SELECT coalesce(jsonb_agg(jsonb_build_array(
+                                  col.name, col.attnum, col.type::bigint, col.typmod, col.type_sql,
+                                  col.is_not_null, col.is_generated, col.is_comparable,
+                                  col.primary_key_place, col.is_identity, col.missing)), '[]')
+                         FROM ({columns}) col(name, attnum, type, typmod, type_sql, is_not_null,
+                                 is_generated, is_builtin, is_comparable, primary_key_place,
+                                 is_identity, missing, relation))) AS message
+    FROM target
+    JOIN pg_class c ON c.oid = target.relid AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+  LOOP
+    -- A streamed transaction's message does not tell its sub-transaction, which may be rolled back.
+    -- The first message makes sure that this one (a block with EXCEPTION is one) has a number: the
+    -- latest that the session holds.
+    IF own_xid IS NULL THEN
+      PERFORM pg_logical_emit_message(true, 'freshet', '');
+      SELECT transactionid::text INTO STRICT own_xid FROM pg_locks
+      WHERE pid = pg_backend_pid() AND locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted
+      ORDER BY age(transactionid) LIMIT 1;
+    END IF;
+    PERFORM pg_logical_emit_message(
+      true, 'freshet.ddl',
+      convert_to((definition.message || jsonb_build_object('xid', own_xid::bigint))::text, 'UTF8'));
+  END LOOP;
+EXCEPTION WHEN OTHERS THEN
+  RAISE WARNING 'freshet could not capture %: %', tg_tag, SQLERRM;
+END
+$capture$;
+COMMENT ON FUNCTION freshet.capture_ddl() IS 'Freshet DDL capture, version 1';
+
+DROP EVENT TRIGGER IF EXISTS freshet_ddl_command_end;
+DROP EVENT TRIGGER IF EXISTS freshet_sql_drop;
+CREATE EVENT TRIGGER freshet_ddl_command_end ON ddl_command_end
+  WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION freshet.capture_ddl();
+CREATE EVENT TRIGGER freshet_sql_drop ON sql_drop EXECUTE FUNCTION freshet.capture_ddl();
+-- Also for what is itself replicated.
+ALTER EVENT TRIGGER freshet_ddl_command_end ENABLE ALWAYS;
+ALTER EVENT TRIGGER freshet_sql_drop ENABLE ALWAYS;
+COMMIT;

@@ -1,0 +1,190 @@
+"""DDL capture: how it is installed, what it must never do, and kills while definitions change."""
+
+import json
+import random
+import re
+import threading
+
+import pytest
+from conftest import chosen_versions
+from harness.database import difference, new_databases
+from harness.engine import capture_sql, run_once
+from harness.environment import drop_database
+from harness.freshet import FreshetSystem
+from harness.scenario import Table
+
+TABLES = [Table("public", "t"), Table("public", "u")]
+PREFLIGHT = 3
+
+
+class Place:
+    """Two tables of a hundred rows, and a pipeline."""
+
+    def __init__(self, pair, directory):
+        self.source, self.target = new_databases(pair, "capture")
+        self.directory = directory
+        self.system = FreshetSystem(self.source, self.target, directory, tables=TABLES)
+        self.system.write_config()
+        for table in TABLES:
+            self.source.query(f"CREATE TABLE {table.name} (id int PRIMARY KEY, v int, w text)")
+            self.source.query(f"ALTER TABLE {table.name} OWNER TO app")
+            self.source.query(f"INSERT INTO {table.name} SELECT n, n, 'w' FROM generate_series(1, 100) n")
+
+    def install(self) -> None:
+        self.source.query(capture_sql("install", self.directory))
+
+    def command(self, *words: str, code: int = 0) -> str:
+        arguments = [*words, str(self.system.config_path)]
+        found, output = run_once(arguments, self.directory, env=self.system.env)
+        assert found == code, f"exit code {found}, not {code}\n{output}"
+        return output
+
+    def finding(self) -> dict:
+        report = json.loads(self.command("check", "--json"))
+        [found] = [f for f in report["findings"] if f["id"] == "ddl_capture"]
+        return found
+
+    def expect_equal(self) -> None:
+        self.system.wait_position(self.source.barrier())
+        for table in TABLES:
+            columns = self.source.columns_of(table)
+            assert self.target.columns_of(table) == columns or set(columns) == set(
+                self.target.columns_of(table)
+            )
+            expected = self.source.rows_of(table, columns)
+            found = self.target.rows_of(table, columns)
+            assert not difference(expected, found), self.system.describe()
+
+    def close(self) -> None:
+        self.system.retire()
+        self.source.close()
+        drop_database(self.source.server, self.source.name)
+
+
+def pytest_generate_tests(metafunc):
+    versions = chosen_versions(metafunc.config)
+    metafunc.parametrize("version", versions, ids=[f"pg{v}" for v in versions])
+
+
+@pytest.fixture
+def place(version, pairs, engine_directory):
+    place = Place(pairs.get(version), engine_directory)
+    yield place
+    place.close()
+
+
+def test_it_is_installed_found_and_removed(place):
+    assert "not installed" in place.command("ddl-capture", "status")
+    assert place.finding()["severity"] == "info"
+    assert "superuser" in place.command("ddl-capture", "install", code=PREFLIGHT)
+    for _ in range(2):
+        place.install()
+        assert "installed, version 1" in place.command("ddl-capture", "status")
+    place.source.query("ALTER EVENT TRIGGER freshet_sql_drop DISABLE")
+    assert place.finding()["severity"] == "warning"
+    place.source.query(capture_sql("remove", place.directory))
+    assert "not installed" in place.command("ddl-capture", "status")
+    assert place.source.query("SELECT FROM pg_namespace WHERE nspname = 'freshet'") == []
+
+
+def test_it_never_makes_a_statement_fail(place):
+    place.install()
+    function = place.source.value("SELECT pg_get_functiondef('freshet.capture_ddl()'::regprocedure)")
+    place.source.query(function.replace("pg_locks", "no_such_view"))
+    place.source.query("ALTER TABLE t ADD COLUMN x int")
+    place.source.query(function)
+    writers = "SELECT oid::regprocedure::text FROM pg_proc WHERE proname = 'pg_logical_emit_message'"
+    for (writer,) in place.source.query(writers):
+        place.source.query(f"REVOKE EXECUTE ON FUNCTION {writer} FROM PUBLIC")
+    place.source.query("SET ROLE app")
+    place.source.query("ALTER TABLE t ADD COLUMN y int")
+    place.source.query("CREATE TEMP TABLE mine (a int)")
+    place.source.query("ALTER TABLE mine ADD COLUMN b int")
+    place.source.query("CREATE TYPE mood AS ENUM ('sad')")
+    place.source.query("ALTER TABLE t ADD COLUMN z mood")
+    place.source.query("DROP TYPE mood CASCADE")
+    place.source.query("DROP TABLE mine")
+    place.source.query("RESET ROLE")
+
+
+def test_a_message_that_somebody_made_up_is_no_definition(place):
+    place.install()
+    place.system.start()
+    place.system.wait_streaming()
+    oid = place.source.value("SELECT 't'::regclass::oid::bigint")
+    forged = {"version": 1, "xid": 1, "relation": oid, "schema": "public", "table": "t", "identity": "d",
+              "definition": "x", "files": "", "columns": [["id", 1]]}  # fmt: skip
+    for content in ("", "{", "[1, 2]", "\u0000", json.dumps(forged), json.dumps(forged | {"version": 2})):
+        place.source.query("SELECT pg_logical_emit_message(true, 'freshet.ddl', %s::bytea)", [content.encode()])
+    place.source.query("UPDATE t SET v = 0 WHERE id = 1")
+    place.expect_equal()
+
+
+class Changer:
+    """Changes rows and definitions of both tables, in transactions with savepoints, until told to stop."""
+
+    def __init__(self, source, seed: int):
+        self._source = source
+        self._random = random.Random(seed)
+        self._is_over = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._is_over.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive() and self._error is None, self._error
+
+    def _run(self) -> None:
+        try:
+            with self._source.server.connect(self._source.name) as connection:
+                connection.autocommit = False
+                while not self._is_over.wait(0.02):
+                    for _ in range(self._random.randint(1, 4)):
+                        self._change(connection, self._random.choice(["t", "u"]))
+                    connection.commit() if self._random.random() < 0.9 else connection.rollback()
+        except Exception as error:  # told by stop()
+            self._error = error
+
+    def _change(self, connection, table: str) -> None:
+        number = self._random.randint(1, 100)
+        column, kind = self._random.choice([("v", "int"), ("w", "text")])
+        again = [
+            f"ALTER TABLE {table} DROP COLUMN {column}",
+            f"ALTER TABLE {table} ADD COLUMN {column} {kind}" + self._random.choice(["", f" DEFAULT '{number}'"]),
+        ]
+        exchange = [
+            f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}" for old, new in (("v", "x"), ("w", "v"), ("x", "w"))
+        ]
+        rows = [f"UPDATE {table} SET {column} = '{number}' WHERE id % 7 = {number % 7}"]
+        chosen = self._random.choice([again, rows, rows, [*rows, *again, *rows]])
+        if table == "u":  # whose columns are both text, once they were exchanged
+            connection.execute("ALTER TABLE u ALTER COLUMN v TYPE text, ALTER COLUMN w TYPE text")
+            chosen = self._random.choice([rows, exchange, [*rows, *exchange, *rows]])
+        is_undone = self._random.random() < 0.2
+        if is_undone:
+            connection.execute("SAVEPOINT s")
+        for statement in chosen:
+            connection.execute(statement)
+        if is_undone:
+            connection.execute("ROLLBACK TO s")
+
+
+def test_kills_while_definitions_change(place, seed, pytestconfig):
+    place.install()
+    for statement in ("ALTER TABLE u ALTER COLUMN v TYPE text", "TRUNCATE u"):
+        place.source.query(statement)
+    place.source.query("INSERT INTO u SELECT n, 'v', 'w' FROM generate_series(1, 100) n")
+    place.system.start()
+    place.system.wait_streaming()
+    for kill in range(pytestconfig.getoption("--kills")):
+        changer = Changer(place.source, seed + kill)
+        threading.Event().wait(random.uniform(0.2, 1.5))
+        place.system.kill()
+        threading.Event().wait(random.uniform(0, 0.3))
+        place.system.start()
+        threading.Event().wait(random.uniform(0, 1))
+        changer.stop()
+        place.expect_equal()
+    assert not re.search("made anew or rewritten", place.system.log_text())
