@@ -202,6 +202,10 @@ class ReferenceCheck {
         error(path + ".url", fmt::format("the same store as destination {}", other->second),
               "two destinations would overwrite each other");
       }
+      if (has(path + ".on_conflict") && !destination.url.starts_with("postgres")) {
+        error(path + ".on_conflict", "only a PostgreSQL destination has conflicts to answer",
+              "remove this key");
+      }
       const VectorIndexConfig& index = destination.vector_index;
       if (index.is_wanted && index.ef_construction < 2 * index.m) {
         error(path + ".vector_index", "ef_construction must be at least twice m",
