@@ -297,9 +297,11 @@ def test_keys_of_every_kind(place):
         place.target.query(f"ALTER TABLE {table.name} ADD CONSTRAINT small CHECK (v < 1000)")
     for name in "nfp":
         place.source.query(f"UPDATE {name} SET v = 5000 WHERE id = 1")
+        place.source.query(f"INSERT INTO {name} VALUES (30, 5000)")
+    place.settle()  # or what fits in the end is all that is seen
+    for name in "nfp":
         place.source.query(f"UPDATE {name} SET v = 7 WHERE id = 1")
         place.source.query(f"DELETE FROM {name} WHERE id = 2")
-        place.source.query(f"INSERT INTO {name} VALUES (30, 5000)")
         place.source.query(f"UPDATE {name} SET id = 31, v = 8 WHERE id = 30")
     place.source.query("UPDATE n SET id = 3.00, v = 33 WHERE id = 3")
     place.settle()

@@ -100,12 +100,12 @@ TestDatabase* ConflictTest::database_ = nullptr;
 TEST_F(ConflictTest, OnlyThoseThatAreRefusedAreLeftOutOfManyRows) {
   const SchemaPtr schema = text_table(kTable, {"id", "v"});
   start(OnConflict::skip, schema);
-  database_->run("ALTER TABLE t ADD CHECK (v <> 'bad')");
+  database_->run("ALTER TABLE public.t ADD CHECK (v <> 'bad')");
   Batch batch(schema, 0x2000);
   for (int id = 1; id <= 1000; ++id)
     batch.insert({std::to_string(id), id % 300 == 0 ? "bad" : "good"});
   write(batch);
-  EXPECT_THAT(lines("SELECT count(*), count(*) FILTER (WHERE id % 300 = 0) FROM t"),
+  EXPECT_THAT(lines("SELECT count(*), count(*) FILTER (WHERE id % 300 = 0) FROM public.t"),
               ElementsAre("997|0"));
   EXPECT_EQ(take_counts().skipped, 3U);
   EXPECT_EQ(take_counts().skipped, 0U);
@@ -115,24 +115,24 @@ TEST_F(ConflictTest, OnlyThoseThatAreRefusedAreLeftOutOfManyRows) {
 TEST_F(ConflictTest, AnErrorNamesTheTransactionAndChangesNothing) {
   const SchemaPtr schema = text_table(kTable, {"id", "v"});
   start(OnConflict::error, schema);
-  database_->run("ALTER TABLE t ADD CONSTRAINT good CHECK (v <> 'bad')");
+  database_->run("ALTER TABLE public.t ADD CONSTRAINT good CHECK (v <> 'bad')");
   Batch batch(schema, 0x2008);
   batch.insert({"1", "good"}).insert({"2", "bad"});
   const auto written = try_write(batch);
   ASSERT_FALSE(written.ok());
   EXPECT_EQ(written.error().find("commit_lsn"), "0/2000");
   EXPECT_EQ(written.error().find("constraint"), "good");
-  EXPECT_THAT(lines("SELECT * FROM t"), ElementsAre());
+  EXPECT_THAT(lines("SELECT * FROM public.t"), ElementsAre());
   Batch after(schema, 0x3000);
   after.insert({"1", "good"});
   write(after);
-  EXPECT_THAT(lines("SELECT * FROM t"), ElementsAre("1|good"));
+  EXPECT_THAT(lines("SELECT * FROM public.t"), ElementsAre("1|good"));
 }
 
 TEST_F(ConflictTest, PartsOfOneTransactionKeepWhatTheyRefused) {
   const SchemaPtr schema = text_table(kTable, {"id", "v"});
   start(OnConflict::quarantine, schema);
-  database_->run("ALTER TABLE t ADD CHECK (v <> 'bad')");
+  database_->run("ALTER TABLE public.t ADD CHECK (v <> 'bad')");
   Batch first(schema, 0x2000);
   first.insert({"1", "bad"}).insert({"2", "good"});
   Batch second(schema, 0x2000);
@@ -145,7 +145,7 @@ TEST_F(ConflictTest, PartsOfOneTransactionKeepWhatTheyRefused) {
                     "ORDER BY id"),
               ElementsAre("insert|1|bad|23514", "update|1|good|-", "insert|3|bad|23514"));
   EXPECT_EQ(take_counts().quarantined, 3U);
-  EXPECT_THAT(lines("SELECT id FROM t"), ElementsAre("2"));
+  EXPECT_THAT(lines("SELECT id FROM public.t"), ElementsAre("2"));
 
   // Nothing in between has to fit: 1 is as it is in the end.
   const ReplayOutcome outcome = replay();
@@ -153,13 +153,13 @@ TEST_F(ConflictTest, PartsOfOneTransactionKeepWhatTheyRefused) {
   EXPECT_EQ(outcome.left, 1U);
   ASSERT_EQ(outcome.failures.size(), 1U);
   EXPECT_EQ(outcome.failures[0].sqlstate, "23514");
-  EXPECT_THAT(lines("SELECT id, v FROM t ORDER BY id"), ElementsAre("1|good", "2|good"));
+  EXPECT_THAT(lines("SELECT id, v FROM public.t ORDER BY id"), ElementsAre("1|good", "2|good"));
 }
 
 TEST_F(ConflictTest, WhatABrokenOffTransactionRefusedIsForgotten) {
   const SchemaPtr schema = text_table(kTable, {"id", "v"});
   start(OnConflict::quarantine, schema);
-  database_->run("ALTER TABLE t ADD CHECK (v <> 'bad')");
+  database_->run("ALTER TABLE public.t ADD CHECK (v <> 'bad')");
   Batch batch(schema, 0x2000);
   batch.insert({"1", "bad"});
   write(batch, false);
@@ -168,13 +168,13 @@ TEST_F(ConflictTest, WhatABrokenOffTransactionRefusedIsForgotten) {
   other.insert({"1", "good"});
   write(other);
   EXPECT_THAT(lines("SELECT count(*) FROM freshet.quarantine"), ElementsAre("0"));
-  EXPECT_THAT(lines("SELECT id, v FROM t"), ElementsAre("1|good"));
+  EXPECT_THAT(lines("SELECT id, v FROM public.t"), ElementsAre("1|good"));
 }
 
 TEST_F(ConflictTest, KeysOfATableWhoseKeyChangedAreAllHeld) {
   const SchemaPtr schema = text_table(kTable, {"id", "v"});
   start(OnConflict::quarantine, schema);
-  database_->run("ALTER TABLE t ADD CHECK (v <> 'bad')");
+  database_->run("ALTER TABLE public.t ADD CHECK (v <> 'bad')");
   Batch batch(schema, 0x2000);
   batch.insert({"1", "bad"}).insert({"2", "good"});
   write(batch);
@@ -205,28 +205,30 @@ TEST_F(ConflictTest, RowsWithoutIdentityHoldNoOther) {
   keyless->columns[0].is_identity = false;
   keyless->columns[0].primary_key_place = 0;
   start(OnConflict::quarantine, keyless);
-  database_->run("ALTER TABLE t ADD CONSTRAINT good CHECK (v <> 'bad')");
+  database_->run("ALTER TABLE public.t ADD CONSTRAINT good CHECK (v <> 'bad')");
   Batch batch(keyless, 0x2000);
   batch.insert({"1", "bad"}).insert({"1", "good"}).insert({"1", "bad"});
   write(batch);
-  EXPECT_THAT(lines("SELECT v FROM t"), ElementsAre("good"));
+  EXPECT_THAT(lines("SELECT v FROM public.t"), ElementsAre("good"));
   EXPECT_THAT(lines("SELECT addressing, keys, sqlstate FROM freshet.quarantine"),
               ElementsAre("none|[]|23514", "none|[]|23514"));
-  database_->run("ALTER TABLE t DROP CONSTRAINT good");
+  database_->run("ALTER TABLE public.t DROP CONSTRAINT good");
   EXPECT_EQ(replay().applied, 2U);
-  EXPECT_THAT(lines("SELECT count(*) FROM t"), ElementsAre("3"));
+  EXPECT_THAT(lines("SELECT count(*) FROM public.t"), ElementsAre("3"));
 }
 
 TEST_F(ConflictTest, TheSourceWinsOverEachRowInItsWay) {
   const SchemaPtr schema = text_table(kTable, {"id", "a", "b"});
   start(OnConflict::source_wins, schema);
   database_->run(
-      "CREATE UNIQUE INDEX ON t (lower(a)); CREATE UNIQUE INDEX ON t (b) WHERE a <> 'free'; "
-      "INSERT INTO t VALUES (-1, 'A', 'x'), (-2, 'z', 'b'), (-3, 'free', 'b'), (-4, NULL, 'y')");
+      "CREATE UNIQUE INDEX ON public.t (lower(a)); CREATE UNIQUE INDEX ON public.t (b) WHERE a <> "
+      "'free'; "
+      "INSERT INTO public.t VALUES (-1, 'A', 'x'), (-2, 'z', 'b'), (-3, 'free', 'b'), (-4, NULL, "
+      "'y')");
   Batch batch(schema, 0x2000);
   batch.insert({"1", "a", "b"}).insert({"2", nullptr, "y"});
   write(batch);
-  EXPECT_THAT(lines("SELECT id FROM t ORDER BY id"), ElementsAre("-4", "-3", "1", "2"));
+  EXPECT_THAT(lines("SELECT id FROM public.t ORDER BY id"), ElementsAre("-4", "-3", "1", "2"));
   EXPECT_EQ(take_counts().source_won, 1U);
 }
 
@@ -234,34 +236,36 @@ TEST_F(ConflictTest, TheSourceWinsAlsoWithValuesThatItDidNotSend) {
   const SchemaPtr schema = text_table(kTable, {"id", "a", "b"});
   start(OnConflict::source_wins, schema);
   database_->run(
-      "INSERT INTO t VALUES (1, 'old', 'large'), (-1, 'new', 'large'), (9, 'n', 'n'); "
-      "CREATE UNIQUE INDEX ON t (a, b)");
+      "INSERT INTO public.t VALUES (1, 'old', 'large'), (-1, 'new', 'large'), (9, 'n', 'n'); "
+      "CREATE UNIQUE INDEX ON public.t (a, b)");
   Batch batch(schema, 0x2000);
-  batch.update({"1", "new", Cell::unchanged()})
-      .update(OldRow::key, {"1", nullptr, nullptr}, {"9", "new", "b"});
+  batch.update({"1", "new", Cell::unchanged()});
   write(batch);
-  EXPECT_THAT(lines("SELECT * FROM t"), ElementsAre("9|new|b"));
+  Batch moved(schema, 0x3000);
+  moved.update(OldRow::key, {"1", nullptr, nullptr}, {"9", "new", Cell::unchanged()});
+  write(moved);
+  EXPECT_THAT(lines("SELECT * FROM public.t"), ElementsAre("9|new|large"));
   EXPECT_EQ(take_counts().source_won, 2U);
 }
 
 TEST_F(ConflictTest, TheSourceWinsInPartitions) {
   const SchemaPtr schema = text_table(kTable, {"id", "a"});
   database_->run(
-      "CREATE TABLE t (id integer PRIMARY KEY, a text) PARTITION BY RANGE (id); "
-      "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (-100) TO (100); "
-      "CREATE UNIQUE INDEX ON t1 (a)");
+      "CREATE TABLE public.t (id integer PRIMARY KEY, a text) PARTITION BY RANGE (id); "
+      "CREATE TABLE public.t1 PARTITION OF public.t FOR VALUES FROM (-100) TO (100); "
+      "CREATE UNIQUE INDEX ON public.t1 (a)");
   start(OnConflict::source_wins, schema);
-  database_->run("INSERT INTO t VALUES (-1, 'a'), (-2, 'b')");
+  database_->run("INSERT INTO public.t VALUES (-1, 'a'), (-2, 'b')");
   Batch batch(schema, 0x2000);
   batch.insert({"1", "a"});
   write(batch);
-  EXPECT_THAT(lines("SELECT * FROM t ORDER BY id"), ElementsAre("-2|b", "1|a"));
+  EXPECT_THAT(lines("SELECT * FROM public.t ORDER BY id"), ElementsAre("-2|b", "1|a"));
 }
 
 TEST_F(ConflictTest, WhatTheSourceCannotWinIsAnError) {
   const SchemaPtr schema = text_table(kTable, {"id", "a"});
   start(OnConflict::source_wins, schema);
-  database_->run("ALTER TABLE t ADD CHECK (a <> 'bad')");
+  database_->run("ALTER TABLE public.t ADD CHECK (a <> 'bad')");
   Batch batch(schema, 0x2000);
   batch.insert({"1", "bad"});
   const auto written = try_write(batch);
