@@ -1,5 +1,6 @@
 #include "destinations/postgres/change_record.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -68,6 +69,17 @@ Json image(const Target& target, RowView row, std::span<const std::uint16_t> col
   return values;
 }
 
+bool is_text(RowView row) {
+  return std::none_of(row.begin(), row.end(),
+                      [](const Value& value) { return value.kind == ValueKind::binary; });
+}
+
+Error unkept(const Target& target, const Change& change) {
+  return Error{ErrorKind::data, "a value that is no UTF-8 text cannot be kept in quarantine"}
+      .with("table", to_string(target.schema->name))
+      .with("commit_lsn", to_string(change.id.commit));
+}
+
 Error damaged() {
   return Error{ErrorKind::storage, "a row of freshet.quarantine is damaged"}.fix(
       "drop it: freshet quarantine drop");
@@ -134,14 +146,13 @@ Result<ChangeRecord> record_of(const Target& target, const Change& change) {
     record.keys = Json(keys_of(target, change)).dump();
     record.key_columns = key_columns.dump();
     record.unchanged = unchanged.dump();
+    if (!is_text(after) || !is_text(change.before)) return unkept(target, change);
     const bool is_full = change.old_row == OldRow::full;
     if (change.old_row != OldRow::none)
       record.before = image(target, change.before, is_full ? target.all : target.key).dump();
     if (change.op != Op::remove) record.after = image(target, after, target.all).dump();
   } catch (const Json::exception&) {
-    return Error{ErrorKind::data, "a value that is not valid UTF-8 cannot be kept in quarantine"}
-        .with("table", to_string(target.schema->name))
-        .with("commit_lsn", to_string(change.id.commit));
+    return unkept(target, change);
   }
   return record;
 }

@@ -156,11 +156,11 @@ Status Replay::replay_chain(const StoredChanges& chain) {
     fail(places.front(), loaded.error());
     return ok_status();
   }
-  const Status whole = attempt(places, Effort::as_sets);
+  Status whole = attempt(places, Effort::as_sets);
   if (whole.ok()) return ok_status();
   if (!is_row_conflict(whole.error())) return whole;
   for (const StoredChanges::Place& place : places) {
-    const Status tried = attempt({&place, 1}, Effort::ordered);
+    Status tried = attempt({&place, 1}, Effort::ordered);
     if (tried.ok()) continue;
     if (!is_row_conflict(tried.error())) return tried;
     fail(place, tried.error());
