@@ -8,7 +8,7 @@ import threading
 import pytest
 from conftest import chosen_versions
 from harness.database import difference, new_databases
-from harness.engine import run_once
+from harness.engine import EngineProcess, run_once
 from harness.environment import drop_database
 from harness.freshet import FreshetSystem
 from harness.scenario import Table
@@ -442,6 +442,31 @@ def test_a_replay_beside_a_busy_engine(place):
     place.quarantine("replay")
     place.expect_equal(T, U)
     assert place.waiting() == 0
+    assert system.stop() == 0
+
+
+def test_a_replay_that_is_killed_applies_nothing_twice(place):
+    rows = Table("public", "f")
+    place.source.query("CREATE TABLE f (id int, v int)")  # without a key: what comes twice shows
+    place.source.query("ALTER TABLE f REPLICA IDENTITY FULL")
+    place.source.query("ALTER TABLE f OWNER TO app")
+    system = place.start("quarantine", tables=[rows])
+    place.target.query("ALTER TABLE f ADD CONSTRAINT small CHECK (v < 1000)")
+    place.source.query("INSERT INTO f SELECT n, 5000 FROM generate_series(1, 3000) n")
+    place.settle()
+    assert place.waiting() == 3000
+    place.target.query("ALTER TABLE f DROP CONSTRAINT small")
+    arguments = ["quarantine", "replay", str(system.config_path)]
+    for wanted in (2500, 1500, 500):
+        log = place.directory / f"replay-{wanted}.log"
+        replay = EngineProcess(arguments, log, directory=place.directory, env=system.env)
+        wait_until(lambda: place.waiting() <= wanted, f"{wanted} are left")
+        replay.kill()
+        both = "(SELECT count(*) FROM f) + (SELECT count(*) FROM freshet.quarantine)"
+        assert place.target.value(f"SELECT {both}") == 3000
+    place.quarantine("replay")
+    assert place.waiting() == 0
+    place.expect_equal(rows, columns=("id", "v"))
     assert system.stop() == 0
 
 
