@@ -351,6 +351,16 @@ def test_what_empties_a_table_drops_what_waits_for_it(place):
     wait_until(lambda: place.waiting() == 0, "nothing waits for u", describe=system.describe)
     system.wait_streaming()
     place.expect_equal(T, U)
+
+    refuse()
+    assert place.waiting() > 0
+    assert system.stop() == 0
+    for table in (T, U):
+        place.target.query(f"DROP TABLE {table.name}")
+    system.start()
+    wait_until(lambda: place.waiting() == 0, "nothing waits", describe=system.describe)
+    system.wait_streaming()
+    place.expect_equal(T, U)
     assert system.stop() == 0
 
 

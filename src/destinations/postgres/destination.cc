@@ -239,7 +239,6 @@ Status PostgresDestination::prepare_in_transaction(const SchemaPtr& schema) {
     FRESHET_TRY(create_schema(connection, name.schema));
     FRESHET_TRY(create_table(connection, *schema));
     FRESHET_TRY(record_definition(connection, lease_.pipeline, *schema));
-    FRESHET_TRY(quarantine_->drop(connection, name));
     FRESHET_TRY(record_phase(connection, lease_.pipeline, name, TablePhase::copying));
     fresh_.insert(name);
     return ok_status();
@@ -255,14 +254,18 @@ Status PostgresDestination::prepare_in_transaction(const SchemaPtr& schema) {
 Status PostgresDestination::reset_table(const SchemaPtr& schema) {
   FRESHET_TRY(check_open());
   const TableName& name = schema->name;
-  if (fresh_.erase(name) > 0) return ok_status();
+  const auto drop_waiting = [&] { return quarantine_->drop(session_->connection(), name); };
+  if (fresh_.erase(name) > 0) {
+    // Of a table of that name which is gone.
+    return quarantine_->has(name) ? in_transaction(drop_waiting) : ok_status();
+  }
   if (builder_) builder_->forget(name);
   return in_transaction([&]() -> Status {
     pg::Connection& connection = session_->connection();
     FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
     if (!is_ours) FRESHET_TRY(check_empty(connection, name));
     // First, so that whoever replays them just now is waited for, and finds none afterwards.
-    FRESHET_TRY(quarantine_->drop(connection, name));
+    FRESHET_TRY(drop_waiting());
     FRESHET_TRY(connection.execute("TRUNCATE " + quote_identifier(name)));
     // A copy into a table without vector indexes, and building them afterwards, is many times
     // faster than keeping them up row by row.

@@ -1,5 +1,6 @@
 #include "destinations/postgres/make_room.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -71,7 +72,11 @@ Result<std::uint64_t> make_room(pg::Connection& connection,
                                 const Target& target,
                                 const Change& change,
                                 const Error& conflict) {
-  if (conflict.sqlstate() != pg::sqlstate::kUniqueViolation || change.op == Op::remove) return 0U;
+  const bool is_text =
+      std::none_of(change.after.begin(), change.after.end(),
+                   [](const Value& value) { return value.kind == ValueKind::binary; });
+  const bool is_unique = conflict.sqlstate() == pg::sqlstate::kUniqueViolation;
+  if (!is_unique || change.op == Op::remove || !is_text) return 0U;
   // Of a partition, where the table has some.
   const TableName table{std::string{conflict.find("schema")}, std::string{conflict.find("table")}};
   FRESHET_TRY(

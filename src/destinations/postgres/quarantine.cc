@@ -118,7 +118,7 @@ Status Quarantine::add(pg::Connection& connection,
 }
 
 Status Quarantine::drop(pg::Connection& connection, const TableName& table) {
-  held_.erase(table);
+  if (held_.erase(table) == 0) return ok_status();
   auto dropped = connection.query(
       sql::kSqlDropQuarantined, std::array{Text{pipeline_}, Text{table.schema}, Text{table.table}});
   return dropped.ok() ? ok_status() : Status{std::move(dropped).error()};

@@ -28,6 +28,9 @@ class Quarantine {
   /// Reads what is kept of the table again if entries were taken away.
   Status refresh(pg::Connection& connection, const TableName& table);
 
+  /// True if something of the table may wait.
+  bool has(const TableName& table) const { return held_.contains(table); }
+
   /// True if one of the runs touches a key that waits, or empties a table of such keys.
   bool concerns(std::span<const Run> runs, TargetCache& targets) const;
   bool holds(const Target& target, const Change& change) const;
