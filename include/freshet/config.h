@@ -106,11 +106,20 @@ struct VectorIndexConfig {
   std::uint32_t ef_construction = 64;  ///< 4..1000
 };
 
+/// What to do with one row that a destination refuses while changes are streamed to it.
+enum class OnConflict : std::uint8_t {
+  error,        ///< The table is set aside.
+  source_wins,  ///< Rows in the way go; what that cannot mend is as `error`.
+  skip,         ///< The change is left out.
+  quarantine,   ///< The change is kept in freshet.quarantine, with later ones of its key.
+};
+
 struct DestinationConfig {
   std::string name;
   std::string
       url;  ///< postgresql://…, jsonl:PATH, jsonl:- or null:. May hold a password: never print it.
   VectorIndexConfig vector_index;
+  OnConflict on_conflict = OnConflict::error;  ///< PostgreSQL only.
 };
 
 struct PipelineConfig {

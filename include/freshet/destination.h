@@ -89,6 +89,25 @@ struct Group {
 
 enum class Durability : std::uint8_t { may_defer, required };
 
+/// Changes of one table that the destination could not take as they were.
+struct ConflictCounts {
+  std::uint64_t skipped = 0;
+  std::uint64_t source_won = 0;
+  std::uint64_t quarantined = 0;  ///< Also those that only wait for an earlier one of their key.
+
+  ConflictCounts& operator+=(const ConflictCounts& other) noexcept {
+    skipped += other.skipped;
+    source_won += other.source_won;
+    quarantined += other.quarantined;
+    return *this;
+  }
+};
+
+struct TableConflicts {
+  TableName name;
+  ConflictCounts counts;
+};
+
 /// What a destination can do; fixed for its lifetime.
 struct Traits {
   bool keeps_position = false;       ///< Position and rows share one commit there.
@@ -179,6 +198,10 @@ class Destination {
   /// Applies the group and moves the position, in one commit where traits say so. Returns the
   /// greatest position now durable. `required` with an empty group is a barrier.
   virtual Result<Position> write(const Group& group, Durability durability) = 0;
+
+  /// What was committed without being applied as it came, since the last call.
+  virtual std::vector<TableConflicts> take_conflicts() { return {}; }
+
   /// Ends background work and connections; what was not committed is rolled back.
   virtual Status close(std::chrono::steady_clock::time_point deadline) = 0;
 };

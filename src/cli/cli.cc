@@ -33,6 +33,7 @@ Examples:
   freshet status pipeline.yaml --json | jq .slot
   freshet table pause pipeline.yaml public.orders       leave one table out; the others go on
   freshet ddl-capture install pipeline.yaml --print | psql app     exact changes of definition
+  freshet quarantine list pipeline.yaml                 changes that a destination refused
   freshet drop pipeline.yaml            remove slot, publication and state
 
 Passwords belong in PGPASSFILE, a libpq service file or the environment, not in a URL.
@@ -69,8 +70,8 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error, int argc, ch
   if (is_question) return app.exit(error);
   std::string message = error.what();
   // CLI11 calls a misspelt command an unexpected argument.
-  static constexpr std::array<std::string_view, 8> kCommands{
-      "demo", "run", "check", "status", "table", "ddl-capture", "drop", "schema"};
+  static constexpr std::array<std::string_view, 9> kCommands{
+      "demo", "run", "check", "status", "table", "quarantine", "ddl-capture", "drop", "schema"};
   const std::string_view first = argc > 1 ? argv[1] : "";
   const bool is_command = std::find(kCommands.begin(), kCommands.end(), first) != kCommands.end();
   if (!first.empty() && !first.starts_with('-') && !is_command) {
@@ -114,6 +115,7 @@ int run_cli(int argc, char** argv) {
   add_status_command(app, choice);
   add_table_command(app, choice);
   add_ddl_capture_command(app, choice);
+  add_quarantine_command(app, choice);
   add_drop_command(app, choice);
   add_schema_command(app, choice);
   try {

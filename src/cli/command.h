@@ -23,6 +23,7 @@ void add_status_command(CLI::App& app, CommandChoice& choice);
 void add_drop_command(CLI::App& app, CommandChoice& choice);
 void add_table_command(CLI::App& app, CommandChoice& choice);
 void add_ddl_capture_command(CLI::App& app, CommandChoice& choice);
+void add_quarantine_command(CLI::App& app, CommandChoice& choice);
 void add_schema_command(CLI::App& app, CommandChoice& choice);
 
 /// Parses the command line, runs the command and returns the process's exit code.

@@ -23,6 +23,7 @@ namespace {
 struct RunOptions {
   PipelineArguments pipeline;
   std::string until;
+  std::string skip_lsn;
   std::string report;
   bool is_plain = false;
 };
@@ -53,6 +54,13 @@ int run(const RunOptions& options) {
                          .with("until", options.until)
                          .fix("write --until caught-up, or an LSN such as 16/B374D848"));
   }
+  const std::optional<Lsn> skipped =
+      options.skip_lsn.empty() ? std::optional{kNoLsn} : parse_lsn(options.skip_lsn);
+  if (!skipped) {
+    return fail_with(Error{ErrorKind::config, "--skip-lsn is no LSN"}
+                         .with("skip-lsn", options.skip_lsn)
+                         .fix("give the commit_lsn that an error names, such as 16/B374D848"));
+  }
   std::optional<PipelineConfig> config = load_pipeline(options.pipeline);
   if (!config) return static_cast<int>(ExitCode::usage);
   const SignalWatch signals;
@@ -62,7 +70,7 @@ int run(const RunOptions& options) {
     config->source.tables = *std::move(tables);
   }
   const std::string name = config->pipeline;
-  Result<std::unique_ptr<Pipeline>> pipeline = Pipeline::make(*std::move(config));
+  Result<std::unique_ptr<Pipeline>> pipeline = Pipeline::make(*std::move(config), *skipped);
   if (!pipeline.ok()) return fail_with(pipeline.error());
   const Status status = run_shown(**pipeline, signals, options, *until);
   if (!options.report.empty()) {
@@ -84,6 +92,10 @@ void add_run_command(CLI::App& app, CommandChoice& choice) {
   add_pipeline_arguments(*command, options->pipeline);
   command->add_option("--until", options->until, "end once caught up, or once LSN is durable")
       ->type_name("caught-up|LSN");
+  command
+      ->add_option("--skip-lsn", options->skip_lsn,
+                   "leave out the transaction with this commit LSN, once")
+      ->type_name("LSN");
   command->add_option("--report", options->report, "write the run's final statistics as JSON")
       ->type_name("FILE");
   command->add_flag("--plain", options->is_plain, "log lines instead of the live display");

@@ -11,6 +11,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json conflicts_json(const ConflictCounts& counts) {
+  return {{"skipped", counts.skipped},
+          {"source_won", counts.source_won},
+          {"quarantined", counts.quarantined}};
+}
+
 Json table_json(const TableStats& table) {
   return {{"schema", table.name.schema},
           {"table", table.name.table},
@@ -18,7 +24,8 @@ Json table_json(const TableStats& table) {
           {"phase", to_string(table.phase)},
           {"rows_copied", table.rows_copied},
           {"bytes_copied", table.bytes_copied},
-          {"changes_applied", table.changes_applied}};
+          {"changes_applied", table.changes_applied},
+          {"conflicts", conflicts_json(table.conflicts)}};
 }
 
 Json destination_json(const DestinationStats& destination) {
@@ -29,6 +36,7 @@ Json destination_json(const DestinationStats& destination) {
           {"changes_applied", destination.changes_applied},
           {"transactions_applied", destination.transactions_applied},
           {"groups_written", destination.groups_written},
+          {"conflicts", conflicts_json(destination.conflicts)},
           {"lag_ms",
            {{"now", lag.now_ms}, {"p50", lag.p50_ms}, {"p99", lag.p99_ms}, {"max", lag.max_ms}}}};
 }

@@ -9,6 +9,8 @@ constexpr std::array<std::string_view, 2> kOrigins{"any", "none"};
 constexpr std::array<std::string_view, 4> kCopyModes{"auto", "chunked", "snapshot", "none"};
 constexpr std::array<std::string_view, 2> kGapAnswers{"stop", "resync"};
 constexpr std::array<std::string_view, 3> kSchemaChanges{"evolve", "ignore", "halt"};
+constexpr std::array<std::string_view, 4> kConflictAnswers{"error", "source_wins", "skip",
+                                                           "quarantine"};
 constexpr std::array<std::string_view, 2> kEmbedderTypes{"static", "http"};
 constexpr std::array<std::string_view, 4> kMaskMethods{"hash", "redact", "null", "last4"};
 
@@ -330,6 +332,18 @@ constexpr KeyDefinition kDefinitions[] = {
      .is_required = true,
      .store = [](Target& to,
                  const Value& value) { to.config.destinations.back().url = value.text; }},
+    {.path = "destinations.*.on_conflict",
+     .type = KeyType::choice,
+     .help = "PostgreSQL: what to do with a streamed row that the destination refuses (a unique "
+             "index, a constraint, a value that does not fit, a row that is not there). `error` "
+             "sets the table aside; `source_wins` removes the rows in the way; `skip` leaves the "
+             "change out; `quarantine` keeps it there for `freshet quarantine`.",
+     .default_text = "error",
+     .choices = kConflictAnswers,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.destinations.back().on_conflict = static_cast<OnConflict>(value.number);
+         }},
     {.path = "destinations.*.vector_index",
      .type = KeyType::mapping_or_none,
      .help = "HNSW index of each vector column, built after the copy; `none` for no index.",

@@ -73,7 +73,8 @@ TEST(LoadConfig, DefaultsOfTheDefinitionsAreThoseOfTheTypes) {
       "  two_phase: false, failover: false, streaming: true, origin: any, on_gap: stop, memory: "
       "64MiB, schema_changes: evolve,\n"
       "  copy: {mode: auto, connections: 4}}\n"
-      "destinations: {d: {url: 'null:', vector_index: {m: 16, ef_construction: 64}}}\n";
+      "destinations: {d: {url: 'postgresql://u@h/e', on_conflict: error,\n"
+      "  vector_index: {m: 16, ef_construction: 64}}}\n";
   const PipelineConfig given = parse_config(text, variable).config;
   const PipelineConfig plain = parse_config(kMinimal, variable).config;
   EXPECT_EQ(given.source.publishes_via_root, plain.source.publishes_via_root);
@@ -86,6 +87,7 @@ TEST(LoadConfig, DefaultsOfTheDefinitionsAreThoseOfTheTypes) {
   EXPECT_EQ(given.source.memory_bytes_max, plain.source.memory_bytes_max);
   EXPECT_EQ(given.source.copy.mode, plain.source.copy.mode);
   EXPECT_EQ(given.source.copy.connections, plain.source.copy.connections);
+  EXPECT_EQ(given.destinations[0].on_conflict, plain.destinations[0].on_conflict);
   EXPECT_EQ(given.destinations[0].vector_index.m, plain.destinations[0].vector_index.m);
 }
 
@@ -221,6 +223,14 @@ const Case kCases[] = {
       "jsonl:- and null: exist; did you mean `postgres:`?",
       "p.yaml:6:12: destinations.c.url: the same store as destination b; two destinations would "
       "overwrite each other"}},
+    {"ConflictsOfAnotherKind",
+     "pipeline: p\nsource: {url: 'postgresql://h/d', tables: [a]}\ndestinations:\n"
+     "  a: {url: 'jsonl:x', on_conflict: skip}\n"
+     "  b: {url: 'postgresql://h/e', on_conflict: skipp}\n",
+     {"p.yaml:4:36: destinations.a.on_conflict: only a PostgreSQL destination has conflicts to "
+      "answer; remove this key",
+      "p.yaml:5:45: destinations.b.on_conflict: expected one of error, source_wins, skip, "
+      "quarantine; did you mean `skip`?"}},
     {"State",
      std::string(kMinimal) + "state: redis:x\n",
      {"p.yaml:4:8: state: expected sqlite:PATH, postgresql://… or memory:"}},

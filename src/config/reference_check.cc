@@ -207,6 +207,16 @@ class ReferenceCheck {
         error(path + ".url", fmt::format("the same store as destination {}", other->second),
               "two destinations would overwrite each other");
       }
+      const bool keeps_values = destination.on_conflict == OnConflict::source_wins ||
+                                destination.on_conflict == OnConflict::quarantine;
+      if (config_.source.is_binary && keeps_values) {
+        error(path + ".on_conflict", "with source.binary there is no text of a row to be kept or sought",
+              "remove source.binary, or write `skip` or `error`");
+      }
+      if (has(path + ".on_conflict") && !destination.url.starts_with("postgres")) {
+        error(path + ".on_conflict", "only a PostgreSQL destination has conflicts to answer",
+              "remove this key");
+      }
       const VectorIndexConfig& index = destination.vector_index;
       if (index.is_wanted && index.ef_construction < 2 * index.m) {
         error(path + ".vector_index", "ef_construction must be at least twice m",

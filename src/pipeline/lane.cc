@@ -103,6 +103,14 @@ Status Lane::consume(const LaneItem& item) {
     upto_ = std::max(upto_, Position{item.transaction->info().end_lsn});
     return ok_status();
   }
+  if (around_.skipped.leaves_out(item.transaction->info())) {
+    log_warn("a transaction is left out, as --skip-lsn asks; the destination lacks it",
+             {{"destination", name_},
+              {"commit_lsn", to_string(item.transaction->info().commit_lsn)},
+              {"xid", to_integer(item.transaction->info().xid)}});
+    upto_ = Position{item.transaction->info().end_lsn};
+    return ok_status();
+  }
   const bool is_large =
       group_.byte_size() + item.transaction->byte_size() > traits_.group_bytes_max;
   if (is_large) FRESHET_TRY(flush_complete());
@@ -272,7 +280,12 @@ void Lane::account(const Group& group) {
     for (const SourceTime committed_at : commit_times_)
       lag_.add(committed_at, now);
   }
+  const std::vector<TableConflicts> conflicts = destination_->take_conflicts();
   const std::lock_guard lock(stats_mutex_);
+  for (const TableConflicts& table : conflicts) {
+    counters_[table.name].conflicts += table.counts;
+    totals_.conflicts += table.counts;
+  }
   for (const Run& run : group.runs) {
     if (run.schema) counters_[run.schema->name].changes_applied += run.changes.size();
     totals_.changes_applied += run.changes.size();

@@ -22,6 +22,7 @@
 #include "pipeline/hold_spool.h"
 #include "pipeline/lag.h"
 #include "pipeline/lane_queue.h"
+#include "pipeline/skipped_commit.h"
 #include "pipeline/stats.h"
 #include "pipeline/table_plan.h"
 #include "pipeline/wake.h"
@@ -38,7 +39,8 @@ struct LaneSurroundings {
   const Lease& lease;
   Wake& reader_wake;  ///< Told when positions move or the queue has room again.
   Failure& failure;
-  std::mutex& router_mutex;      ///< Guards the routers of all lanes: a copy begins in all at once.
+  std::mutex& router_mutex;  ///< Guards the routers of all lanes: a copy begins in all at once.
+  SkippedCommit& skipped;
   std::atomic<bool>& is_urgent;  ///< Somebody waits for a position: commit empty groups at once.
 };
 
@@ -137,6 +139,7 @@ class Lane {
     std::uint64_t bytes_copied = 0;
     std::uint64_t rows_estimated = 0;
     std::uint64_t changes_applied = 0;
+    ConflictCounts conflicts;
   };
 
   Status run();

@@ -202,7 +202,8 @@ void Lane::add_stats(PipelineStats& stats) const {
                                         .rows_copied = counters.rows_copied,
                                         .rows_estimated = counters.rows_estimated,
                                         .bytes_copied = counters.bytes_copied,
-                                        .changes_applied = counters.changes_applied});
+                                        .changes_applied = counters.changes_applied,
+                                        .conflicts = counters.conflicts});
     }
   }
   {

@@ -22,6 +22,7 @@ Error unknown_match(const TableName& table, const Change& change) {
                "the row filter uses a large value that the update did not send"}
       .with("table", to_string(table))
       .with("lsn", to_string(change.lsn))
+      .with("commit_lsn", to_string(change.id.commit))
       .fix("ALTER TABLE ... REPLICA IDENTITY FULL, or filter on a column that is not TOASTed");
 }
 

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/try.h"
 #include "pipeline/session.h"
+#include "pipeline/skipped_commit.h"
 #include "pipeline/slot_watch.h"
 #include "pipeline/transform_set.h"
 #include "state/holder.h"
@@ -48,7 +49,8 @@ std::string local_directory(const PipelineConfig& config) {
 
 class SupervisedPipeline final : public Pipeline {
  public:
-  explicit SupervisedPipeline(PipelineConfig config) : config_(std::move(config)) {}
+  SupervisedPipeline(PipelineConfig config, Lsn skipped_commit)
+      : config_(std::move(config)), skipped_(skipped_commit) {}
 
   Status run(std::stop_token stop, Until until) override {
     FRESHET_TRY(state_, open_state_store(config_.state, config_.pipeline));
@@ -60,6 +62,10 @@ class SupervisedPipeline final : public Pipeline {
     }
     FRESHET_TRY(const Lease lease, acquire(stop));
     Status status = supervise(lease, stop, until, directory + "/spill");
+    if (skipped_.is_awaited()) {
+      log_warn("no transaction with that commit LSN came; nothing was left out",
+               {{"commit_lsn", to_string(skipped_.commit_lsn())}});
+    }
     if (const Status released = state_->release(lease); !released.ok() && status.ok())
       return released;
     return status;
@@ -110,6 +116,7 @@ class SupervisedPipeline final : public Pipeline {
                                                      .to_copy_again = to_copy_again_,
                                                      .slot_losses = slot_losses_,
                                                      .slot_watch = slot_watch_,
+                                                     .skipped = skipped_,
                                                      .spill_directory = spill_directory});
       swap_session(std::move(session));
       Status status = session_->run(stop, until);
@@ -149,6 +156,7 @@ class SupervisedPipeline final : public Pipeline {
   TablesToCopyAgain to_copy_again_;
   unsigned slot_losses_ = 0;
   SlotWatch slot_watch_;
+  SkippedCommit skipped_;
   mutable std::mutex mutex_;  // guards the two pointers below against stats()
   std::unique_ptr<TransformSet> transforms_;
   std::unique_ptr<Session> session_;
@@ -156,12 +164,13 @@ class SupervisedPipeline final : public Pipeline {
 
 }  // namespace
 
-Result<std::unique_ptr<Pipeline>> Pipeline::make(PipelineConfig config) {
+Result<std::unique_ptr<Pipeline>> Pipeline::make(PipelineConfig config, Lsn skipped_commit) {
   if (config.destinations.empty()) {
     return Error{ErrorKind::config, "no destination"}.fix(
         "name one under destinations, or with --to");
   }
-  return std::unique_ptr<Pipeline>(std::make_unique<SupervisedPipeline>(std::move(config)));
+  return std::unique_ptr<Pipeline>(
+      std::make_unique<SupervisedPipeline>(std::move(config), skipped_commit));
 }
 
 }  // namespace freshet

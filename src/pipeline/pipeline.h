@@ -21,8 +21,9 @@ struct Until {
 /// Runs one pipeline. run() is called once, from one thread; stats() from any thread at any time.
 class Pipeline {
  public:
-  /// Checks nothing and connects to nothing yet.
-  static Result<std::unique_ptr<Pipeline>> make(PipelineConfig config);
+  /// Checks nothing and connects to nothing yet. The transaction with that commit LSN is left out,
+  /// if one is given.
+  static Result<std::unique_ptr<Pipeline>> make(PipelineConfig config, Lsn skipped_commit = kNoLsn);
   virtual ~Pipeline() = default;
   /// Copies, then streams, until `until` or a stop request (then flushes and returns success), or
   /// an error that trying again cannot mend (see base/error_policy.h).

@@ -20,6 +20,7 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/reader.h"
 #include "pipeline/set_aside.h"
+#include "pipeline/skipped_commit.h"
 #include "pipeline/slot_watch.h"
 #include "pipeline/spill_file.h"
 #include "pipeline/transform_set.h"
@@ -40,7 +41,8 @@ class Session {
     TablesToCopyAgain& to_copy_again;  ///< The same.
     /// The same: how often the slot was lost since all tables were streaming.
     unsigned& slot_losses;
-    SlotWatch& slot_watch;  ///< The same.
+    SlotWatch& slot_watch;   ///< The same.
+    SkippedCommit& skipped;  ///< The same.
     std::string spill_directory;
   };
 
@@ -101,6 +103,7 @@ class Session {
   bool is_uncopied(const TablePlan& plan) const;
   Status begin_uncopied(OpenDestination& opened);
   Status make_lanes();
+  Status check_skipped();
   const TableSchema* stored_schema(const TableName& table) const;
   Status set_routes(Lane& lane, const DestinationState& state);
   Status copy_again(Lane& lane, const TablePlan& plan);

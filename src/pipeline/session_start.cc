@@ -319,12 +319,27 @@ Status Session::make_lanes() {
                                                         .reader_wake = wake_,
                                                         .failure = failure_,
                                                         .router_mutex = router_mutex_,
+                                                        .skipped = options_.skipped,
                                                         .is_urgent = is_urgent_});
     FRESHET_TRY(set_routes(*lane, opened.state));
     const std::lock_guard lock(threads_mutex_);
     lanes_.push_back(std::move(lane));
   }
-  return ok_status();
+  return check_skipped();
+}
+
+// To ask for what has been is a mistake that nothing later would show.
+Status Session::check_skipped() {
+  SkippedCommit& skipped = options_.skipped;
+  if (!skipped.is_asked_for_anew()) return ok_status();
+  const bool is_behind = std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
+    return skipped.is_behind(lane->written());
+  });
+  if (!is_behind) return ok_status();
+  return Error{ErrorKind::config, "the transaction to be left out is behind all destinations"}
+      .with("skip-lsn", to_string(skipped.commit_lsn()))
+      .with("position", to_string(lanes_.front()->written().end))
+      .fix("give the commit_lsn that the last error names");
 }
 
 // What the table looked like when an earlier run last followed it; null if none did.

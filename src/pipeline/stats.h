@@ -19,6 +19,7 @@ struct TableStats {
   std::uint64_t rows_estimated = 0;  ///< By the planner's statistics; 0 if unknown.
   std::uint64_t bytes_copied = 0;
   std::uint64_t changes_applied = 0;
+  ConflictCounts conflicts;  ///< Of these, what was not applied as it came.
 };
 
 /// Lag from the source's commit to the destination's, in milliseconds, over the last few seconds.
@@ -36,6 +37,7 @@ struct DestinationStats {
   std::uint64_t changes_applied = 0;
   std::uint64_t transactions_applied = 0;
   std::uint64_t groups_written = 0;
+  ConflictCounts conflicts;
   LagStats lag;
 };
 

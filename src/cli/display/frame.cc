@@ -187,7 +187,18 @@ class Frame {
       text.add(
           fmt::format("  {} changes", format_count(static_cast<double>(table.changes_applied))));
     }
+    add_conflicts(text, table.conflicts);
     return text.take();
+  }
+
+  static void add_conflicts(Line& text, const ConflictCounts& counts) {
+    const auto add = [&](std::uint64_t count, const char* what) {
+      if (count == 0) return;
+      text.add(fmt::format("  {} {}", format_count(static_cast<double>(count)), what), Style::bad);
+    };
+    add(counts.skipped, "skipped");
+    add(counts.source_won, "source won");
+    add(counts.quarantined, "quarantined");
   }
 
   void add_progress(Line& text, const TableStats& table) const {

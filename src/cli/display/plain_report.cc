@@ -29,9 +29,11 @@ void log_progress(const StatsHistory& history) {
     bytes += table.bytes_copied;
   }
   std::uint64_t changes = 0;
+  ConflictCounts conflicts;
   LagStats worst;
   for (const DestinationStats& destination : stats.destinations) {
     changes += destination.changes_applied;
+    conflicts += destination.conflicts;
     worst.now_ms = std::max(worst.now_ms, destination.lag.now_ms);
     worst.p50_ms = std::max(worst.p50_ms, destination.lag.p50_ms);
     worst.p99_ms = std::max(worst.p99_ms, destination.lag.p99_ms);
@@ -46,6 +48,9 @@ void log_progress(const StatsHistory& history) {
                         {"rows_per_s", rounded(history.copied_row_rate())},
                         {"changes", changes},
                         {"changes_per_s", rounded(history.change_rate())},
+                        {"skipped", conflicts.skipped},
+                        {"source_won", conflicts.source_won},
+                        {"quarantined", conflicts.quarantined},
                         {"texts_per_s", rounded(history.embedding_rate())},
                         {"lag_ms", rounded(worst.now_ms)},
                         {"lag_p50_ms", rounded(worst.p50_ms)},

@@ -13,7 +13,6 @@
 #include "destinations/postgres/definition_record.h"
 #include "destinations/postgres/evolve.h"
 #include "destinations/postgres/names.h"
-#include "destinations/postgres/origin.h"
 #include "destinations/postgres/progress.h"
 #include "destinations/postgres/schema.h"
 #include "destinations/postgres/sql.h"
@@ -79,8 +78,7 @@ Traits PostgresDestination::traits() const {
 
 Result<DestinationState> PostgresDestination::open(const Lease& lease) {
   probe_.reset();
-  writer_.reset();
-  session_.reset();
+  drop_writers();
   targets_.clear();
   touched_.clear();
   fresh_.clear();
@@ -94,8 +92,7 @@ Result<DestinationState> PostgresDestination::open(const Lease& lease) {
   FRESHET_TRY(set_up(*connection));
   FRESHET_TRY(TakenOver taken, take_over(*connection, lease));
   session_ = std::make_unique<Session>(std::move(connection));
-  writer_ = std::make_unique<GroupWriter>(*session_, targets_);
-  FRESHET_TRY(set_session());
+  FRESHET_TRY(make_writers());
   fence_ = taken.fence;
   epoch_ = taken.state.slot ? taken.state.slot->epoch : "";
   position_ = taken.state.position.value_or(Position{});
@@ -111,21 +108,30 @@ Result<DestinationState> PostgresDestination::open(const Lease& lease) {
   return taken.state;
 }
 
+void PostgresDestination::drop_writers() {
+  row_by_row_.reset();
+  quarantine_.reset();
+  writer_.reset();
+  session_.reset();
+}
+
+Status PostgresDestination::make_writers() {
+  pg::Connection& connection = session_->connection();
+  FRESHET_TRY(prepare_session(connection, lease_.pipeline, config_.name));
+  writer_ = std::make_unique<GroupWriter>(*session_, targets_);
+  quarantine_ = std::make_unique<Quarantine>(lease_.pipeline);
+  row_by_row_ = std::make_unique<RowByRow>(
+      RowByRow::Options{.destination = config_.name,
+                        .on_conflict = config_.on_conflict,
+                        .is_mended = [this](const Error& error) { return may_relax(error); }},
+      *session_, *writer_, targets_, *quarantine_);
+  return quarantine_->load(connection);
+}
+
 Status PostgresDestination::check_open() const {
   if (session_ && !is_broken_) return ok_status();
   return Error{ErrorKind::connection, "the destination must be opened again"}.with("destination",
                                                                                    config_.name);
-}
-
-Status PostgresDestination::set_session() const {
-  pg::Connection& connection = session_->connection();
-  FRESHET_TRY(connection.execute(sql::kSqlSessionSettings));
-  // As a subscription does: triggers and foreign keys fired at the source already. Where the role
-  // may not set it they fire here too; a foreign key then only makes groups go in source order.
-  if (!connection.execute("SET session_replication_role = replica").ok()) {
-    log_debug("triggers and foreign keys fire at the destination", {{"destination", config_.name}});
-  }
-  return set_origin(connection, lease_.pipeline);
 }
 
 Status PostgresDestination::resume_indexes() {
@@ -314,12 +320,18 @@ Status PostgresDestination::prepare_in_transaction(const SchemaPtr& schema) {
 Status PostgresDestination::reset_table(const SchemaPtr& schema) {
   FRESHET_TRY(check_open());
   const TableName& name = schema->name;
-  if (fresh_.erase(name) > 0) return ok_status();
+  const auto drop_waiting = [&] { return quarantine_->drop(session_->connection(), name); };
+  if (fresh_.erase(name) > 0) {
+    // Of a table of that name which is gone.
+    return quarantine_->has(name) ? in_transaction(drop_waiting) : ok_status();
+  }
   if (builder_) builder_->forget(name);
   return in_transaction([&]() -> Status {
     pg::Connection& connection = session_->connection();
     FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
     if (!is_ours) FRESHET_TRY(check_empty(connection, name));
+    // First, so that whoever replays them just now is waited for, and finds none afterwards.
+    FRESHET_TRY(drop_waiting());
     FRESHET_TRY(connection.execute("TRUNCATE " + quote_identifier(name)));
     // A copy into a table without vector indexes, and building them afterwards, is many times
     // faster than keeping them up row by row.
@@ -388,6 +400,8 @@ Status PostgresDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
     pg::Connection& connection = session_->connection();
     FRESHET_TRY(const auto made_for, load_definition(connection, lease_.pipeline, to->name));
     FRESHET_TRY(evolve_table(connection, made_for ? *made_for : *from, *to));
+    if (key_names(*from) != key_names(*to))
+      FRESHET_TRY(quarantine_->hold_every_key(connection, to->name));
     return record_definitions(connection, lease_.pipeline, {&to, 1});
   });
   targets_.forget(to->name);
@@ -395,7 +409,8 @@ Status PostgresDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
 }
 
 // Whether NULL in that column is the source's doing.
-Result<bool> PostgresDestination::may_be_null(const TableSchema& schema, std::string_view name) {
+Result<bool> PostgresDestination::may_be_null(const TableSchema& schema,
+                                              std::string_view name) const {
   const int place = schema.find(name);
   if (place >= 0) {
     const Column& column = schema.columns[static_cast<std::size_t>(place)];
@@ -407,24 +422,38 @@ Result<bool> PostgresDestination::may_be_null(const TableSchema& schema, std::st
   return made_for && made_for->find(name) >= 0;
 }
 
-Result<bool> PostgresDestination::relax(const Group& group, const Error& error) {
-  if (error.sqlstate() != pg::sqlstate::kNotNullViolation) return false;
+bool PostgresDestination::may_relax(const Error& error) const {
+  if (error.sqlstate() != pg::sqlstate::kNotNullViolation || is_relax_refused_) return false;
   const TableName table{std::string{error.find("schema")}, std::string{error.find("table")}};
-  const std::string column{error.find("column")};
-  for (const Run& run : group.runs) {
+  for (const Run& run : group_->runs) {
     if (!run.schema || run.schema->name != table) continue;
-    FRESHET_TRY(const bool may_be, may_be_null(*run.schema, column));
-    if (!may_be) continue;
-    log_warn("NULL is allowed at the destination now, as the source has one",
-             {{"table", to_string(table)}, {"column", column}});
-    FRESHET_TRY(in_transaction([&] {
-      return session_->connection().execute(
-          fmt::format("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", quote_identifier(table),
-                      quote_identifier(column)));
-    }));
-    return true;
+    const auto may_be = may_be_null(*run.schema, error.find("column"));
+    if (may_be.ok() && *may_be) return true;
   }
   return false;
+}
+
+Result<bool> PostgresDestination::relax(const Error& error) {
+  if (!may_relax(error)) return false;
+  const TableName table{std::string{error.find("schema")}, std::string{error.find("table")}};
+  Status relaxed = in_transaction([&] {
+    return session_->connection().execute(
+        fmt::format("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", quote_identifier(table),
+                    quote_identifier(error.find("column"))));
+  });
+  // The table is not ours to alter: then it is the row that does not fit.
+  is_relax_refused_ =
+      !relaxed.ok() && relaxed.error().kind() == ErrorKind::permission && !is_broken_;
+  if (is_relax_refused_) return false;
+  FRESHET_TRY(std::move(relaxed));
+  log_warn("NULL is allowed at the destination now, as the source has one",
+           {{"table", to_string(table)}, {"column", error.find("column")}});
+  return true;
+}
+
+std::vector<TableConflicts> PostgresDestination::take_conflicts() {
+  if (!row_by_row_) return {};
+  return row_by_row_->take_conflicts();
 }
 
 Status PostgresDestination::close(std::chrono::steady_clock::time_point /*deadline*/) {
@@ -438,8 +467,7 @@ Status PostgresDestination::close(std::chrono::steady_clock::time_point /*deadli
     pool_.reset();
   }
   probe_.reset();
-  writer_.reset();
-  session_.reset();
+  drop_writers();
   targets_.clear();
   is_broken_ = true;
   return ok_status();

@@ -5,11 +5,14 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "destinations/postgres/config.h"
 #include "destinations/postgres/durability.h"
 #include "destinations/postgres/index_builder.h"
+#include "destinations/postgres/quarantine.h"
 #include "destinations/postgres/range_writer.h"
+#include "destinations/postgres/row_by_row.h"
 #include "destinations/postgres/session.h"
 #include "destinations/postgres/target.h"
 #include "destinations/postgres/writer.h"
@@ -40,12 +43,14 @@ class PostgresDestination final : public Destination {
   Status finish_copy(const SchemaPtr& schema) override;
   Status evolve(const SchemaPtr& from, const SchemaPtr& to) override;
   Result<Position> write(const Group& group, Durability durability) override;
+  std::vector<TableConflicts> take_conflicts() override;
   Status close(std::chrono::steady_clock::time_point deadline) override;
 
  private:
   Status check_open() const;
   Status open_probe();
-  Status set_session() const;
+  Status make_writers();
+  void drop_writers();
   Status resume_indexes();
   Status prepare_in_transaction(const SchemaPtr& schema);
   Result<std::vector<SchemaPtr>> plain_and_missing(std::span<const SchemaPtr> schemas);
@@ -65,11 +70,12 @@ class PostgresDestination final : public Destination {
   Status send_phases(const Group& group);
   Status send_notify(Position upto);
   /// Undoes a failed attempt; the transaction as it was before it.
-  Status undo();
-  Result<bool> may_be_null(const TableSchema& schema, std::string_view name);
+  Status undo(Effort effort);
+  Result<bool> may_be_null(const TableSchema& schema, std::string_view name) const;
   /// Takes NOT NULL off the column that refused a NULL, if the source may have one there. False: it
-  /// may not.
-  Result<bool> relax(const Group& group, const Error& error);
+  /// may not, or we may not.
+  Result<bool> relax(const Error& error);
+  bool may_relax(const Error& error) const;
   Position settle(const Group& group, bool is_proof);
 
   const DestinationConfig config_;
@@ -81,14 +87,18 @@ class PostgresDestination final : public Destination {
   std::unique_ptr<Session> session_;
   std::unique_ptr<GroupWriter> writer_;
   std::unique_ptr<IndexBuilder> builder_;
+  std::unique_ptr<Quarantine> quarantine_;
+  std::unique_ptr<RowByRow> row_by_row_;
   TargetCache targets_;
   std::uint64_t fence_ = 0;
   std::string epoch_;
   Position position_;
   DurabilityQueue durability_;
   std::chrono::steady_clock::time_point last_proof_{};
-  bool is_in_part_ = false;  // the first parts of a large transaction are applied, uncommitted
-  bool is_broken_ = true;    // open() comes next
+  bool is_in_part_ = false;       // the first parts of a large transaction are applied, uncommitted
+  bool is_broken_ = true;         // open() comes next
+  const Group* group_ = nullptr;  // while it is being applied
+  bool is_relax_refused_ = false;
   std::set<std::string> touched_;
   RowParameters text_;
 

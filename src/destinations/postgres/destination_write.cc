@@ -1,9 +1,11 @@
 // Groups: rows, phases and position in one commit.
 #include <algorithm>
+#include <optional>
 
 #include "base/log.h"
 #include "base/try.h"
 #include "destinations/postgres/destination.h"
+#include "destinations/postgres/names.h"
 #include "destinations/postgres/progress.h"
 #include "pg/array_literal.h"
 
@@ -12,12 +14,13 @@ namespace {
 
 // How often a commit waits where synchronous standbys leave no other proof of durability.
 constexpr std::chrono::milliseconds kProofInterval{200};
-constexpr std::size_t kChannelBytesMax = 63;
 
-bool breaks_session(const Error& error) noexcept {
-  const ErrorKind kind = error.kind();
-  return kind == ErrorKind::connection || kind == ErrorKind::cancelled ||
-         kind == ErrorKind::fenced || kind == ErrorKind::went_back || error.is_in_doubt();
+/// What to try after `effort` met `error`. What only the order can mend is tried in stricter ones
+/// first; what a row leads to ends with that row alone. Nothing: there is nothing more to try.
+std::optional<Effort> stricter(Effort effort, const Error& error) {
+  if (effort == Effort::by_row || !is_row_conflict(error)) return {};
+  if (!is_order_conflict(error) || effort == Effort::ordered) return Effort::by_row;
+  return effort == Effort::copied ? Effort::as_sets : Effort::ordered;
 }
 
 }  // namespace
@@ -72,7 +75,8 @@ Status PostgresDestination::load_targets(const Group& group) {
 }
 
 Status PostgresDestination::apply(const Group& group, bool is_proof) {
-  Effort effort = Effort::copied;
+  group_ = &group;
+  Effort effort = quarantine_->concerns(group.runs, targets_) ? Effort::by_row : Effort::copied;
   while (true) {
     Status tried = attempt(group, effort, is_proof);
     if (tried.ok()) return tried;
@@ -80,28 +84,35 @@ Status PostgresDestination::apply(const Group& group, bool is_proof) {
       is_broken_ = true;
       return tried;
     }
-    const bool is_last = effort == Effort::ordered || !is_order_conflict(tried.error());
-    if (Status undone = undo(); !undone.ok()) {
+    const std::optional<Effort> next = stricter(effort, tried.error());
+    if (Status undone = undo(effort); !undone.ok()) {
       is_broken_ = true;
-      return is_last ? tried : undone;
+      return next ? undone : tried;
     }
-    FRESHET_TRY(const bool is_relaxed, relax(group, tried.error()));
-    if (is_relaxed) continue;
-    if (is_last) {
+    const bool was_refused = is_relax_refused_;
+    FRESHET_TRY(const bool is_relaxed, relax(tried.error()));
+    if (is_relaxed || is_relax_refused_ != was_refused) continue;
+    if (!next) {
       // The parts applied before cannot be brought again by this group's retry.
       is_broken_ = is_in_part_;
       return tried;
     }
     log_debug("a group is applied again in a stricter order",
               {{"destination", config_.name}, {"sqlstate", tried.error().sqlstate()}});
-    effort = effort == Effort::copied ? Effort::as_sets : Effort::ordered;
+    effort = *next;
   }
 }
 
 Status PostgresDestination::attempt(const Group& group, Effort effort, bool is_proof) {
   FRESHET_TRY(session_->begin_pipeline());
   FRESHET_TRY(send_start(group));
-  FRESHET_TRY(writer_->write(group.runs, effort));
+  if (effort == Effort::by_row) {
+    FRESHET_TRY(session_->end_pipeline());
+    FRESHET_TRY(row_by_row_->write(group.runs));
+    FRESHET_TRY(session_->begin_pipeline());
+  } else {
+    FRESHET_TRY(writer_->write(group.runs, effort));
+  }
   FRESHET_TRY(send_chunks(group));
   FRESHET_TRY(send_phases(group));
   if (group.is_complete) FRESHET_TRY(send_end(group, is_proof));
@@ -179,21 +190,23 @@ Status PostgresDestination::send_notify(Position upto) {
   ValueArray tables;
   for (const std::string& table : touched_)
     tables.add(Value::text(table));
-  std::string channel = "freshet_" + lease_.pipeline;
-  if (channel.size() > kChannelBytesMax) channel.resize(kChannelBytesMax);
+  const std::string channel = notify_channel(lease_.pipeline);
   const std::string lsn = to_string(upto.end);
   const std::array<pg::Parameter, 3> parameters{
       pg::Parameter{channel.c_str(), 0, false}, tables.parameter(), {lsn.c_str(), 0, false}};
   return session_->send(Fixed::notify, parameters);
 }
 
-Status PostgresDestination::undo() {
+Status PostgresDestination::undo(Effort effort) {
   writer_->clear();
   (void)writer_->take_touched();
   if (!is_in_part_) touched_.clear();
   FRESHET_TRY(session_->roll_back(is_in_part_ ? "ROLLBACK TO SAVEPOINT freshet_part" : "ROLLBACK"));
   // Those prepared by what failed may not be there.
-  return session_->drop_statements();
+  FRESHET_TRY(session_->drop_statements());
+  if (effort != Effort::by_row) return ok_status();
+  if (!is_in_part_) row_by_row_->roll_back();
+  return quarantine_->load(session_->connection());
 }
 
 Position PostgresDestination::settle(const Group& group, bool is_proof) {
@@ -204,6 +217,7 @@ Position PostgresDestination::settle(const Group& group, bool is_proof) {
   }
   is_in_part_ = false;
   touched_.clear();
+  row_by_row_->commit();
   position_ = std::max(group.upto, position_);
   const WalPositions& wal = session_->wal_positions();
   if (is_proof) {

@@ -28,6 +28,12 @@ std::string vector_index_name(const TableName& table, const std::string& column)
   return with_suffix(table.table + "_" + column, "_hnsw");
 }
 
+std::string notify_channel(const std::string& pipeline) {
+  std::string channel = "freshet_" + pipeline;
+  if (channel.size() > kNameBytesMax) channel.resize(kNameBytesMax);
+  return channel;
+}
+
 std::string key_index_name(const TableName& table, std::span<const std::string> key) {
   std::string name = table.table;
   for (const std::string& column : key)

@@ -1,4 +1,4 @@
-// The names of indexes that Freshet makes. Pure.
+// The names of what Freshet makes. Pure.
 #pragma once
 
 #include <span>
@@ -15,5 +15,8 @@ std::string vector_index_name(const TableName& table, const std::string& column)
 
 /// Of the unique index over a key that is not the primary key.
 std::string key_index_name(const TableName& table, std::span<const std::string> key);
+
+/// Of the notifications about the tables that a commit touched.
+std::string notify_channel(const std::string& pipeline);
 
 }  // namespace freshet::postgres

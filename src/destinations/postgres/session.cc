@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/try.h"
+#include "destinations/postgres/origin.h"
 #include "destinations/postgres/sql.h"
 #include "types/table_error.h"
 
@@ -51,6 +52,28 @@ Error refine(Error error) {
 
 bool is_order_conflict(const Error& error) noexcept {
   return error.sqlstate() == "23505" || error.sqlstate() == "23503" || error.sqlstate() == "FR003";
+}
+
+bool is_row_conflict(const Error& error) noexcept {
+  return error.kind() == ErrorKind::data && !error.is_in_doubt();
+}
+
+bool breaks_session(const Error& error) noexcept {
+  const ErrorKind kind = error.kind();
+  return kind == ErrorKind::connection || kind == ErrorKind::cancelled ||
+         kind == ErrorKind::fenced || kind == ErrorKind::went_back || error.is_in_doubt();
+}
+
+Status prepare_session(pg::Connection& connection,
+                       const std::string& pipeline,
+                       const std::string& destination) {
+  FRESHET_TRY(connection.execute(sql::kSqlSessionSettings));
+  // As a subscription does: triggers and foreign keys fired at the source already. Where the role
+  // may not set it they fire here too; a foreign key then only makes groups go in source order.
+  if (!connection.execute("SET session_replication_role = replica").ok()) {
+    log_debug("triggers and foreign keys fire at the destination", {{"destination", destination}});
+  }
+  return set_origin(connection, pipeline);
 }
 
 Status Session::send(const char* sql, const Purpose& purpose) {

@@ -33,6 +33,17 @@ Error refine(Error error);
 /// row that was expected.
 bool is_order_conflict(const Error& error) noexcept;
 
+/// True for errors that the values of one row lead to.
+bool is_row_conflict(const Error& error) noexcept;
+
+/// True if the session is of no more use.
+bool breaks_session(const Error& error) noexcept;
+
+/// Sets a session up to write for `pipeline`: plans, origin, and triggers as for a subscription.
+Status prepare_session(pg::Connection& connection,
+                       const std::string& pipeline,
+                       const std::string& destination);
+
 /// One thread. After an error of kind `connection` or `cancelled` it is of no more use.
 class Session {
  public:

@@ -65,6 +65,32 @@ CREATE TABLE IF NOT EXISTS freshet.vector_indexes (
   ef_construction integer NOT NULL,
   PRIMARY KEY (pipeline, schema, "table", "column")
 );
+-- Changes that could not be applied, in the order in which they came, and later ones of the same keys.
+-- Images map columns to values as text; what was not sent is missing there. Keys are lines of COPY
+-- text; `\*` stands for all keys of the table, and `\#` starts the hash of a row that has no key.
+CREATE TABLE IF NOT EXISTS freshet.quarantine (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  pipeline text NOT NULL,
+  schema text NOT NULL,
+  "table" text NOT NULL,
+  op text NOT NULL,
+  keys json NOT NULL,
+  addressing text NOT NULL,
+  key_columns json NOT NULL,
+  before json,
+  after json,
+  unchanged json NOT NULL,
+  lsn pg_lsn NOT NULL,
+  commit_lsn pg_lsn NOT NULL,
+  xid bigint,
+  committed_at timestamptz,
+  sqlstate text,
+  constraint_name text,
+  message text NOT NULL,
+  quarantined_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS quarantine_table_idx
+  ON freshet.quarantine (pipeline, schema, "table", id);
 -- Moves a pipeline's position, if nobody else did: otherwise raises FR001 (a newer writer took
 -- over) or FR002 (the position is not the one that this writer left).
 CREATE OR REPLACE FUNCTION freshet.advance(

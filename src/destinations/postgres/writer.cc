@@ -443,4 +443,25 @@ Status GroupWriter::send_one(Target& target,
   return session_.send(target, shape, sets_, row_.parameters(), {&target, row.lsn, row.expected});
 }
 
+Status write_apart(Session& session,
+                   GroupWriter& writer,
+                   std::span<const Run> runs,
+                   Effort effort) {
+  const auto send = [&]() -> Status {
+    FRESHET_TRY(session.begin_pipeline());
+    FRESHET_TRY(session.send("SAVEPOINT freshet_row"));
+    FRESHET_TRY(writer.write(runs, effort));
+    FRESHET_TRY(session.send("RELEASE SAVEPOINT freshet_row"));
+    return session.end_pipeline();
+  };
+  Status sent = send();
+  if (sent.ok() || breaks_session(sent.error())) return sent;
+  writer.clear();
+  FRESHET_TRY(
+      session.roll_back("ROLLBACK TO SAVEPOINT freshet_row; RELEASE SAVEPOINT freshet_row"));
+  // Those prepared by what failed may not be there.
+  FRESHET_TRY(session.drop_statements());
+  return sent;
+}
+
 }  // namespace freshet::postgres

@@ -20,6 +20,7 @@ enum class Effort : std::uint8_t {
   copied,   ///< Sets of rows; new rows by COPY.
   as_sets,  ///< Sets of rows.
   ordered,  ///< Row by row in the source's order.
+  by_row,   ///< The same, and one that fails fails alone: row_by_row.h, not this file.
 };
 
 /// Queues statements on a session that is in pipeline mode. One thread.
@@ -99,5 +100,9 @@ class GroupWriter {
   std::string copy_buffer_;
   Arena filled_{std::size_t{64} << 10};
 };
+
+/// Writes the runs under a savepoint of the open transaction: all of them, or nothing. The session
+/// is in plain mode before and afterwards.
+Status write_apart(Session& session, GroupWriter& writer, std::span<const Run> runs, Effort effort);
 
 }  // namespace freshet::postgres

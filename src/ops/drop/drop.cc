@@ -34,7 +34,7 @@ bool keeps_records(const DestinationConfig& destination) {
 Result<bool> has_records(pg::Connection& connection, const std::string& pipeline) {
   FRESHET_TRY(const pg::Rows set_up,
               connection.query("SELECT to_regclass('freshet.progress') IS NOT NULL AND "
-                               "to_regclass('freshet.definitions') IS NOT NULL"));
+                               "to_regclass('freshet.quarantine') IS NOT NULL"));
   if (!set_up.boolean(0, 0)) return false;
   const std::optional<std::string_view> parameter{pipeline};
   FRESHET_TRY(

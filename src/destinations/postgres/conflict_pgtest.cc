@@ -1,0 +1,289 @@
+// What the Postgres destination does with rows that are refused, against the server of
+// FRESHET_TEST_PG. The whole, with source, engine and commands: tests/test_quarantine.py.
+#include <gmock/gmock.h>
+
+#include "destinations/contract/testing/batch.h"
+#include "destinations/postgres/config.h"
+#include "destinations/postgres/quarantine_replay.h"
+#include "destinations/postgres/testing/test_database.h"
+
+namespace freshet::postgres {
+namespace {
+
+using testing::ElementsAre;
+using testing_rows::Batch;
+using testing_rows::Cell;
+using testing_rows::text_table;
+
+const SlotIdentity kSlot{.system_identifier = "7400000000000000001",
+                         .timeline = 1,
+                         .slot_name = "freshet_demo",
+                         .consistent_point = Lsn{0x1000},
+                         .epoch = "11111111-2222-3333-4444-555555555555"};
+const TableName kTable{"public", "t"};
+
+class ConflictTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (TestDatabase::server_url() != nullptr) database_ = new TestDatabase;
+  }
+
+  static void TearDownTestSuite() {
+    delete database_;
+    database_ = nullptr;
+  }
+
+  void SetUp() override {
+    if (database_ == nullptr) GTEST_SKIP() << TestDatabase::kSkipReason;
+    database_->run(
+        "SET client_min_messages = warning; DROP SCHEMA IF EXISTS freshet CASCADE; "
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+  }
+
+  /// Opens the destination (again).
+  void open(OnConflict on_conflict) {
+    destination_ = make_postgres_destination({.name = "copy",
+                                              .url = database_->url(),
+                                              .vector_index = {},
+                                              .on_conflict = on_conflict})
+                       .value();
+    const auto state = destination_->open({.pipeline = "demo", .epoch = 1, .holder = "here pid 1"});
+    ASSERT_TRUE(state.ok()) << state.error().describe();
+    const Status adopted = destination_->adopt_slot(kSlot, {Lsn{0x1000}});
+    ASSERT_TRUE(adopted.ok()) << adopted.error().describe();
+  }
+
+  /// The same, with the table made.
+  void start(OnConflict on_conflict, const SchemaPtr& schema) {
+    open(on_conflict);
+    const Status prepared = destination_->prepare_table(schema);
+    ASSERT_TRUE(prepared.ok()) << prepared.error().describe();
+  }
+
+  Result<Position> try_write(const Batch& batch, bool is_complete = true) {
+    const freshet::Run run = batch.run();
+    Group group;
+    group.runs = {&run, 1};
+    group.upto = batch.position();
+    group.is_complete = is_complete;
+    return destination_->write(group, Durability::may_defer);
+  }
+
+  void write(const Batch& batch, bool is_complete = true) {
+    const auto written = try_write(batch, is_complete);
+    ASSERT_TRUE(written.ok()) << written.error().describe();
+  }
+
+  ConflictCounts take_counts() {
+    ConflictCounts counts;
+    for (const TableConflicts& table : destination_->take_conflicts())
+      counts += table.counts;
+    return counts;
+  }
+
+  static ReplayOutcome replay() {
+    auto connection = pg::Connection::open(
+        {.url = database_->url(), .application_name = "freshet test", .interrupter = nullptr});
+    auto outcome = replay_quarantine(std::move(connection).value(), "demo", {});
+    EXPECT_TRUE(outcome.ok()) << outcome.error().describe();
+    return outcome.ok() ? *outcome : ReplayOutcome{};
+  }
+
+  static std::vector<std::string> lines(std::string_view sql) { return database_->lines(sql); }
+
+  static TestDatabase* database_;
+  std::unique_ptr<Destination> destination_;
+};
+
+TestDatabase* ConflictTest::database_ = nullptr;
+
+TEST_F(ConflictTest, OnlyThoseThatAreRefusedAreLeftOutOfManyRows) {
+  const SchemaPtr schema = text_table(kTable, {"id", "v"});
+  start(OnConflict::skip, schema);
+  database_->run("ALTER TABLE public.t ADD CHECK (v <> 'bad')");
+  Batch batch(schema, 0x2000);
+  for (int id = 1; id <= 1000; ++id)
+    batch.insert({std::to_string(id), id % 300 == 0 ? "bad" : "good"});
+  write(batch);
+  EXPECT_THAT(lines("SELECT count(*), count(*) FILTER (WHERE id % 300 = 0) FROM public.t"),
+              ElementsAre("997|0"));
+  EXPECT_EQ(take_counts().skipped, 3U);
+  EXPECT_EQ(take_counts().skipped, 0U);
+  EXPECT_THAT(lines("SELECT position FROM freshet.progress"), ElementsAre("0/2000"));
+}
+
+TEST_F(ConflictTest, AnErrorNamesTheTransactionAndChangesNothing) {
+  const SchemaPtr schema = text_table(kTable, {"id", "v"});
+  start(OnConflict::error, schema);
+  database_->run("ALTER TABLE public.t ADD CONSTRAINT good CHECK (v <> 'bad')");
+  Batch batch(schema, 0x2008);
+  batch.insert({"1", "good"}).insert({"2", "bad"});
+  const auto written = try_write(batch);
+  ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().find("commit_lsn"), "0/2000");
+  EXPECT_EQ(written.error().find("constraint"), "good");
+  EXPECT_THAT(lines("SELECT * FROM public.t"), ElementsAre());
+  Batch after(schema, 0x3000);
+  after.insert({"1", "good"});
+  write(after);
+  EXPECT_THAT(lines("SELECT * FROM public.t"), ElementsAre("1|good"));
+}
+
+TEST_F(ConflictTest, PartsOfOneTransactionKeepWhatTheyRefused) {
+  const SchemaPtr schema = text_table(kTable, {"id", "v"});
+  start(OnConflict::quarantine, schema);
+  database_->run("ALTER TABLE public.t ADD CHECK (v <> 'bad')");
+  Batch first(schema, 0x2000);
+  first.insert({"1", "bad"}).insert({"2", "good"});
+  Batch second(schema, 0x2000);
+  second.update({"1", "good"}).insert({"3", "bad"});
+  write(first, false);
+  EXPECT_THAT(lines("SELECT count(*) FROM freshet.quarantine"), ElementsAre("0"));
+  EXPECT_EQ(take_counts().quarantined, 0U);
+  write(second);
+  EXPECT_THAT(lines("SELECT op, after->>'id', after->>'v', sqlstate FROM freshet.quarantine "
+                    "ORDER BY id"),
+              ElementsAre("insert|1|bad|23514", "update|1|good|-", "insert|3|bad|23514"));
+  EXPECT_EQ(take_counts().quarantined, 3U);
+  EXPECT_THAT(lines("SELECT id FROM public.t"), ElementsAre("2"));
+
+  // Nothing in between has to fit: 1 is as it is in the end.
+  const ReplayOutcome outcome = replay();
+  EXPECT_EQ(outcome.applied, 2U);
+  EXPECT_EQ(outcome.left, 1U);
+  ASSERT_EQ(outcome.failures.size(), 1U);
+  EXPECT_EQ(outcome.failures[0].sqlstate, "23514");
+  EXPECT_THAT(lines("SELECT id, v FROM public.t ORDER BY id"), ElementsAre("1|good", "2|good"));
+}
+
+TEST_F(ConflictTest, WhatABrokenOffTransactionRefusedIsForgotten) {
+  const SchemaPtr schema = text_table(kTable, {"id", "v"});
+  start(OnConflict::quarantine, schema);
+  database_->run("ALTER TABLE public.t ADD CHECK (v <> 'bad')");
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", "bad"});
+  write(batch, false);
+  open(OnConflict::quarantine);
+  Batch other(schema, 0x2000);
+  other.insert({"1", "good"});
+  write(other);
+  EXPECT_THAT(lines("SELECT count(*) FROM freshet.quarantine"), ElementsAre("0"));
+  EXPECT_THAT(lines("SELECT id, v FROM public.t"), ElementsAre("1|good"));
+}
+
+TEST_F(ConflictTest, KeysOfATableWhoseKeyChangedAreAllHeld) {
+  const SchemaPtr schema = text_table(kTable, {"id", "v"});
+  start(OnConflict::quarantine, schema);
+  database_->run("ALTER TABLE public.t ADD CHECK (v <> 'bad')");
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", "bad"}).insert({"2", "good"});
+  write(batch);
+  auto changed = std::make_shared<TableSchema>(*schema);
+  changed->version = 2;
+  changed->identity = ReplicaIdentity::index;
+  changed->columns[0].is_identity = false;
+  changed->columns[1].is_identity = true;
+  changed->columns[1].is_not_null = true;
+  changed->columns[1].is_byte_comparable = true;
+  const Status evolved = destination_->evolve(schema, changed);
+  ASSERT_TRUE(evolved.ok()) << evolved.error().describe();
+  Batch later(changed, 0x3000);
+  later.insert({"7", "seven"});
+  write(later);
+  EXPECT_THAT(lines("SELECT keys FROM freshet.quarantine ORDER BY id"),
+              ElementsAre("[\"\\\\*\"]", "[\"seven\"]"));
+  open(OnConflict::quarantine);
+  Batch last(changed, 0x4000);
+  last.insert({"8", "eight"});
+  write(last);
+  EXPECT_THAT(lines("SELECT count(*) FROM freshet.quarantine"), ElementsAre("3"));
+}
+
+TEST_F(ConflictTest, RowsWithoutIdentityHoldNoOther) {
+  const SchemaPtr schema = text_table(kTable, {"id", "v"}, ReplicaIdentity::nothing);
+  auto keyless = std::make_shared<TableSchema>(*schema);
+  keyless->columns[0].is_identity = false;
+  keyless->columns[0].primary_key_place = 0;
+  start(OnConflict::quarantine, keyless);
+  database_->run("ALTER TABLE public.t ADD CONSTRAINT good CHECK (v <> 'bad')");
+  Batch batch(keyless, 0x2000);
+  batch.insert({"1", "bad"}).insert({"1", "good"}).insert({"1", "bad"});
+  write(batch);
+  EXPECT_THAT(lines("SELECT v FROM public.t"), ElementsAre("good"));
+  EXPECT_THAT(lines("SELECT addressing, keys, sqlstate FROM freshet.quarantine"),
+              ElementsAre("none|[]|23514", "none|[]|23514"));
+  database_->run("ALTER TABLE public.t DROP CONSTRAINT good");
+  EXPECT_EQ(replay().applied, 2U);
+  EXPECT_THAT(lines("SELECT count(*) FROM public.t"), ElementsAre("3"));
+}
+
+TEST_F(ConflictTest, TheSourceWinsOverEachRowInItsWay) {
+  const SchemaPtr schema = text_table(kTable, {"id", "a", "b"});
+  start(OnConflict::source_wins, schema);
+  database_->run(
+      "CREATE UNIQUE INDEX ON public.t (lower(a)); CREATE UNIQUE INDEX ON public.t (b) WHERE a <> "
+      "'free'; "
+      "INSERT INTO public.t VALUES (-1, 'A', 'x'), (-2, 'z', 'b'), (-3, 'free', 'b'), (-4, NULL, "
+      "'y')");
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", "a", "b"}).insert({"2", nullptr, "y"});
+  write(batch);
+  EXPECT_THAT(lines("SELECT id FROM public.t ORDER BY id"), ElementsAre("-4", "-3", "1", "2"));
+  EXPECT_EQ(take_counts().source_won, 1U);
+}
+
+TEST_F(ConflictTest, TheSourceWinsAlsoWithValuesThatItDidNotSend) {
+  const SchemaPtr schema = text_table(kTable, {"id", "a", "b"});
+  start(OnConflict::source_wins, schema);
+  database_->run(
+      "INSERT INTO public.t VALUES (1, 'old', 'large'), (-1, 'new', 'large'), (9, 'n', 'n'); "
+      "CREATE UNIQUE INDEX ON public.t (a, b)");
+  Batch batch(schema, 0x2000);
+  batch.update({"1", "new", Cell::unchanged()});
+  write(batch);
+  Batch moved(schema, 0x3000);
+  moved.update(OldRow::key, {"1", nullptr, nullptr}, {"9", "new", Cell::unchanged()});
+  write(moved);
+  EXPECT_THAT(lines("SELECT * FROM public.t"), ElementsAre("9|new|large"));
+  EXPECT_EQ(take_counts().source_won, 2U);
+}
+
+TEST_F(ConflictTest, TheSourceWinsInPartitions) {
+  const SchemaPtr schema = text_table(kTable, {"id", "a"});
+  database_->run(
+      "CREATE TABLE public.t (id integer PRIMARY KEY, a text) PARTITION BY RANGE (id); "
+      "CREATE TABLE public.t1 PARTITION OF public.t FOR VALUES FROM (-100) TO (100); "
+      "CREATE UNIQUE INDEX ON public.t1 (a)");
+  start(OnConflict::source_wins, schema);
+  database_->run("INSERT INTO public.t VALUES (-1, 'a'), (-2, 'b')");
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", "a"});
+  write(batch);
+  EXPECT_THAT(lines("SELECT * FROM public.t ORDER BY id"), ElementsAre("-2|b", "1|a"));
+}
+
+TEST_F(ConflictTest, WhatTheSourceCannotWinIsAnError) {
+  const SchemaPtr schema = text_table(kTable, {"id", "a"});
+  start(OnConflict::source_wins, schema);
+  database_->run("ALTER TABLE public.t ADD CHECK (a <> 'bad')");
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", "bad"});
+  const auto written = try_write(batch);
+  ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().sqlstate(), "23514");
+  EXPECT_EQ(take_counts().source_won, 0U);
+}
+
+TEST_F(ConflictTest, BytesThatCannotBeKeptAreAnError) {
+  const SchemaPtr schema = text_table(kTable, {"id", "a"});
+  start(OnConflict::quarantine, schema);
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", "\xff"});
+  const auto written = try_write(batch);
+  ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().kind(), ErrorKind::data);
+  EXPECT_EQ(written.error().find("table"), "public.t");
+}
+
+}  // namespace
+}  // namespace freshet::postgres
