@@ -210,7 +210,8 @@ class ReferenceCheck {
       const bool keeps_values = destination.on_conflict == OnConflict::source_wins ||
                                 destination.on_conflict == OnConflict::quarantine;
       if (config_.source.is_binary && keeps_values) {
-        error(path + ".on_conflict", "with source.binary there is no text of a row to be kept or sought",
+        error(path + ".on_conflict",
+              "with source.binary there is no text of a row to be kept or sought",
               "remove source.binary, or write `skip` or `error`");
       }
       if (has(path + ".on_conflict") && !destination.url.starts_with("postgres")) {

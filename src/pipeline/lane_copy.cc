@@ -32,8 +32,8 @@ Status Lane::prepare_copy(std::span<const ShapePtr> shapes) {
   });
 }
 
-// What the lane has of an earlier copy, and of an earlier shape of the table, goes. Returns what the
-// table is to look like.
+// What the lane has of an earlier copy, and of an earlier shape of the table, goes. Returns what
+// the table is to look like.
 Result<SchemaPtr> Lane::make_room(const Shape& shape) {
   const SchemaPtr& output = shape.output;
   const SchemaPtr& kept = around_.plans.at(output->name).kept;

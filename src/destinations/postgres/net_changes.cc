@@ -88,7 +88,8 @@ bool NetChanges::move(const Change& change, RowView after) {
     after = overlay(old->row, after);
   }
   remove(change);
-  put(after, change.lsn, false);
+  // No row had that key before, or the source would not have taken it.
+  put(after, change.lsn, true);
   return true;
 }
 

@@ -29,7 +29,7 @@ class NetChanges {
     std::uint64_t hash = 0;
     Lsn lsn = kNoLsn;
     Kind kind = Kind::nothing;
-    bool is_new = false;       ///< The first thing seen of this key was an insert,
+    bool is_new = false;       ///< The first thing seen of this key was a row that took it,
     bool is_untouched = true;  ///< and nothing else happened to it.
   };
 

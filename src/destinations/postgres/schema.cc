@@ -32,7 +32,8 @@ Status load_columns(pg::Connection& connection, FoundTable& table) {
                              .is_generated = !rows.text(row, 5).empty(),
                              .is_identity_always = rows.text(row, 6) == "a",
                              .type = rows.oid(row, 7),
-                             .element = rows.oid(row, 8)});
+                             .element = rows.oid(row, 8),
+                             .has_binary_form = rows.boolean(row, 9)});
     if (!rows.text(row, 6).empty()) table.columns.back().has_default = true;
   }
   return ok_status();

@@ -24,6 +24,7 @@ struct FoundColumn {
   bool is_identity_always = false;  ///< GENERATED ALWAYS AS IDENTITY.
   Oid type{0};
   Oid element{0};  ///< Of an array.
+  bool has_binary_form = false;
 };
 
 struct UniqueKey {

@@ -1,8 +1,9 @@
 -- $1 relation oid: its columns. Types in two forms: without modifier for casts ("bit" and
--- "character" would cut), and as declared. Also their numbers, and those of arrays' elements.
+-- "character" would cut), and as declared. Also their numbers, those of arrays'
+-- elements, and whether values can come in binary form.
 SELECT a.attname, format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod),
        a.attnotnull, a.atthasdef, a.attgenerated, a.attidentity,
-       a.atttypid, t.typelem
+       a.atttypid, t.typelem, t.typreceive <> 0
 FROM pg_attribute a
 JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -76,6 +76,7 @@ Status load_columns(const TableSchema& schema, const FoundTable& found, Target& 
                                              here->cast_type == "json",
                               .comes_as_text = is_text_in_binary(column.type)});
     target.has_arrays |= target.columns.back().binary.is_array;
+    target.takes_binary_copy &= here->has_binary_form;
     target.all.push_back(static_cast<std::uint16_t>(i));
   }
   return ok_status();
