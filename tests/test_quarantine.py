@@ -331,6 +331,8 @@ def test_what_empties_a_table_drops_what_waits_for_it(place):
     def refuse() -> None:
         for table in (T, U):
             place.source.query(f"UPDATE {table.name} SET v = v + 5000 WHERE id <= 2")
+        place.settle()  # or what fits in the end is all that is seen
+        for table in (T, U):
             place.source.query(f"UPDATE {table.name} SET v = 0 WHERE id <= 2")
         place.settle()
 
@@ -462,18 +464,18 @@ def test_a_replay_that_is_killed_applies_nothing_twice(place):
     place.source.query("ALTER TABLE f OWNER TO app")
     system = place.start("quarantine", tables=[rows])
     place.target.query("ALTER TABLE f ADD CONSTRAINT small CHECK (v < 1000)")
-    place.source.query("INSERT INTO f SELECT n, 5000 FROM generate_series(1, 3000) n")
+    place.source.query("INSERT INTO f SELECT n, 5000 FROM generate_series(1, 1000) n")
     place.settle()
-    assert place.waiting() == 3000
+    assert place.waiting() == 1000
     place.target.query("ALTER TABLE f DROP CONSTRAINT small")
     arguments = ["quarantine", "replay", str(system.config_path)]
-    for wanted in (2500, 1500, 500):
+    for wanted in (900, 400):  # 500 are replayed in one transaction
         log = place.directory / f"replay-{wanted}.log"
         replay = EngineProcess(arguments, log, directory=place.directory, env=system.env)
         wait_until(lambda: place.waiting() <= wanted, f"{wanted} are left")
         replay.kill()
         both = "(SELECT count(*) FROM f) + (SELECT count(*) FROM freshet.quarantine)"
-        assert place.target.value(f"SELECT {both}") == 3000
+        assert place.target.value(f"SELECT {both}") == 1000
     place.quarantine("replay")
     assert place.waiting() == 0
     place.expect_equal(rows, columns=("id", "v"))
