@@ -90,7 +90,7 @@ def test_it_is_installed_found_and_removed(place):
 def test_it_never_makes_a_statement_fail(place):
     place.install()
     function = place.source.value("SELECT pg_get_functiondef('freshet.capture_ddl()'::regprocedure)")
-    place.source.query(function.replace("pg_locks", "no_such_view"))
+    place.source.query(function.replace("pg_inherits", "no_such_table"))
     place.source.query("ALTER TABLE t ADD COLUMN x int")
     place.source.query(function)
     writers = "SELECT oid::regprocedure::text FROM pg_proc WHERE proname = 'pg_logical_emit_message'"

@@ -2,7 +2,7 @@
 // messages of the transaction that changed them (src/source/sql/install_ddl_capture.sql).
 //
 // A message of the prefix `freshet.ddl` holds JSON:
-//   {"version": 1, "xid": N,                     the sub-transaction that wrote the message
+//   {"version": 1, "xid": N,                     the sub-transaction that changed the table
 //    "relation": OID, "schema": …, "table": …, "identity": pg_class.relreplident,
 //    "definition": …, "files": …,                as TableSchema has them
 //    "columns": [[name, attnum, type, typmod, type as SQL, is_not_null, is_generated,

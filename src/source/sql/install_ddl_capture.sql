@@ -14,30 +14,38 @@ SET extra_float_digits = 3 SET bytea_output = 'hex' SET lc_monetary = 'C' SET xm
 AS $capture$
 DECLARE
   changed oid[];
-  own_xid text;
-  definition record;
+  messages bytea[];
+  message bytea;
 BEGIN
   -- An ALTER TABLE that drops something comes once more at its end.
   IF current_setting('wal_level') <> 'logical' OR (tg_event = 'sql_drop' AND tg_tag = 'ALTER TABLE') THEN
     RETURN;
   END IF;
-  IF tg_event = 'sql_drop' THEN  -- columns that went with their type, say
-    SELECT array_agg(DISTINCT objid) INTO changed FROM pg_event_trigger_dropped_objects()
-    WHERE classid = 'pg_class'::regclass AND objsubid > 0;
-  ELSE
-    SELECT array_agg(DISTINCT objid) INTO changed FROM pg_event_trigger_ddl_commands()
-    WHERE classid = 'pg_class'::regclass;
-  END IF;
-  IF changed IS NULL THEN
-    RETURN;
-  END IF;
-  FOR definition IN
+  BEGIN  -- Only reads: to the WAL this block is no sub-transaction.
+    IF tg_event = 'sql_drop' THEN  -- columns that went with their type, say
+      SELECT array_agg(DISTINCT objid) INTO changed FROM pg_event_trigger_dropped_objects()
+      WHERE classid = 'pg_class'::regclass AND objsubid > 0;
+    ELSE
+      SELECT array_agg(DISTINCT objid) INTO changed FROM pg_event_trigger_ddl_commands()
+      WHERE classid = 'pg_class'::regclass;
+    END IF;
+    IF changed IS NULL THEN
+      RETURN;
+    END IF;
     WITH RECURSIVE target AS (  -- what is done to a table is done to its children
       SELECT unnest(changed) AS relid
       UNION
       SELECT i.inhrelid FROM target JOIN pg_inherits i ON i.inhparent = target.relid)
-    SELECT jsonb_build_object(
-             'version', 1, 'relation', c.oid::bigint, 'schema', n.nspname, 'table', c.relname,
+    SELECT array_agg(convert_to(jsonb_build_object(
+             'version', 1, 'xid', (
+               -- The sub-transaction, which a streamed transaction's message does not tell, and
+               -- which may be rolled back: whoever wrote the latest of the table's entries.
+               SELECT entry.xmin FROM (
+                 SELECT a.xmin FROM pg_attribute a WHERE a.attrelid = c.oid
+                 UNION ALL SELECT c.xmin
+                 UNION ALL SELECT i.xmin FROM pg_index i WHERE i.indrelid = c.oid
+                 UNION ALL SELECT k.xmin FROM pg_constraint k WHERE k.conrelid = c.oid) entry
+               ORDER BY age(entry.xmin) LIMIT 1)::text::bigint, 'relation', c.oid::bigint, 'schema', n.nspname, 'table', c.relname,
              'identity', c.relreplident::text,
              'definition', (SELECT of_table.text FROM ({definition}) of_table(text, relation)),
              'files', coalesce((SELECT string_agg(heap.oid || ':' || heap.relfilenode, ' ')
@@ -49,26 +57,22 @@ BEGIN
                                   col.primary_key_place, col.is_identity, col.missing)), '[]')
                          FROM ({columns}) col(name, attnum, type, typmod, type_sql, is_not_null,
                                  is_generated, is_builtin, is_comparable, primary_key_place,
-                                 is_identity, missing, relation))) AS message
+                                 is_identity, missing, relation)))::text, 'UTF8'))
+    INTO messages
     FROM target
     JOIN pg_class c ON c.oid = target.relid AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-  LOOP
-    -- A streamed transaction's message does not tell its sub-transaction, which may be rolled back.
-    -- The first message makes sure that this one (a block with EXCEPTION is one) has a number: the
-    -- latest that the session holds.
-    IF own_xid IS NULL THEN
-      PERFORM pg_logical_emit_message(true, 'freshet', '');
-      SELECT transactionid::text INTO STRICT own_xid FROM pg_locks
-      WHERE pid = pg_backend_pid() AND locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted
-      ORDER BY age(transactionid) LIMIT 1;
+    JOIN pg_namespace n ON n.oid = c.relnamespace;
+    IF NOT (SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p
+            WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname = 'pg_logical_emit_message') THEN
+      RAISE EXCEPTION 'role % may not execute pg_logical_emit_message', current_user;
     END IF;
-    PERFORM pg_logical_emit_message(
-      true, 'freshet.ddl',
-      convert_to((definition.message || jsonb_build_object('xid', own_xid::bigint))::text, 'UTF8'));
+  EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'freshet could not capture %: %', tg_tag, SQLERRM;
+    RETURN;
+  END;
+  FOREACH message IN ARRAY coalesce(messages, '{}') LOOP
+    PERFORM pg_logical_emit_message(true, 'freshet.ddl', message);
   END LOOP;
-EXCEPTION WHEN OTHERS THEN
-  RAISE WARNING 'freshet could not capture %: %', tg_tag, SQLERRM;
 END
 $capture$;
 COMMENT ON FUNCTION freshet.capture_ddl() IS 'Freshet DDL capture, version 1';
