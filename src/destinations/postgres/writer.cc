@@ -51,6 +51,7 @@ bool is_copied_as(const TargetColumn& column, const Value& value) {
 
 // The same for all values, given that those of one column have one form.
 bool can_copy_binary(const Target& target, std::span<const RowView> rows) {
+  if (!target.takes_binary_copy) return false;
   return std::all_of(target.all.begin(), target.all.end(), [&](std::uint16_t place) {
     const auto found =
         std::find_if(rows.begin(), rows.end(), [&](RowView row) { return !row[place].is_null(); });
