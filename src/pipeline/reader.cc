@@ -217,7 +217,22 @@ Status Reader::give_feedback() {
   return ok_status();
 }
 
+// A bytea takes twice its size as text, and no text is larger than 1 GB.
+bool Reader::is_too_large_as_text(const Error& cause) const {
+  return !options_.start.is_binary &&
+         (cause.message().find("invalid memory alloc request size") != std::string::npos ||
+          cause.message().find("string buffer") != std::string::npos);
+}
+
 Status Reader::reconnect(const Error& cause) {
+  if (is_too_large_as_text(cause)) {
+    return Error{ErrorKind::unsupported,
+                 "the server cannot send a value as text, as it is too large: " + cause.message()}
+        .sqlstate(cause.sqlstate())
+        .with("reason", kTooLargeAsText)
+        .with("after", to_string(published_.end))
+        .fix("set source.binary: true; a bytea is then sent as it is");
+  }
   log_error(LogLevel::warn, "replication connection lost, connecting again", cause);
   reconnects_.fetch_add(1, std::memory_order_relaxed);
   connection_.reset();

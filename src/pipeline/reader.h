@@ -22,6 +22,9 @@
 
 namespace freshet {
 
+/// Value of the field `reason` where a value is too large to be sent as text.
+constexpr std::string_view kTooLargeAsText = "too_large_as_text";
+
 class Reader {
  public:
   struct Options {
@@ -77,6 +80,7 @@ class Reader {
   bool has_room() const;
   Status give_feedback();
   Lsn acknowledgeable();
+  bool is_too_large_as_text(const Error& cause) const;
   Status reconnect(const Error& cause);
   Status reopen();
   Status end_stream();

@@ -29,6 +29,7 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
     FRESHET_TRY(load_tables());
     FRESHET_TRY(begin_watching());
     FRESHET_TRY(plan_publications());
+    FRESHET_TRY(check_binary());
     FRESHET_TRY(settle_policies());
     FRESHET_TRY(open_destinations());
     FRESHET_TRY(find_or_create_slot(stop));
@@ -45,6 +46,8 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
   if (stop.stop_requested()) options_.transforms.cancel();
   stop_threads(status.ok());
   if (status.ok()) status = failure_.status();
+  if (!status.ok() && status.error().find("reason") == kTooLargeAsText)
+    status = naming_suspects(std::move(status).error());
   if (!status.ok() && !stop.stop_requested()) {
     FRESHET_TRY(const bool is_set_aside, set_aside_culprit(status.error()));
     if (is_set_aside || may_replace_after(status.error())) {
@@ -54,6 +57,20 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
   }
   const bool is_cancelled = !status.ok() && status.error().kind() == ErrorKind::cancelled;
   return is_cancelled && stop.stop_requested() ? ok_status() : status;
+}
+
+// The server does not say which table's value it could not send: only few can hold one so large.
+Error Session::naming_suspects(Error error) {
+  std::vector<Oid> relations;
+  for (const auto& [name, plan] : plans_)
+    relations.push_back(plan.catalog.schema.relation);
+  auto connection = pg::Connection::open(connect_options("control"));
+  if (!connection.ok()) return error;
+  const auto suspects = source::find_large_bytea(**connection, relations);
+  if (!suspects.ok()) return error;
+  for (const TableName& table : *suspects)
+    error.add("table", to_string(table));
+  return error;
 }
 
 Status Session::watch(const std::stop_token& stop, const Until& until) {

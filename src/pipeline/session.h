@@ -79,6 +79,7 @@ class Session {
   Status admit(const source::CatalogTable& table);
   Status plan_publications();
   Status check_binary() const;
+  Error naming_suspects(Error error);
   Status settle_policies();
   Status open_destinations();
   Status check_destination_tables();

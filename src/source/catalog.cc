@@ -334,6 +334,15 @@ Result<CatalogTable> load_table(pg::Connection& connection, const TableName& nam
   return std::move(tables.front());
 }
 
+Result<std::vector<TableName>> find_large_bytea(pg::Connection& connection,
+                                                std::span<const Oid> relations) {
+  FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlLargeBytea, relations));
+  std::vector<TableName> tables;
+  for (int row = 0; row < rows.rows(); ++row)
+    tables.push_back({rows.string(row, 0), rows.string(row, 1)});
+  return tables;
+}
+
 Result<TableSchema> select_columns(const CatalogTable& table,
                                    std::span<const std::string> columns) {
   TableSchema selected = table.schema;

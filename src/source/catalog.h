@@ -44,6 +44,10 @@ Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
                                               std::span<const TableName> names);
 Result<CatalogTable> load_table(pg::Connection& connection, const TableName& name);
 
+/// Of the tables, those that may hold a bytea which the server cannot send as text.
+Result<std::vector<TableName>> find_large_bytea(pg::Connection& connection,
+                                                std::span<const Oid> relations);
+
 /// Keeps the named columns, in catalogue order; empty: all. A name that is missing, or a column of
 /// the replica identity left out (but under FULL), is an error of kind `config`.
 Result<TableSchema> select_columns(const CatalogTable& table, std::span<const std::string> columns);

@@ -11,7 +11,7 @@ from harness.engine import EngineProcess, to_yaml
 from harness.environment import CANARY, drop_database, url_of
 from harness.lsn import format_lsn, parse_lsn
 from harness.scenario import Table
-from harness.waiting import wait_until
+from harness.waiting import WAIT_SECONDS_MAX, wait_until
 
 START_SECONDS_MAX = 60.0
 
@@ -92,6 +92,10 @@ class FreshetSystem:
         """For the next start."""
         self._tables = tables
 
+    def change_options(self, options: dict[str, object]) -> None:
+        """For the next start."""
+        self._options = options
+
     def start(self, source_port: int = 0, destination_port: int = 0) -> None:
         self.kill()
         self.write_config(source_port, destination_port)
@@ -118,13 +122,14 @@ class FreshetSystem:
             describe=self.describe,
         )
 
-    def wait_position(self, lsn: int) -> None:
+    def wait_position(self, lsn: int, seconds: float = WAIT_SECONDS_MAX) -> None:
         def has_passed() -> bool:
             self.check_alive()
             return self.position() >= lsn
 
         wait_until(
-            has_passed, f"the destination has passed {format_lsn(lsn)}", describe=self.describe
+            has_passed, f"the destination has passed {format_lsn(lsn)}", seconds=seconds,
+            describe=self.describe,
         )
         self.check_acknowledged()
 
