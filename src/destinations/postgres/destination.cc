@@ -171,7 +171,8 @@ template <typename Work>
 Status PostgresDestination::in_transaction(Work&& work) {
   pg::Connection& connection = session_->connection();
   const bool is_own = !is_in_part_;
-  if (is_own) FRESHET_TRY(connection.execute("BEGIN"));
+  // What the state store then knows of the table must not be lost here by a crash.
+  if (is_own) FRESHET_TRY(connection.execute("BEGIN; SET LOCAL synchronous_commit = on"));
   Status done = is_own ? check_fence(connection, lease_.pipeline, fence_) : ok_status();
   if (done.ok()) done = work();
   if (done.ok() && is_own) done = connection.execute("COMMIT");
