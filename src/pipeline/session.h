@@ -107,7 +107,6 @@ class Session {
   Status check_skipped();
   const TableSchema* stored_schema(const TableName& table) const;
   Status set_routes(Lane& lane, const DestinationState& state);
-  Status copy_again(Lane& lane, const TablePlan& plan);
   void leave_halted(const Lane& lane, const DestinationState& state);
   Result<bool> goes_on(Lane& lane, const TablePlan& plan, const TableRecord* record);
   std::string_view ignored_changes(const Lane& lane, const TableName& table) const;

@@ -66,12 +66,14 @@ Result<bool> Session::goes_on(Lane& lane, const TablePlan& plan, const TableReco
   if (schema == nullptr) return has_streamed;
   const std::string_view ignored = ignored_changes(lane, name);
   const bool is_behind = has_streamed && !plan.kept && !ignored.empty();
-  if (is_behind || (record != nullptr && is_to_resync(name))) {
+  std::string_view reason;
+  if (options_.to_copy_again.erase({lane.name(), name}) > 0)
+    reason = "a row of it came in by the filter without its large values";
+  if (record != nullptr && is_to_resync(name)) reason = "an operator asked for it";
+  if (is_behind) reason = "changes of its definition were ignored until now";
+  if (!reason.empty()) {
     log_info("copying the table again",
-             {{"destination", lane.name()},
-              {"table", to_string(name)},
-              {"reason", is_behind ? "changes of its definition were ignored until now"
-                                   : "an operator asked for it"}});
+             {{"destination", lane.name()}, {"table", to_string(name)}, {"reason", reason}});
     FRESHET_TRY(lane.destination().reset_table(std::make_shared<const TableSchema>(*schema)));
     return false;
   }

@@ -360,10 +360,6 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
       continue;
     }
     const TableSchema* const schema = stored_schema(name);
-    if (options_.to_copy_again.erase({lane.name(), name}) > 0) {
-      FRESHET_TRY(copy_again(lane, plan));
-      continue;
-    }
     FRESHET_TRY(const bool is_streaming,
                 goes_on(lane, plan, record == state.tables.end() ? nullptr : &*record));
     if (!is_streaming) {
@@ -383,19 +379,6 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
     FRESHET_TRY(options_.state.store_schema(options_.lease, *shape->output));
   }
   return record_left_out(lane, state);
-}
-
-// Emptied, and recorded as being copied, before the position can move past what it lacks.
-Status Session::copy_again(Lane& lane, const TablePlan& plan) {
-  const TableName& name = plan.config.name;
-  FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
-  const TableSchema* const known = stored_schema(name);
-  const SchemaPtr here =
-      known != nullptr ? std::make_shared<const TableSchema>(*known) : shape->output;
-  lane.set_current(here);
-  lane.count_copied(name, 0, 0);
-  lane.router().add_pending(name);
-  return lane.destination().reset_table(here);
 }
 
 // The destination must know which tables it does not follow before a change of theirs is skipped:

@@ -29,11 +29,15 @@ int hex_value(char digit) {
 }
 
 // Two's complement with the sign flipped, most significant byte first.
+void append_number(std::int64_t number, SortKey& key) {
+  append_big_endian(key, static_cast<std::uint64_t>(number) ^ kSignBit);
+}
+
 bool append_integer(std::string_view text, SortKey& key) {
   std::int64_t number = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || stop != text.data() + text.size()) return false;
-  append_big_endian(key, static_cast<std::uint64_t>(number) ^ kSignBit);
+  append_number(number, key);
   return true;
 }
 
@@ -56,12 +60,17 @@ bool append_uuid(std::string_view text, SortKey& key) {
 
 // Two, four or eight bytes, by the type.
 bool append_binary_integer(std::string_view bytes, SortKey& key) {
-  if (bytes.size() != 2 && bytes.size() != 4 && bytes.size() != kIntegerBytes) return false;
-  const bool is_negative = (static_cast<unsigned char>(bytes.front()) & 0x80U) != 0;
-  std::uint64_t number = is_negative ? ~std::uint64_t{0} : 0;
-  for (const char byte : bytes)
-    number = number << 8 | static_cast<unsigned char>(byte);
-  append_big_endian(key, number ^ kSignBit);
+  std::int64_t number = 0;
+  if (bytes.size() == sizeof(std::int16_t)) {
+    number = static_cast<std::int16_t>(read_big_endian<std::uint16_t>(bytes.data()));
+  } else if (bytes.size() == sizeof(std::int32_t)) {
+    number = static_cast<std::int32_t>(read_big_endian<std::uint32_t>(bytes.data()));
+  } else if (bytes.size() == sizeof(std::int64_t)) {
+    number = static_cast<std::int64_t>(read_big_endian<std::uint64_t>(bytes.data()));
+  } else {
+    return false;
+  }
+  append_number(number, key);
   return true;
 }
 
@@ -71,9 +80,7 @@ bool append_binary_uuid(std::string_view bytes, SortKey& key) {
 }
 
 std::string integer_text(std::string_view bytes) {
-  std::uint64_t bits = 0;
-  for (const char byte : bytes)
-    bits = bits << 8 | static_cast<unsigned char>(byte);
+  const std::uint64_t bits = read_big_endian<std::uint64_t>(bytes.data());
   return std::to_string(static_cast<std::int64_t>(bits ^ kSignBit));
 }
 

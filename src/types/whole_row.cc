@@ -9,16 +9,28 @@ bool has_unchanged(RowView row) noexcept {
                      [](const Value& value) { return value.is_unchanged(); });
 }
 
+RowView fill_unchanged(const Change& change, std::span<const std::uint16_t> key, Arena& arena) {
+  if (change.before.empty() || !has_unchanged(change.after)) return change.after;
+  const std::span<Value> filled = arena.array<Value>(change.after.size());
+  std::copy(change.after.begin(), change.after.end(), filled.begin());
+  if (change.old_row == OldRow::full) {
+    for (std::size_t i = 0; i < filled.size(); ++i) {
+      if (filled[i].is_unchanged()) filled[i] = change.before[i];
+    }
+  } else {
+    for (const std::uint16_t column : key) {
+      if (filled[column].is_unchanged()) filled[column] = change.before[column];
+    }
+  }
+  return filled;
+}
+
 Change as_insert(const Change& change, Arena& arena) {
   Change insert = change;
   insert.op = Op::insert;
+  insert.after = fill_unchanged(change, {}, arena);
   insert.before = {};
   insert.old_row = OldRow::none;
-  if (change.old_row != OldRow::full || !has_unchanged(change.after)) return insert;
-  const std::span<Value> filled = arena.array<Value>(change.after.size());
-  for (std::size_t i = 0; i < filled.size(); ++i)
-    filled[i] = change.after[i].is_unchanged() ? change.before[i] : change.after[i];
-  insert.after = filled;
   return insert;
 }
 

@@ -1,12 +1,19 @@
 // Rows without the values that the source did not send.
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 #include "freshet/arena.h"
 #include "freshet/row.h"
 
 namespace freshet {
 
 bool has_unchanged(RowView row) noexcept;
+
+/// `after` with what the old row tells about unchanged values: all of them under FULL, else those
+/// of `key`. The result lives in `arena`, or is `after` itself.
+RowView fill_unchanged(const Change& change, std::span<const std::uint16_t> key, Arena& arena);
 
 /// The new row of an update as an insert. Values that were not sent are taken from the old row
 /// where that is whole, and lie in `arena` then; else they stay unchanged.

@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "base/xxh64.h"
 #include "types/copy_text.h"
+#include "types/whole_row.h"
 
 namespace freshet::postgres {
 namespace {

@@ -29,22 +29,6 @@ bool same_values(RowView a, RowView b, std::span<const std::uint16_t> columns) n
                      [&](std::uint16_t column) { return same_value(a[column], b[column]); });
 }
 
-RowView fill_unchanged(const Change& change, std::span<const std::uint16_t> key, Arena& arena) {
-  if (change.before.empty() || !has_unchanged(change.after)) return change.after;
-  const std::span<Value> filled = arena.array<Value>(change.after.size());
-  std::copy(change.after.begin(), change.after.end(), filled.begin());
-  if (change.old_row == OldRow::full) {
-    for (std::size_t i = 0; i < filled.size(); ++i) {
-      if (filled[i].is_unchanged()) filled[i] = change.before[i];
-    }
-  } else {
-    for (const std::uint16_t column : key) {
-      if (filled[column].is_unchanged()) filled[column] = change.before[column];
-    }
-  }
-  return filled;
-}
-
 bool NetChanges::add(const Change& change) {
   switch (change.op) {
     case Op::insert:

@@ -11,10 +11,6 @@
 
 namespace freshet::postgres {
 
-/// `after` with what the old row tells about unchanged values: all of them under FULL, else the
-/// key's. The result lives in `arena`, or is `after` itself.
-RowView fill_unchanged(const Change& change, std::span<const std::uint16_t> key, Arena& arena);
-
 /// True if the rows have equal bytes in all `columns`.
 bool same_values(RowView a, RowView b, std::span<const std::uint16_t> columns) noexcept;
 

@@ -240,12 +240,13 @@ Status GroupWriter::flush_put(Target& target, Effort effort) {
       if (is_fresh(entry)) copied_.push_back(entry.row);
     }
   }
-  const bool is_copied = can_copy(target);
+  const CopyForm form = copy_form(target);
+  const bool is_copied = form != CopyForm::none;
   for (const NetChanges::Entry& entry : entries) {
     if (entry.kind != NetChanges::Kind::put || (is_copied && is_fresh(entry))) continue;
     rows_.push_back({entry.key, entry.row, entry.lsn});
   }
-  if (is_copied) FRESHET_TRY(copy(target));
+  if (is_copied) FRESHET_TRY(copy(target, form));
   return send_rows(target, Shape::put_many, Shape::put_one, {});
 }
 
@@ -284,22 +285,25 @@ Status GroupWriter::flush_rows(Target& target, Effort effort) {
     rows_.push_back({{}, row.values, row.lsn});
     copied_.push_back(row.values);
   }
-  if (effort == Effort::copied && !target.all.empty() && can_copy(target)) return copy(target);
+  if (effort == Effort::copied && !target.all.empty()) {
+    const CopyForm form = copy_form(target);
+    if (form != CopyForm::none) return copy(target, form);
+  }
   if (!target.all.empty()) return send_rows(target, Shape::add_many, Shape::add_one, {});
   for (const RowRef& row : rows_)
     FRESHET_TRY(send_one(target, Shape::add_one, {}, row));
   return ok_status();
 }
 
-bool GroupWriter::can_copy(const Target& target) const {
-  if (copied_.size() < kCopyRowsMin) return false;
-  return !std::any_of(copied_.begin(), copied_.end(), has_binary) ||
-         can_copy_binary(target, copied_);
+GroupWriter::CopyForm GroupWriter::copy_form(const Target& target) const {
+  if (copied_.size() < kCopyRowsMin) return CopyForm::none;
+  if (!std::any_of(copied_.begin(), copied_.end(), has_binary)) return CopyForm::text;
+  return can_copy_binary(target, copied_) ? CopyForm::binary : CopyForm::none;
 }
 
-Status GroupWriter::copy(Target& target) {
+Status GroupWriter::copy(Target& target, CopyForm form) {
   pg::Connection& connection = session_.connection();
-  const bool is_binary = std::any_of(copied_.begin(), copied_.end(), has_binary);
+  const bool is_binary = form == CopyForm::binary;
   FRESHET_TRY(session_.end_pipeline());
   FRESHET_TRY(connection.start_copy_in(copy_sql(target, is_binary)));
   copy_buffer_.clear();

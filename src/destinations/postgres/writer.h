@@ -55,9 +55,10 @@ class GroupWriter {
   Status flush_put(Target& target, Effort effort);
   Status flush_changed(Target& target);
   Status flush_rows(Target& target, Effort effort);
-  /// Of copied_.
-  bool can_copy(const Target& target) const;
-  Status copy(Target& target);
+  /// How COPY takes copied_; `none` where it does not, or does not pay.
+  enum class CopyForm : std::uint8_t { none, text, binary };
+  CopyForm copy_form(const Target& target) const;
+  Status copy(Target& target, CopyForm form);
 
   struct RowRef {
     RowView key;
