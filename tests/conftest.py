@@ -79,6 +79,13 @@ def chosen_versions(config) -> list[int]:
     return [int(word) for word in chosen] if chosen else versions_under_test()
 
 
+def pytest_generate_tests(metafunc):
+    """A test that takes a `version`, or whose fixtures do, runs on each that is chosen."""
+    if "version" in metafunc.fixturenames:
+        versions = chosen_versions(metafunc.config)
+        metafunc.parametrize("version", versions, ids=[f"pg{v}" for v in versions])
+
+
 class Pairs:
     """Pairs of servers by version, started when first asked for."""
 

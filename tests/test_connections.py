@@ -3,18 +3,12 @@
 import subprocess
 
 import pytest
-from conftest import chosen_versions
 from harness.database import new_databases
 from harness.environment import CANARY, drop_database
 from harness.freshet import FreshetSystem
 from harness.scenario import Table
 from harness.sessions import Session
 from harness.waiting import wait_until
-
-
-def pytest_generate_tests(metafunc):
-    versions = chosen_versions(metafunc.config)
-    metafunc.parametrize("version", versions, ids=[f"pg{v}" for v in versions])
 
 
 @pytest.fixture

@@ -6,23 +6,20 @@ import re
 import threading
 
 import pytest
-from conftest import chosen_versions
-from harness.database import difference, new_databases
-from harness.engine import capture_sql, run_once
-from harness.environment import drop_database
+from harness.engine import capture_sql
 from harness.freshet import FreshetSystem
+from harness.place import Place
 from harness.scenario import Table
 
 TABLES = [Table("public", "t"), Table("public", "u")]
 PREFLIGHT = 3
 
 
-class Place:
+class CapturePlace(Place):
     """Two tables of a hundred rows, and a pipeline."""
 
     def __init__(self, pair, directory):
-        self.source, self.target = new_databases(pair, "capture")
-        self.directory = directory
+        super().__init__(pair, "capture", directory)
         self.system = FreshetSystem(self.source, self.target, directory, tables=TABLES)
         self.system.write_config()
         for table in TABLES:
@@ -34,10 +31,7 @@ class Place:
         self.source.query(capture_sql("install", self.directory))
 
     def command(self, *words: str, code: int = 0) -> str:
-        arguments = [*words, str(self.system.config_path)]
-        found, output = run_once(arguments, self.directory, env=self.system.env)
-        assert found == code, f"exit code {found}, not {code}\n{output}"
-        return output
+        return super().command(*words, str(self.system.config_path), code=code)
 
     def finding(self) -> dict:
         report = json.loads(self.command("check", "--json"))
@@ -45,30 +39,18 @@ class Place:
         return found
 
     def expect_equal(self) -> None:
-        self.system.wait_position(self.source.barrier())
+        self.settle()
         for table in TABLES:
             columns = self.source.columns_of(table)
             assert self.target.columns_of(table) == columns or set(columns) == set(
                 self.target.columns_of(table)
             )
-            expected = self.source.rows_of(table, columns)
-            found = self.target.rows_of(table, columns)
-            assert not difference(expected, found), self.system.describe()
-
-    def close(self) -> None:
-        self.system.retire()
-        self.source.close()
-        drop_database(self.source.server, self.source.name)
-
-
-def pytest_generate_tests(metafunc):
-    versions = chosen_versions(metafunc.config)
-    metafunc.parametrize("version", versions, ids=[f"pg{v}" for v in versions])
+            assert not self.difference(table, columns), self.system.describe()
 
 
 @pytest.fixture
 def place(version, pairs, engine_directory):
-    place = Place(pairs.get(version), engine_directory)
+    place = CapturePlace(pairs.get(version), engine_directory)
     yield place
     place.close()
 

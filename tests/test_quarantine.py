@@ -6,11 +6,10 @@ import re
 import threading
 
 import pytest
-from conftest import chosen_versions
-from harness.database import difference, new_databases
+from harness.database import difference
 from harness.engine import EngineProcess, run_once
-from harness.environment import drop_database
 from harness.freshet import FreshetSystem
+from harness.place import Place
 from harness.scenario import Table
 from harness.waiting import wait_until
 
@@ -24,13 +23,11 @@ U = Table("public", "u")
 POLICIES = ("error", "source_wins", "skip", "quarantine")
 
 
-class Place:
+class ConflictPlace(Place):
     """Two tables with rows, an empty destination, and a pipeline between them."""
 
     def __init__(self, pair, directory):
-        self.source, self.target = new_databases(pair, "conflict")
-        self.directory = directory
-        self.system: FreshetSystem | None = None
+        super().__init__(pair, "conflict", directory)
         for table in (T, U):
             self.source.query(
                 f"CREATE TABLE {table.name} (id int PRIMARY KEY, code text, v int, big text)"
@@ -57,10 +54,7 @@ class Place:
         return system
 
     def quarantine(self, verb: str, *arguments: str, code: int = 0) -> str:
-        arguments = ["quarantine", verb, str(self.system.config_path), *arguments]
-        found, output = run_once(arguments, self.directory, env=self.system.env)
-        assert found == code, f"exit code {found}, not {code}\n{output}"
-        return output
+        return self.command("quarantine", verb, str(self.system.config_path), *arguments, code=code)
 
     def asked(self, verb: str, *arguments: str, code: int = 0) -> list[dict]:
         return json.loads(self.quarantine(verb, "--json", *arguments, code=code))
@@ -68,17 +62,13 @@ class Place:
     def waiting(self) -> int:
         return self.target.value("SELECT count(*) FROM freshet.quarantine")
 
-    def settle(self) -> None:
-        self.system.wait_position(self.source.barrier())
-
     def phase(self, table: str) -> str:
         return self.target.value(
             'SELECT phase FROM freshet.tables WHERE "table" = %s', [table]
         )
 
     def difference(self, table: Table, columns=COLUMNS, where: str = "") -> str:
-        expected = self.source.rows_of(table, columns, where)
-        return difference(expected, self.target.rows_of(table, columns, where))
+        return super().difference(table, columns, where)
 
     def expect_equal(self, *tables: Table, columns=COLUMNS) -> None:
         self.settle()
@@ -86,21 +76,9 @@ class Place:
             told = self.difference(table, columns)
             assert not told, told + self.system.describe()
 
-    def close(self) -> None:
-        if self.system:
-            self.system.retire()
-        self.source.close()
-        drop_database(self.source.server, self.source.name)
-
-
-def pytest_generate_tests(metafunc):
-    versions = chosen_versions(metafunc.config)
-    metafunc.parametrize("version", versions, ids=[f"pg{v}" for v in versions])
-
-
 @pytest.fixture
 def place(version, pairs, engine_directory):
-    place = Place(pairs.get(version), engine_directory)
+    place = ConflictPlace(pairs.get(version), engine_directory)
     yield place
     place.close()
 

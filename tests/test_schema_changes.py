@@ -3,22 +3,19 @@
 import re
 
 import pytest
-from conftest import chosen_versions
-from harness.database import new_databases
-from harness.engine import run_once
-from harness.environment import drop_database
 from harness.freshet import FreshetSystem
+from harness.place import Place
 from harness.scenario import Table
 from harness.waiting import wait_until
 
 TABLES = [Table("public", "t"), Table("public", "u")]
 
 
-class Place:
+class PolicyPlace(Place):
     """Two tables of three rows, and a pipeline in which `t` has the policy that `policy()` says."""
 
     def __init__(self, pair, directory):
-        self.source, self.target = new_databases(pair, "policy")
+        super().__init__(pair, "policy", directory)
         self.options: dict[str, object] = {"source.schema_changes": "evolve"}
         self.system = FreshetSystem(
             self.source, self.target, directory, tables=TABLES, options=self.options
@@ -43,13 +40,8 @@ class Place:
         assert self.system.stop() == 0
         self.start()
 
-    def settle(self) -> None:
-        self.system.wait_position(self.source.barrier())
-
     def resync(self) -> None:
-        arguments = ["table", "resync", str(self.system.config_path), "public.t"]
-        code, output = run_once(arguments, self.system.directory, env=self.system.env)
-        assert code == 0, output
+        self.command("table", "resync", str(self.system.config_path), "public.t")
 
     def wait_log(self, pattern: str) -> None:
         wait_until(
@@ -70,20 +62,9 @@ class Place:
     def columns(self) -> list[str]:
         return list(self.target.columns_of(TABLES[0]))
 
-    def close(self) -> None:
-        self.system.retire()
-        self.source.close()
-        drop_database(self.source.server, self.source.name)
-
-
-def pytest_generate_tests(metafunc):
-    versions = chosen_versions(metafunc.config)
-    metafunc.parametrize("version", versions, ids=[f"pg{v}" for v in versions])
-
-
 @pytest.fixture
 def place(version, pairs, engine_directory):
-    place = Place(pairs.get(version), engine_directory)
+    place = PolicyPlace(pairs.get(version), engine_directory)
     yield place
     place.close()
 

@@ -5,12 +5,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import chosen_versions
-from harness.database import difference, new_databases
+from harness.database import difference
 from harness.engine import run_once
-from harness.environment import drop_database, url_of
+from harness.environment import url_of
 from harness.freshet import FreshetSystem
 from harness.lsn import format_lsn, parse_lsn
+from harness.place import Place
 from harness.scenario import Table
 from harness.waiting import wait_until
 
@@ -46,13 +46,11 @@ class Writer:
         self._is_done = True
 
 
-class Place:
+class ControlPlace(Place):
     """Two tables with rows, an empty destination, and a pipeline between them."""
 
     def __init__(self, pair, directory):
-        self.source, self.target = new_databases(pair, "control")
-        self.directory = directory
-        self.system: FreshetSystem | None = None
+        super().__init__(pair, "control", directory)
         self.writer: Writer | None = None
         for table in TABLES:
             self.source.query(f"CREATE TABLE {table.name} (id int PRIMARY KEY, v int)")
@@ -65,17 +63,11 @@ class Place:
         return self.system
 
     def control(self, verb: str, *tables: str, code: int = 0) -> str:
-        arguments = ["table", verb, str(self.system.config_path), *tables]
-        found, output = run_once(arguments, self.directory, env=self.system.env)
-        assert found == code, f"exit code {found}, not {code}\n{output}"
-        return output
+        return self.command("table", verb, str(self.system.config_path), *tables, code=code)
 
     def told(self) -> list[dict]:
         """Returns what `freshet status` says of each table and destination."""
-        arguments = ["status", str(self.system.config_path), "--json"]
-        code, output = run_once(arguments, self.directory, env=self.system.env)
-        assert code == 0, output
-        return json.loads(output)["tables"]
+        return json.loads(self.command("status", str(self.system.config_path), "--json"))["tables"]
 
     def status(self) -> dict[str, dict]:
         """The same, where there is one destination."""
@@ -110,28 +102,19 @@ class Place:
         """Nothing is missing at the destination, and nothing too many."""
         if self.writer:
             self.writer.stop()
-        self.system.wait_position(self.source.barrier())
+        self.settle()
         for table in tables:
-            expected = self.source.rows_of(Table("public", table), ("id", "v"))
-            assert not difference(expected, self.rows(table)), self.system.describe()
+            assert not self.difference(Table("public", table), ("id", "v")), self.system.describe()
 
     def close(self) -> None:
         if self.writer:
             self.writer.stop()
-        if self.system:
-            self.system.retire()
-        self.source.close()
-        drop_database(self.source.server, self.source.name)
-
-
-def pytest_generate_tests(metafunc):
-    versions = chosen_versions(metafunc.config)
-    metafunc.parametrize("version", versions, ids=[f"pg{v}" for v in versions])
+        super().close()
 
 
 @pytest.fixture
 def place(version, pairs, engine_directory):
-    place = Place(pairs.get(version), engine_directory)
+    place = ControlPlace(pairs.get(version), engine_directory)
     yield place
     place.close()
 

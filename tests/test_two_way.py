@@ -3,7 +3,6 @@
 import time
 
 import pytest
-from conftest import chosen_versions
 from harness.database import Database, new_databases
 from harness.environment import drop_database
 from harness.freshet import FreshetSystem
@@ -11,11 +10,6 @@ from harness.scenario import Table
 
 ORIGIN_FUNCTIONS = "pg_replication_origin_create(text), pg_replication_origin_session_setup(text)"
 TABLE = Table("public", "t")
-
-
-def pytest_generate_tests(metafunc):
-    versions = chosen_versions(metafunc.config)
-    metafunc.parametrize("version", versions, ids=[f"pg{v}" for v in versions])
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""A source, an empty destination and a pipeline between them, as tests of single commands want it."""
+
+from pathlib import Path
+
+from harness.database import difference, new_databases
+from harness.engine import run_once
+from harness.environment import Pair, drop_database
+from harness.freshet import FreshetSystem
+from harness.scenario import Table
+
+
+class Place:
+    """Two databases of one new name; the tables and the pipeline are the test's own."""
+
+    def __init__(self, pair: Pair, prefix: str, directory: Path):
+        self.source, self.target = new_databases(pair, prefix)
+        self.directory = directory
+        self.system: FreshetSystem | None = None
+
+    def command(self, *words: str, code: int = 0) -> str:
+        """Runs `freshet WORDS` and returns what it printed."""
+        found, output = run_once(list(words), self.directory, env=self.system.env)
+        assert found == code, f"exit code {found}, not {code}\n{output}"
+        return output
+
+    def settle(self) -> None:
+        """Waits until all that was committed so far has arrived."""
+        self.system.wait_position(self.source.barrier())
+
+    def difference(self, table: Table, columns: tuple[str, ...], where: str = "") -> str:
+        expected = self.source.rows_of(table, columns, where)
+        return difference(expected, self.target.rows_of(table, columns, where))
+
+    def close(self) -> None:
+        if self.system:
+            self.system.retire()
+        self.source.close()
+        drop_database(self.source.server, self.source.name)
