@@ -58,6 +58,23 @@ def test_a_mask_of_a_number_wants_text(databases, engine_directory):
     assert "as text" in said and "column=v" in said
 
 
+@pytest.mark.parametrize(
+    ("make", "column", "said"),
+    [
+        ("CREATE EXTENSION seg", "seg[]", "has no binary form of a type within a column's"),
+        ("CREATE TYPE mood AS ENUM ('sad'); CREATE TYPE pair AS (a int, m mood)", "pair",
+         "holds a type's number, which differs by server"),
+    ],
+)  # fmt: skip
+def test_a_type_that_no_binary_form_can_carry(databases, engine_directory, make, column, said):
+    make_table(databases)
+    for statement in make.split("; "):
+        databases[0].query(statement)
+    databases[0].query(f"ALTER TABLE t ADD c {column}")
+    refused = start_refused(databases, engine_directory, table_of())
+    assert said in refused and "table=public.t" in refused and "column=c" in refused
+
+
 @pytest.mark.timeout(900)
 def test_a_bytea_that_no_text_can_hold(request, databases, engine_directory):
     size = 600 * MIB if request.config.getoption("--full") else 20 * MIB

@@ -50,6 +50,20 @@ def test_a_healthy_pair_has_no_errors_and_nothing_is_left_behind(trial):
     assert not (trial.directory / "state.db").exists()
 
 
+def test_a_bytea_that_no_text_can_hold_is_told(trial):
+    trial.on_source("CREATE TABLE files (id int PRIMARY KEY, \"a b\" bytea, c bytea)")
+    trial.on_source("INSERT INTO files SELECT 1, convert_to(repeat('x', 400 << 20), 'UTF8')")
+    config = trial.config()
+    config["source"]["tables"] = ["public.files"]
+    assert "bytea_size" not in check(trial, config)
+    trial.on_source("UPDATE files SET c = substr(\"a b\", 1, 150 << 20)")
+    [found] = check(trial, config)["bytea_size"]
+    assert found["severity"] == "warning" and found["where"] == "public.files"
+    assert "550 MiB" in found["what"] and "source.binary" in found["fix"]
+    config["source"]["binary"] = True
+    assert "bytea_size" not in check(trial, config)
+
+
 def test_tables_are_judged_one_by_one(trial):
     trial.on_source("CREATE TABLE no_key (a int)")
     trial.on_source("CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)")
@@ -93,7 +107,7 @@ def test_each_table_is_told_how_it_is_copied_and_why(trial):
     small = "copied under one snapshot: it has 0 MiB; below 256 MiB chunks are not worth it"
     words = (
         "copied under one snapshot, although chunks are asked for:"
-        " its primary key (word text) is not all of integers and UUIDs"
+        " its primary key (word text) is not all of integers, UUIDs, dates and timestamps"
     )
     assert told == {
         "public.t": ("info", "copy_snapshot", small),

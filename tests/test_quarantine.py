@@ -20,7 +20,8 @@ CANARY_VALUE = "private-value"
 COLUMNS = ("id", "code", "v", "big")
 T = Table("public", "t")
 U = Table("public", "u")
-POLICIES = ("error", "source_wins", "skip", "quarantine")
+POLICIES = ("error", "source_wins", "newest_wins", "skip", "quarantine")
+WINNERS = ("source_wins", "newest_wins")
 
 
 class ConflictPlace(Place):
@@ -42,6 +43,8 @@ class ConflictPlace(Place):
     def make(self, policy: str | None = None, tables=(T, U), **options) -> FreshetSystem:
         if policy:
             options["destinations.main.on_conflict"] = policy
+        if policy == "newest_wins":
+            options["destinations.main.newest_by"] = "v"
         self.system = FreshetSystem(
             self.source, self.target, self.directory, tables=list(tables), options=options
         )
@@ -86,12 +89,15 @@ def place(version, pairs, engine_directory):
 class Conflict:
     """What makes the destination refuse a change, and the change."""
 
-    def __init__(self, target: list[str], source: str, key: int, sqlstate: str, *, mends=False):
+    def __init__(
+        self, target: list[str], source: str, key: int, sqlstate: str, *, mends=False, is_read_again=False
+    ):
         self.target = target
         self.source = source
         self.key = key
         self.sqlstate = sqlstate
-        self.mends = mends  # source_wins can
+        self.mends = mends  # who removes rows can
+        self.is_read_again = is_read_again  # unless a policy leaves it out or keeps it
 
 
 CONFLICTS = {
@@ -116,6 +122,7 @@ CONFLICTS = {
     ),
     "missing": Conflict(
         ["DELETE FROM t WHERE id = 7"], "UPDATE t SET v = -7 WHERE id = 7", 7, "FR003",
+        is_read_again=True,
     ),
 }
 
@@ -135,8 +142,12 @@ def test_a_refused_row_is_answered_as_configured(place, kind, policy):
     )
     place.source.query("INSERT INTO t VALUES (902, 'd', 1, '')")
     place.source.query("DELETE FROM t WHERE id = 3")
-    is_error = policy == "error" or (policy == "source_wins" and not conflict.mends)
-    if is_error:
+    is_whole = conflict.is_read_again and (policy == "error" or policy in WINNERS)
+    is_error = policy == "error" or (policy in WINNERS and not conflict.mends)
+    if is_whole:
+        place.expect_equal(U, T)
+        assert place.phase("t") == "streaming"
+    elif is_error:
         wait_until(lambda: place.phase("t") == "errored", "t is set aside", describe=system.describe)
         place.source.query("UPDATE u SET v = -2 WHERE id = 2")
         place.expect_equal(U)
@@ -144,16 +155,43 @@ def test_a_refused_row_is_answered_as_configured(place, kind, policy):
         assert named and f"sqlstate={conflict.sqlstate}" in named[0], system.log_text()
     else:
         place.expect_equal(U)
-        where = "id > 0" if policy == "source_wins" else f"id > 0 AND id <> {conflict.key}"
+        where = "id > 0" if policy in WINNERS else f"id > 0 AND id <> {conflict.key}"
         assert not place.difference(T, where=where), system.describe()
         assert place.phase("t") == "streaming"
         refused = [line for line in system.log_text().splitlines() if "refused a change" in line]
         assert len(refused) == 1 and f"sqlstate={conflict.sqlstate}" in refused[0], refused
-    if policy == "source_wins" and not is_error:
+    if policy in WINNERS and not is_error:
         assert not place.target.value("SELECT count(*) FROM t WHERE id = -1")
     assert place.waiting() == (1 if policy == "quarantine" else 0)
     assert CANARY_VALUE not in system.log_text()
     assert system.stop() == 0
+
+
+def test_the_newest_of_two_rows_that_claim_one_place_stays(place):
+    system = place.start("newest_wins")
+    place.target.query("CREATE UNIQUE INDEX t_code ON t (code)")
+    place.target.query("INSERT INTO t VALUES (-1, 'one', 5, ''), (-2, 'two', 50, '')")
+    place.source.query("INSERT INTO t VALUES (1001, 'one', 6, ''), (1002, 'two', 49, '')")
+    place.settle()
+    claimed = place.target.query("SELECT id FROM t WHERE code IN ('one', 'two') ORDER BY id")
+    assert claimed == [(-2,), (1001,)]
+    # What was left out comes with its next change that is newer.
+    system.kill()
+    place.source.query("UPDATE t SET v = 51 WHERE id = 1002")
+    system.start()
+    place.settle()
+    assert place.target.query("SELECT id FROM t WHERE code = 'two'") == [(1002,)]
+    assert place.phase("t") == "streaming"
+    assert system.stop() == 0
+
+
+def test_newest_wins_wants_its_column_in_every_table(place):
+    place.source.query("ALTER TABLE u RENAME v TO w")
+    system = place.make("newest_wins")
+    system.start()
+    assert system.process.wait(40) == 3, system.log_text()
+    assert "newest_by" in system.log_text() and "public.u" in system.log_text()
+    assert place.source.value("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()") == 0
 
 
 def test_later_changes_of_a_key_wait_and_a_replay_brings_the_right_state(place):
@@ -169,7 +207,8 @@ def test_later_changes_of_a_key_wait_and_a_replay_brings_the_right_state(place):
 
     system.kill()
     system.start()
-    system.wait_streaming()
+    # Changes from before this session began would be made whole at the source, which has gone on.
+    place.settle()
     place.source.query("UPDATE t SET code = 'moved', id = 777 WHERE id = 1")  # concerns both keys
     place.source.query("INSERT INTO t VALUES (1, 'again', 1, 'y')")
     place.source.query("UPDATE t SET code = 'free' WHERE id = 4")

@@ -92,7 +92,9 @@ def test_wal_of_an_unpublished_table_is_acknowledged(setting):
 
 
 @pytest.mark.timeout(600)
-def test_an_idle_database_pins_no_wal(setting):
+@pytest.mark.parametrize("wal_sender_timeout", ["60s", "0"])  # 0: the server asks for no answer
+def test_an_idle_database_pins_no_wal(setting, wal_sender_timeout):
+    setting.source.server.set(wal_sender_timeout=wal_sender_timeout)
     # Another database of the server is busy, ours is not.
     other = new_name("busy")
     create_database(setting.source.server, other)
@@ -102,6 +104,7 @@ def test_an_idle_database_pins_no_wal(setting):
     setting.expect_small_lag()
     writer.close()
     drop_database(setting.source.server, other)
+    setting.source.server.set(wal_sender_timeout="60s")
 
 
 @pytest.mark.timeout(600)

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "freshet/lsn.h"
 #include "freshet/schema.h"
 
 namespace freshet {
@@ -32,7 +33,8 @@ struct TableConfig {
   TableName name;
   std::vector<std::string> columns;  ///< Empty: all columns.
   std::string where;  ///< SQL boolean expression over the table's columns; empty: all rows.
-  std::optional<CopyMode> copy = {};                 ///< Nothing: as the source's copy mode says.
+  std::optional<CopyMode> copy = {};  ///< Nothing: as the source's copy mode says.
+  std::string copy_where = {};        ///< The same: of the rows of `where`, those that are copied.
   std::optional<SchemaChanges> schema_changes = {};  ///< Nothing: as the source's says.
 };
 
@@ -48,8 +50,10 @@ struct CopyConfig {
 };
 
 struct SourceConfig {
-  std::string url;   ///< libpq URI or conninfo. May hold a password: never print it.
-  std::string slot;  ///< Empty: freshet_<pipeline>, created when absent.
+  std::string url;           ///< libpq URI or conninfo. May hold a password: never print it.
+  std::string slot;          ///< Empty: freshet_<pipeline>, created when absent.
+  bool adopts_slot = false;  ///< The slot was made by somebody else: go on from it.
+  std::optional<Lsn> start_lsn = {};      ///< Of an adopted slot; nothing: where it stands.
   std::vector<std::string> publications;  ///< Empty: freshet_<pipeline>, created when absent.
   bool is_streaming = true;               ///< Ask for in-progress transactions (protocol >= 2).
   bool is_two_phase = false;
@@ -110,8 +114,15 @@ struct VectorIndexConfig {
 enum class OnConflict : std::uint8_t {
   error,        ///< The table is set aside.
   source_wins,  ///< Rows in the way go; what that cannot mend is as `error`.
+  newest_wins,  ///< The same, where they are older by DestinationConfig::newest_by; else as `skip`.
   skip,         ///< The change is left out.
   quarantine,   ///< The change is kept in freshet.quarantine, with later ones of its key.
+};
+
+/// What of the source's tables is made at a destination.
+enum class DestinationSchema : std::uint8_t {
+  tables,  ///< Columns, NOT NULL and primary key.
+  full,    ///< After the copy also indexes, constraints, defaults and identity.
 };
 
 struct DestinationConfig {
@@ -119,7 +130,9 @@ struct DestinationConfig {
   std::string
       url;  ///< postgresql://…, jsonl:PATH, jsonl:- or null:. May hold a password: never print it.
   VectorIndexConfig vector_index;
-  OnConflict on_conflict = OnConflict::error;  ///< PostgreSQL only.
+  OnConflict on_conflict = OnConflict::error;            ///< PostgreSQL only.
+  std::string newest_by = {};                            ///< Column that `newest_wins` compares.
+  DestinationSchema schema = DestinationSchema::tables;  ///< The same.
 };
 
 struct PipelineConfig {

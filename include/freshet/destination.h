@@ -4,15 +4,18 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "freshet/result.h"
 #include "freshet/row.h"
 #include "freshet/schema.h"
+#include "freshet/table_object.h"
 
 namespace freshet {
 
@@ -21,13 +24,24 @@ enum class TablePhase : std::uint8_t { pending, copying, catching_up, streaming,
 std::string_view to_string(TablePhase phase) noexcept;
 std::optional<TablePhase> parse_table_phase(std::string_view text) noexcept;
 
+/// How the epoch of a slot begins that was made by somebody else.
+constexpr std::string_view kAdoptedEpoch = "adopted-";
+
+/// The timeline of a slot that was made on a standby: the server changes timelines under a running
+/// stream, when it is promoted or its primary replaced, and no other server ever has the slot.
+constexpr std::uint32_t kAnyTimeline = 0;
+
 /// Identifies the slot that a position belongs to. A position without its slot means nothing.
 struct SlotIdentity {
   std::string system_identifier;
-  std::uint32_t timeline = 0;
+  std::uint32_t timeline = kAnyTimeline;
   std::string slot_name;
   Lsn consistent_point = kNoLsn;
-  std::string epoch;  ///< A UUID made when we created the slot.
+  std::string epoch;  ///< A UUID made when we created the slot, or adopted it (kAdoptedEpoch).
+
+  /// It is not ours to drop.
+  bool is_adopted() const { return epoch.starts_with(kAdoptedEpoch); }
+
   friend bool operator==(const SlotIdentity&, const SlotIdentity&) = default;
 };
 
@@ -60,6 +74,8 @@ struct DestinationState {
   std::optional<SlotIdentity> slot;  ///< The slot that position belongs to.
   std::vector<TableRecord> tables;
   std::vector<CopiedChunk> chunks;  ///< Of tables whose copy was interrupted.
+  /// What its tables were last made for, exact as of `position`. Empty: nobody kept that here.
+  std::map<TableName, SchemaPtr> definitions;
 };
 
 /// One table and one schema version, in source order; or a TRUNCATE.
@@ -116,6 +132,7 @@ struct Traits {
   bool copies_concurrently = false;  ///< begin_range may be called from several threads at once.
   bool takes_raw_copy = false;       ///< RangeWriter::raw_rows is supported.
   bool keeps_chunks = false;         ///< Keeps Group::chunks and heeds RangeId::replaced.
+  bool takes_objects = false;        ///< Wants add_objects.
   std::size_t group_bytes_max = std::size_t{8} << 20;
 };
 
@@ -193,11 +210,30 @@ class Destination {
   /// Called once all ranges of the table are in: starts building what was left for after the copy
   /// (indexes), without blocking later writes.
   virtual Status finish_copy(const SchemaPtr& schema) = 0;
+
+  /// After finish_copy, where traits().takes_objects: what belongs to the table at the source. Made
+  /// once the table is streaming, without blocking later writes; what cannot be made is told and
+  /// left out. Replaces what was given before.
+  virtual Status add_objects(const TableName& table, std::span<const TableObject> objects) {
+    static_cast<void>(table);
+    static_cast<void>(objects);
+    return ok_status();
+  }
+
   /// Follows DDL in stream order; may come between parts of one transaction; a replay is a no-op.
   virtual Status evolve(const SchemaPtr& from, const SchemaPtr& to) = 0;
   /// Applies the group and moves the position, in one commit where traits say so. Returns the
   /// greatest position now durable. `required` with an empty group is a barrier.
   virtual Result<Position> write(const Group& group, Durability durability) = 0;
+
+  /// Of rows of `schema` that are given by their key alone (the identity's columns), which are not
+  /// there: asked between groups, or between parts of a transaction, which count. A store that
+  /// never fails for want of values (kLacksValues) is not asked.
+  virtual Result<std::vector<bool>> find_missing(const SchemaPtr& schema,
+                                                 std::span<const RowView> keys) {
+    static_cast<void>(schema);
+    return std::vector<bool>(keys.size());
+  }
 
   /// What was committed without being applied as it came, since the last call.
   virtual std::vector<TableConflicts> take_conflicts() { return {}; }

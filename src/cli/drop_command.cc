@@ -24,7 +24,8 @@ struct DropOptions {
 
 void print_plan(const std::string& pipeline, const ops::DropPlan& plan) {
   print_note(NoteKind::info, fmt::format("pipeline {}: this will be removed", pipeline));
-  if (!plan.slot.empty()) print_note(NoteKind::info, fmt::format("  slot {}", plan.slot));
+  if (!plan.slot.empty() && !plan.leaves_slot)
+    print_note(NoteKind::info, fmt::format("  slot {}", plan.slot));
   if (!plan.publication.empty()) {
     print_note(NoteKind::info, fmt::format("  publication {}", plan.publication));
   }
@@ -32,6 +33,7 @@ void print_plan(const std::string& pipeline, const ops::DropPlan& plan) {
     print_note(NoteKind::info, fmt::format("  the position kept at destination {}", destination));
   }
   if (plan.has_state) print_note(NoteKind::info, "  the state");
+  if (plan.leaves_slot) print_note(NoteKind::info, ops::words_of_left_slot(plan.slot));
   print_note(NoteKind::info, "tables and their rows stay as they are");
 }
 

@@ -9,8 +9,9 @@ constexpr std::array<std::string_view, 2> kOrigins{"any", "none"};
 constexpr std::array<std::string_view, 4> kCopyModes{"auto", "chunked", "snapshot", "none"};
 constexpr std::array<std::string_view, 2> kGapAnswers{"stop", "resync"};
 constexpr std::array<std::string_view, 3> kSchemaChanges{"evolve", "ignore", "halt"};
-constexpr std::array<std::string_view, 4> kConflictAnswers{"error", "source_wins", "skip",
-                                                           "quarantine"};
+constexpr std::array<std::string_view, 5> kConflictAnswers{"error", "source_wins", "newest_wins",
+                                                           "skip", "quarantine"};
+constexpr std::array<std::string_view, 2> kDestinationSchemas{"tables", "full"};
 constexpr std::array<std::string_view, 2> kEmbedderTypes{"static", "http"};
 constexpr std::array<std::string_view, 4> kMaskMethods{"hash", "redact", "null", "last4"};
 
@@ -46,6 +47,18 @@ constexpr KeyDefinition kDefinitions[] = {
      .help = "Replication slot: 1 to 63 of a-z, 0-9 and _; created when absent.",
      .default_text = "freshet_<pipeline>",
      .store = [](Target& to, const Value& value) { to.config.source.slot = value.text; }},
+    {.path = "source.adopt_slot",
+     .type = KeyType::boolean,
+     .help = "The first start goes on from a slot that was made by hand, before a dump that the "
+             "destinations hold, say. See [seeding.md](seeding.md).",
+     .default_text = "false",
+     .store = [](Target& to, const Value& value) { to.config.source.adopts_slot = value.flag; }},
+    {.path = "source.start_lsn",
+     .type = KeyType::text,
+     .help = "With `adopt_slot`: transactions that end at or before this LSN are left out.",
+     .default_text = "the slot's confirmed_flush_lsn",
+     .store = [](Target& to,
+                 const Value& value) { to.config.source.start_lsn = parse_lsn(value.text); }},
     {.path = "source.publications",
      .type = KeyType::list_of_text,
      .help = "Publications to read; those named must exist. Without any, `freshet_<pipeline>` is "
@@ -121,7 +134,8 @@ constexpr KeyDefinition kDefinitions[] = {
      .type = KeyType::choice,
      .help = "`chunked` reads ranges of the primary key, each under a snapshot of its own, and is "
              "resumed after a crash; `snapshot` reads a table under one snapshot; `auto` takes "
-             "chunks for large tables whose primary key allows it (integers, uuid); `none` starts "
+             "chunks for large tables whose primary key allows it (integers, uuid, date, "
+             "timestamps); `none` starts "
              "at the slot without copying.",
      .default_text = "auto",
      .choices = kCopyModes,
@@ -182,6 +196,13 @@ constexpr KeyDefinition kDefinitions[] = {
          [](Target& to, const Value& value) {
            to.config.source.tables.back().copy = static_cast<CopyMode>(value.number);
          }},
+    {.path = "source.tables[].copy_where",
+     .type = KeyType::text,
+     .help = "SQL condition over the table's columns: the copy brings only rows that meet it. What "
+             "is streamed is not limited by it. See [tables.md](tables.md#a-part-of-the-rows).",
+     .default_text = "all rows of `where`",
+     .store = [](Target& to,
+                 const Value& value) { to.config.source.tables.back().copy_where = value.text; }},
     {.path = "source.tables[].schema_changes",
      .type = KeyType::choice,
      .help = "The same for this table; see `source.schema_changes`.",
@@ -336,13 +357,31 @@ constexpr KeyDefinition kDefinitions[] = {
      .type = KeyType::choice,
      .help = "PostgreSQL: what to do with a streamed row that the destination refuses (a unique "
              "index, a constraint, a value that does not fit, a row that is not there). `error` "
-             "sets the table aside; `source_wins` removes the rows in the way; `skip` leaves the "
-             "change out; `quarantine` keeps it there for `freshet quarantine`.",
+             "sets the table aside; `source_wins` removes the rows in the way; `newest_wins` those "
+             "that are older; `skip` leaves the change out; `quarantine` keeps it there for "
+             "`freshet quarantine`.",
      .default_text = "error",
      .choices = kConflictAnswers,
      .store =
          [](Target& to, const Value& value) {
            to.config.destinations.back().on_conflict = static_cast<OnConflict>(value.number);
+         }},
+    {.path = "destinations.*.newest_by",
+     .type = KeyType::text,
+     .help = "The column that `on_conflict: newest_wins` compares; each table needs it.",
+     .store = [](Target& to,
+                 const Value& value) { to.config.destinations.back().newest_by = value.text; }},
+    {.path = "destinations.*.schema",
+     .type = KeyType::choice,
+     .help =
+         "PostgreSQL: what is made there of the source's tables. `tables`: columns, NOT NULL and "
+         "primary key; `full`: once a table is copied, its indexes, constraints, defaults and "
+         "identity too. See [destinations/postgres.md](destinations/postgres.md).",
+     .default_text = "tables",
+     .choices = kDestinationSchemas,
+     .store =
+         [](Target& to, const Value& value) {
+           to.config.destinations.back().schema = static_cast<DestinationSchema>(value.number);
          }},
     {.path = "destinations.*.vector_index",
      .type = KeyType::mapping_or_none,

@@ -70,14 +70,17 @@ TEST(LoadConfig, DefaultsOfTheDefinitionsAreThoseOfTheTypes) {
   const std::string text =
       "pipeline: p\n"
       "source: {url: 'postgresql://u@h/d', tables: [a], publish_via_partition_root: true,\n"
-      "  two_phase: false, failover: false, streaming: true, origin: any, on_gap: stop, memory: "
+      "  adopt_slot: false, two_phase: false, failover: false, streaming: true, origin: any, "
+      "on_gap: stop, memory: "
       "64MiB, schema_changes: evolve,\n"
       "  copy: {mode: auto, connections: 4}}\n"
       "destinations: {d: {url: 'postgresql://u@h/e', on_conflict: error,\n"
+      "  schema: tables,\n"
       "  vector_index: {m: 16, ef_construction: 64}}}\n";
   const PipelineConfig given = parse_config(text, variable).config;
   const PipelineConfig plain = parse_config(kMinimal, variable).config;
   EXPECT_EQ(given.source.publishes_via_root, plain.source.publishes_via_root);
+  EXPECT_EQ(given.source.adopts_slot, plain.source.adopts_slot);
   EXPECT_EQ(given.source.is_two_phase, plain.source.is_two_phase);
   EXPECT_EQ(given.source.is_failover, plain.source.is_failover);
   EXPECT_EQ(given.source.on_gap, plain.source.on_gap);
@@ -88,6 +91,7 @@ TEST(LoadConfig, DefaultsOfTheDefinitionsAreThoseOfTheTypes) {
   EXPECT_EQ(given.source.copy.mode, plain.source.copy.mode);
   EXPECT_EQ(given.source.copy.connections, plain.source.copy.connections);
   EXPECT_EQ(given.destinations[0].on_conflict, plain.destinations[0].on_conflict);
+  EXPECT_EQ(given.destinations[0].schema, plain.destinations[0].schema);
   EXPECT_EQ(given.destinations[0].vector_index.m, plain.destinations[0].vector_index.m);
 }
 
@@ -223,14 +227,43 @@ const Case kCases[] = {
       "jsonl:- and null: exist; did you mean `postgres:`?",
       "p.yaml:6:12: destinations.c.url: the same store as destination b; two destinations would "
       "overwrite each other"}},
+    {"AdoptionOfNothing",
+     with_source("  adopt_slot: true\n  start_lsn: 16-B3\n  tables: [a]\n"),
+     {"p.yaml:5:15: source.adopt_slot: which slot is to be adopted?; name it in `source.slot`",
+      "p.yaml:5:15: source.adopt_slot: a publication made now is unknown to the changes that the "
+      "slot has kept; name one in `source.publications` that was made before the slot",
+      "p.yaml:6:14: source.start_lsn: not an LSN; write it as PostgreSQL does, e.g. 16/B374D848"}},
+    {"StartWithoutAdoption",
+     with_source("  start_lsn: 16/B374D848\n  tables: [a]\n"),
+     {"p.yaml:5:14: source.start_lsn: only an adopted slot may begin elsewhere than where it "
+      "stands; add `adopt_slot: true`, or remove this key"}},
+    {"ACopyThatIsNone",
+     with_source("  tables: [{name: a, copy: none, copy_where: v > 1}]\n"),
+     {"p.yaml:5:46: source.tables[0].copy_where: nothing of this table is copied, as its copy mode "
+      "is none; remove one of the two"}},
+    {"NewestOfNothing",
+     "pipeline: p\nsource: {url: 'postgresql://h/d', tables: [a]}\ndestinations:\n"
+     "  a: {url: 'postgresql://h/e', on_conflict: newest_wins}\n"
+     "  b: {url: 'postgresql://h/f', on_conflict: skip, newest_by: updated_at}\n",
+     {"p.yaml:4:45: destinations.a.on_conflict: newest by which column?; name one that each table "
+      "has in `newest_by`, e.g. updated_at",
+      "p.yaml:5:62: destinations.b.newest_by: only `on_conflict: newest_wins` compares rows; write "
+      "it so, or remove this key"}},
     {"ConflictsOfAnotherKind",
      "pipeline: p\nsource: {url: 'postgresql://h/d', tables: [a]}\ndestinations:\n"
      "  a: {url: 'jsonl:x', on_conflict: skip}\n"
      "  b: {url: 'postgresql://h/e', on_conflict: skipp}\n",
      {"p.yaml:4:36: destinations.a.on_conflict: only a PostgreSQL destination has conflicts to "
       "answer; remove this key",
-      "p.yaml:5:45: destinations.b.on_conflict: expected one of error, source_wins, skip, "
-      "quarantine; did you mean `skip`?"}},
+      "p.yaml:5:45: destinations.b.on_conflict: expected one of error, source_wins, "
+      "newest_wins, skip, quarantine; did you mean `skip`?"}},
+    {"SchemasOfAnotherKind",
+     "pipeline: p\nsource: {url: 'postgresql://h/d', tables: [a]}\ndestinations:\n"
+     "  a: {url: 'jsonl:x', schema: full}\n"
+     "  b: {url: 'postgresql://h/e', schema: ful}\n",
+     {"p.yaml:4:31: destinations.a.schema: only a PostgreSQL destination has a schema to be made; "
+      "remove this key",
+      "p.yaml:5:40: destinations.b.schema: expected one of tables, full; did you mean `full`?"}},
     {"State",
      std::string(kMinimal) + "state: redis:x\n",
      {"p.yaml:4:8: state: expected sqlite:PATH, postgresql://… or memory:"}},

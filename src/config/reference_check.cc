@@ -73,12 +73,39 @@ class ReferenceCheck {
       error("source.tables", "nothing to replicate: there are no tables and no publications",
             "list tables under `source.tables`, or name publications");
     }
+    check_adoption();
+  }
+
+  void check_adoption() {
+    const SourceConfig& source = config_.source;
+    if (has("source.start_lsn") && !source.start_lsn) {
+      error("source.start_lsn", "not an LSN", "write it as PostgreSQL does, e.g. 16/B374D848");
+    }
+    if (has("source.start_lsn") && !source.adopts_slot) {
+      error("source.start_lsn", "only an adopted slot may begin elsewhere than where it stands",
+            "add `adopt_slot: true`, or remove this key");
+    }
+    if (!source.adopts_slot) return;
+    if (source.slot.empty()) {
+      error("source.adopt_slot", "which slot is to be adopted?", "name it in `source.slot`");
+    }
+    if (source.publications.empty()) {
+      error("source.adopt_slot",
+            "a publication made now is unknown to the changes that the slot has kept",
+            "name one in `source.publications` that was made before the slot");
+    }
   }
 
   void check_tables() {
     std::set<TableName> seen;
     for (std::size_t i = 0; i < config_.source.tables.size(); ++i) {
-      const TableName& name = config_.source.tables[i].name;
+      const TableConfig& table = config_.source.tables[i];
+      const TableName& name = table.name;
+      if (!table.copy_where.empty() &&
+          table.copy.value_or(config_.source.copy.mode) == CopyMode::none) {
+        error(fmt::format("source.tables[{}].copy_where", i),
+              "nothing of this table is copied, as its copy mode is none", "remove one of the two");
+      }
       if (name.table.empty()) continue;
       if (!seen.insert(name).second) {
         error(fmt::format("source.tables[{}]", i),
@@ -207,7 +234,16 @@ class ReferenceCheck {
         error(path + ".url", fmt::format("the same store as destination {}", other->second),
               "two destinations would overwrite each other");
       }
-      const bool keeps_values = destination.on_conflict == OnConflict::source_wins ||
+      const bool is_newest = destination.on_conflict == OnConflict::newest_wins;
+      if (is_newest && destination.newest_by.empty()) {
+        error(path + ".on_conflict", "newest by which column?",
+              "name one that each table has in `newest_by`, e.g. updated_at");
+      }
+      if (!is_newest && has(path + ".newest_by")) {
+        error(path + ".newest_by", "only `on_conflict: newest_wins` compares rows",
+              "write it so, or remove this key");
+      }
+      const bool keeps_values = is_newest || destination.on_conflict == OnConflict::source_wins ||
                                 destination.on_conflict == OnConflict::quarantine;
       if (config_.source.is_binary && keeps_values) {
         error(path + ".on_conflict",
@@ -216,6 +252,10 @@ class ReferenceCheck {
       }
       if (has(path + ".on_conflict") && !destination.url.starts_with("postgres")) {
         error(path + ".on_conflict", "only a PostgreSQL destination has conflicts to answer",
+              "remove this key");
+      }
+      if (has(path + ".schema") && !destination.url.starts_with("postgres")) {
+        error(path + ".schema", "only a PostgreSQL destination has a schema to be made",
               "remove this key");
       }
       const VectorIndexConfig& index = destination.vector_index;

@@ -7,14 +7,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "types/builtin_type.h"
+
 namespace freshet {
 namespace {
 
 using Json = nlohmann::json;
 
 constexpr int kVersion = 1;
-/// FirstNormalObjectId: what has a lower OID came with the server.
-constexpr std::uint32_t kFirstUserOid = 16384;
 
 Column read_column(const Json& json) {
   Column column;
@@ -29,7 +29,7 @@ Column read_column(const Json& json) {
   column.is_identity = json.at(9).get<bool>();
   if (!json.at(10).is_null())
     column.missing_value = std::make_shared<const std::string>(json.at(10).get<std::string>());
-  column.is_builtin_type = to_integer(column.type) < kFirstUserOid;
+  column.is_builtin_type = is_builtin(column.type);
   return column;
 }
 

@@ -4,11 +4,10 @@
 #include <memory>
 #include <utility>
 
+#include "types/builtin_type.h"
+
 namespace freshet {
 namespace {
-
-/// FirstNormalObjectId: what has a lower OID came with the server.
-constexpr Oid kFirstUserOid{16384};
 
 bool is_same(const Column& a, const Column& b) {
   return a.name == b.name && a.type == b.type && a.typmod == b.typmod &&
@@ -34,7 +33,7 @@ TableSchema make_schema(const pgoutput::Relation& announced) {
     column.type = from.type;
     column.typmod = from.typmod;
     column.is_identity = from.is_identity;
-    column.is_builtin_type = from.type < kFirstUserOid;
+    column.is_builtin_type = is_builtin(from.type);
   }
   return schema;
 }

@@ -33,7 +33,8 @@ Router::Route& Router::get(const TableName& table) {
 }
 
 void Router::add(const TableName& table, TablePhase phase) {
-  const auto [route, is_new] = routes_.insert_or_assign(table, Route{.phase = phase});
+  const auto [route, is_new] =
+      routes_.insert_or_assign(table, Route{.phase = phase, .judged_upto = start_});
   FRESHET_CHECK(is_new);
   ++counts_[static_cast<std::size_t>(phase)];
 }
@@ -56,18 +57,29 @@ void Router::add_set_aside(const TableName& table, TablePhase phase) {
   add(table, phase);
 }
 
-Verdict Router::judge(const TableName& table, Xid top_level) {
+Verdict Router::judge(const TableName& table, const Committed& transaction) {
   Route& route = get(table);
+  route.judged_upto = std::max(route.judged_upto, transaction.end);
   if (route.chunks) return Verdict::by_key;
   switch (route.phase) {
     case TablePhase::streaming:
       return Verdict::apply;
     case TablePhase::pending:
-      route.judged.push_back(top_level);
+      route.judged.push_back(transaction.xid);
       return Verdict::skip;
     case TablePhase::copying:
     case TablePhase::catching_up:
-      if (route.snapshot && route.snapshot->is_visible(top_level)) return Verdict::skip;
+      if (!route.snapshot) return Verdict::hold;
+      switch (route.snapshot->sight_of(transaction)) {
+        case Sight::seen:
+          return Verdict::skip;
+        case Sight::unseen:
+          return Verdict::hold;
+        case Sight::unclear:
+          restart_copy(table);
+          route.judged.push_back(transaction.xid);
+          return Verdict::skip;
+      }
       return Verdict::hold;
     case TablePhase::paused:
     case TablePhase::errored:
@@ -86,6 +98,12 @@ void Router::begin_copy_of_slot(const TableName& table) {
 
 bool Router::may_begin_copy(const TableName& table, const Snapshot& snapshot) {
   Route& route = get(table);
+  // By LSN, also what an earlier copy held or an earlier process was sent: a standby that crashed
+  // may let us in before it has replayed all of that again.
+  if (const auto& replayed = snapshot.replayed()) {
+    if (route.judged_upto > replayed->before) return false;
+    route.judged.clear();
+  }
   // What one snapshot sees every later one sees as well: those need not be asked about again.
   std::erase_if(route.judged, [&](Xid xid) { return snapshot.is_visible(xid); });
   return route.phase == TablePhase::pending && route.judged.empty();
@@ -213,18 +231,20 @@ void Router::set_streaming(const TableName& table) {
   Route& route = get(table);
   FRESHET_CHECK(route.phase == TablePhase::catching_up);
   set_phase(route, TablePhase::streaming);
-  route = Route{.phase = TablePhase::streaming};
+  route = Route{.phase = TablePhase::streaming, .judged_upto = route.judged_upto};
 }
 
 void Router::restart_copy(const TableName& table) {
   Route& route = get(table);
   set_phase(route, TablePhase::pending);
-  route = Route{.phase = TablePhase::pending, .is_kept_whole = route.is_kept_whole};
+  route = Route{.phase = TablePhase::pending,
+                .judged_upto = route.judged_upto,
+                .is_kept_whole = route.is_kept_whole};
 }
 
 bool Router::is_unsettled(const TableName& table, Position position) const {
   const Route& route = get(table);
-  if (!route.snapshot) return false;
+  if (!route.snapshot || route.snapshot->replayed()) return false;
   if (route.phase == TablePhase::copying) return true;
   return route.phase == TablePhase::catching_up && !has_passed(position, route.settled_at);
 }

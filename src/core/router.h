@@ -35,6 +35,9 @@ bool has_passed(Position position, Lsn lsn) noexcept;
 
 class Router {
  public:
+  /// `start`: what the destination stands at; all that was streamed before is judged.
+  explicit Router(Position start = {}) : start_(start.end) {}
+
   /// A table that the destination already follows.
   void add_streaming(const TableName& table);
   /// A table to be copied: its changes are skipped until begin_copy.
@@ -46,14 +49,16 @@ class Router {
   bool knows(const TableName& table) const { return routes_.contains(table); }
 
   /// What to do with the changes to `table` of a committed transaction. Call it once for each table
-  /// of each transaction, in commit order: it remembers the transactions that it skipped.
-  Verdict judge(const TableName& table, Xid top_level);
+  /// of each transaction, in commit order: it remembers the transactions that it skipped. A copy
+  /// whose snapshot, a standby's, may see it or not is void: the table is pending again.
+  Verdict judge(const TableName& table, const Committed& transaction);
 
   /// The table is read under the snapshot that our slot's creation exported. Every transaction that
   /// the slot streams came after it.
   void begin_copy_of_slot(const TableName& table);
-  /// True if `snapshot` sees every transaction judged while the table was pending: only then does
-  /// no change fall between the stream and the copy. Call it and begin_copy under one lock.
+  /// True if `snapshot` sees every transaction judged while the table was pending (of a standby's:
+  /// every one judged at all): only then does no change fall between the stream and the copy. Call
+  /// it and begin_copy under one lock.
   bool may_begin_copy(const TableName& table, const Snapshot& snapshot);
   void begin_copy(const TableName& table, Snapshot snapshot);
 
@@ -106,7 +111,8 @@ class Router {
   void restart_copy(const TableName& table);
 
   /// True if the table was read under a snapshot that the source may have lost in a crash: taken
-  /// after the slot's, and not yet passed by the stream. A reconnect makes its copy void.
+  /// after the slot's, and not yet passed by the stream. A reconnect makes its copy void. (A
+  /// standby has flushed what it replays.)
   bool is_unsettled(const TableName& table, Position position) const;
   TablePhase phase(const TableName& table) const;
   /// But for those set aside.
@@ -120,6 +126,7 @@ class Router {
   struct Route {
     TablePhase phase = TablePhase::pending;
     std::vector<Xid> judged{};           // skipped as unread: a snapshot must see them
+    Lsn judged_upto = kNoLsn;            // the end of the last transaction judged, ever
     std::optional<Snapshot> snapshot{};  // absent: the slot's own, or chunks have theirs
     std::optional<ChunkMap> chunks{};    // while it is copied in chunks
     bool is_kept_whole = false;          // must be copied under one snapshot
@@ -131,6 +138,7 @@ class Router {
   void add(const TableName& table, TablePhase phase);
   void set_phase(Route& route, TablePhase phase);
 
+  Lsn start_;
   std::map<TableName, Route> routes_;
   std::array<std::size_t, static_cast<std::size_t>(TablePhase::errored) + 1>
       counts_{};  // of routes_, by phase

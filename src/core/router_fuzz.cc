@@ -271,9 +271,9 @@ class Engine {
     if (received_ == source_.wal().size()) return;
     const Work& work = source_.wal()[received_++];
     const Xid xid{static_cast<std::uint32_t>(work.xid)};
-    FRESHET_CHECK(router_.judge(kOther, xid) == Verdict::apply);
+    FRESHET_CHECK(router_.judge(kOther, {.xid = xid}) == Verdict::apply);
     if (work.changes.empty()) return;
-    const Verdict verdict = router_.judge(kTable, xid);
+    const Verdict verdict = router_.judge(kTable, {.xid = xid});
     FRESHET_CHECK((verdict == Verdict::by_key) == router_.is_chunked(kTable));
     if (verdict == Verdict::by_key && in.flip() && router_.is_seen_by_all_chunks(kTable, xid)) {
       for (const auto& [id, chunk] : chunks_)

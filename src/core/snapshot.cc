@@ -19,6 +19,8 @@ std::optional<std::uint64_t> take_number(std::string_view& text, char end) {
   return number;
 }
 
+constexpr std::uint64_t kPageHeaderBytesMax = 40;
+
 Error malformed() {
   return Error{ErrorKind::protocol, "the server sent a snapshot that cannot be read"};
 }
@@ -40,6 +42,22 @@ Result<Snapshot> Snapshot::parse(std::string_view text) {
   }
   std::sort(snapshot.in_progress_.begin(), snapshot.in_progress_.end());
   return snapshot;
+}
+
+Result<Snapshot> Snapshot::parse(std::string_view text, Replayed replayed) {
+  FRESHET_TRY(Snapshot snapshot, parse(text));
+  snapshot.replayed_ = replayed;
+  return snapshot;
+}
+
+Sight Snapshot::sight_of(const Committed& transaction) const noexcept {
+  const FullXid xid = widen(transaction.xid);
+  if (!replayed_) return is_visible(xid) ? Sight::seen : Sight::unseen;
+  if (xid < xmin_ || transaction.end <= replayed_->before) return Sight::seen;
+  // The record that follows `after`, which may lie behind the header of a page.
+  const std::uint64_t next = freshet::to_integer(replayed_->after) + kPageHeaderBytesMax;
+  if (xid >= xmax_ || freshet::to_integer(transaction.commit) > next) return Sight::unseen;
+  return Sight::unclear;
 }
 
 FullXid Snapshot::widen(Xid xid) const noexcept {

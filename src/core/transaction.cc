@@ -161,6 +161,16 @@ Transaction::Transaction(const TransactionInfo& info, TransactionContent content
 TransactionReader::TransactionReader(std::shared_ptr<const Transaction> transaction)
     : transaction_(std::move(transaction)) {}
 
+void Piece::clear() {
+  items_.clear();
+  truncated_.clear();
+  changes_.clear();
+  values_.clear();
+  loaded_.clear();
+  owner_.reset();
+  byte_size_ = 0;
+}
+
 Result<bool> TransactionReader::next(Piece& piece) {
   const TransactionLog& log = transaction_->content_.log;
   piece.owner_ = transaction_;

@@ -50,6 +50,9 @@ class Piece {
 
   std::span<Item> items() { return items_; }
 
+  /// Lets go of the transaction and of what pointed into it; keeps memory for the next stretch.
+  void clear();
+
   /// Memory that it pins, about: bytes of its messages and of the values that point to them.
   std::size_t byte_size() const { return byte_size_; }
 

@@ -16,4 +16,8 @@ std::string slot_name_of(const PipelineConfig& config, const StoredPipeline& sto
   return config.source.slot.empty() ? default_object_name(config) : config.source.slot;
 }
 
+bool is_slot_adopted(const PipelineConfig& config, const StoredPipeline& stored) {
+  return stored.slot ? stored.slot->is_adopted() : config.source.adopts_slot;
+}
+
 }  // namespace freshet::ops

@@ -13,4 +13,7 @@ Result<StoredPipeline> load_stored(const PipelineConfig& config);
 /// The pipeline's slot: the one it made, else the one it would make.
 std::string slot_name_of(const PipelineConfig& config, const StoredPipeline& stored);
 
+/// True if that slot was made by somebody else, so that it is not ours to drop.
+bool is_slot_adopted(const PipelineConfig& config, const StoredPipeline& stored);
+
 }  // namespace freshet::ops

@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "pipeline/range_feed.h"
 #include "source/barrier.h"
+#include "source/filter_probe.h"
 #include "source/waiting.h"
 #include "types/table_error.h"
 
@@ -18,15 +19,20 @@ namespace {
 // A snapshot that misses a transaction which the stream already brought is taken again after so
 // long.
 constexpr std::chrono::milliseconds kSnapshotRetry{20};
+constexpr std::chrono::milliseconds kStreamPoll{2};
 constexpr std::chrono::milliseconds kRoundRetry{500};
 constexpr std::chrono::milliseconds kIdleWait{200};
 
 // A named publication may have a row filter of its own: the copy must not bring more than the
-// stream.
+// stream. It may well bring less.
 std::string copied_rows(const TablePlan& plan) {
-  if (plan.publication.row_filter.empty()) return plan.config.where;
-  if (plan.config.where.empty()) return plan.publication.row_filter;
-  return "(" + plan.config.where + ") AND (" + plan.publication.row_filter + ")";
+  std::string all;
+  for (const std::string& condition :
+       {plan.config.where, plan.publication.row_filter, plan.config.copy_where}) {
+    if (condition.empty()) continue;
+    all += (all.empty() ? "" : " AND ") + source::in_parentheses(condition);
+  }
+  return all;
 }
 
 // A snapshot of ours locks its tables at once: more would not fit into the server's lock table.
@@ -245,10 +251,13 @@ Status Copier::prepare(std::span<Job> jobs) {
 }
 
 Status Copier::pass_barrier(pg::Connection& connection) {
-  auto passed =
-      source::pass_barrier(connection, [this](std::span<const source::WaitedFor> waited_for) {
-        set_activity("waiting for " + source::describe(waited_for));
-      });
+  Position streamed;
+  for (const auto& lane : lanes_)
+    streamed = std::max(streamed, lane->written());
+  auto passed = source::pass_barrier(connection, streamed.end,
+                                     [this](std::span<const source::WaitedFor> waited_for) {
+                                       set_activity("waiting for " + source::describe(waited_for));
+                                     });
   return passed.ok() ? ok_status() : Status{std::move(passed).error()};
 }
 
@@ -312,7 +321,11 @@ Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::
     }
     bool has_begun = false;
     auto snapshot = try_snapshot(jobs, has_begun);
-    if (snapshot.ok() && *snapshot) return snapshot;
+    if (snapshot.ok() && *snapshot) {
+      const std::optional<Lsn>& replayed = (*snapshot)->replayed();
+      if (replayed) FRESHET_TRY(leave_unclear(jobs, *replayed));
+      return snapshot;
+    }
     if (has_begun) {
       // What streamed since then waited for a copy that does not come: a later snapshot must see
       // it.
@@ -322,7 +335,7 @@ Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::
       }
       is_prepared = false;
     }
-    if (!snapshot.ok()) return snapshot;
+    if (!snapshot.ok() && !source::is_rewritten(snapshot.error())) return snapshot;
     FRESHET_TRY(pause(kSnapshotRetry));
   }
 }
@@ -335,12 +348,18 @@ Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::try_snapshot(std::v
   std::vector<source::CopyTable> tables;
   for (const Job& job : jobs)
     tables.push_back(job.table);
+  std::set<Lane*> lanes;
+  for (const Job& job : jobs)
+    lanes.insert(job.lanes.begin(), job.lanes.end());
+  const std::vector<Lane*> halted(lanes.begin(), lanes.end());
+  const auto gate = [&](const Snapshot& taken) {
+    has_begun = try_begin(jobs, taken);
+    return has_begun;
+  };
   FRESHET_TRY(auto snapshot,
-              source::SnapshotCoordinator::take(options_.connect, options_.system_identifier,
-                                                tables, [&](const Snapshot& taken) {
-                                                  has_begun = try_begin(jobs, taken);
-                                                  return has_begun;
-                                                }));
+              source::SnapshotCoordinator::take(
+                  options_.connect, options_.system_identifier, tables, gate,
+                  [&](const std::function<Status()>& work) { return halt(halted, work); }));
   if (!snapshot) return snapshot;
   for (std::size_t i = 0; i < jobs.size(); ++i)
     jobs[i].table = std::move(tables[i]);
@@ -349,6 +368,12 @@ Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::try_snapshot(std::v
       std::all_of(unchanged.begin(), unchanged.end(), [](bool is) { return is; });
   if (!is_unchanged) snapshot.reset();
   return snapshot;
+}
+
+// On the last lane's thread, while the others wait for it.
+Status Copier::halt(std::span<Lane* const> lanes, const std::function<Status()>& work) {
+  if (lanes.empty()) return work();
+  return lanes.front()->halt([&] { return halt(lanes.subspan(1), work); });
 }
 
 // The check and the step from pending to copying are one: no transaction is judged in between.
@@ -364,6 +389,29 @@ bool Copier::try_begin(std::vector<Job>& jobs, const Snapshot& snapshot) {
       lane->router().begin_copy(job.name, snapshot);
   }
   return true;
+}
+
+// Once the stream has passed all that a standby replayed while the snapshot was taken, it is known
+// which tables that concerned: they are pending again, and wait for the next snapshot.
+Status Copier::leave_unclear(std::vector<Job>& jobs, Lsn replayed) {
+  set_activity("waiting for the stream to come to " + to_string(replayed));
+  const auto is_there = [&](const auto& lane) { return has_passed(lane->written(), replayed); };
+  while (!std::all_of(lanes_.begin(), lanes_.end(), is_there))
+    FRESHET_TRY(pause(kStreamPoll));
+  const auto first_unclear = std::stable_partition(jobs.begin(), jobs.end(), [&](const Job& job) {
+    const std::lock_guard lock(router_mutex_);
+    return std::all_of(job.lanes.begin(), job.lanes.end(), [&](const Lane* lane) {
+      return lane->router().phase(job.name) == TablePhase::copying;
+    });
+  });
+  for (auto job = first_unclear; job != jobs.end(); ++job) {
+    log_debug("the snapshot is taken again: the table was changed just then",
+              {{"table", to_string(job->name)}});
+    for (Lane* lane : job->lanes)
+      FRESHET_TRY(lane->restart_copy(job->name));
+  }
+  jobs.erase(first_unclear, jobs.end());
+  return ok_status();
 }
 
 Status Copier::copy(std::vector<Job>& jobs,
@@ -388,15 +436,17 @@ Status Copier::copy(std::vector<Job>& jobs,
     std::sort(tasks_.begin(), tasks_.end(),
               [&](const Task& a, const Task& b) { return pages(a) < pages(b); });
   }
-  const std::size_t threads = std::min<std::size_t>(options_.connections, tasks_.size());
-  {
+  if (snapshot.reader() != nullptr) {
+    read_alone(snapshot);
+  } else {
+    const std::size_t threads = std::min<std::size_t>(options_.connections, tasks_.size());
     std::vector<std::jthread> workers;
     for (std::size_t i = 0; i < threads; ++i)
       workers.emplace_back([&] { work(snapshot); });
   }
   if (is_stopping_) return Error{ErrorKind::cancelled, "the copy was stopped"};
   FRESHET_TRY(finish_jobs(jobs, is_slots));
-  if (is_slots) return ok_status();
+  if (is_slots || snapshot.replayed()) return ok_status();
   // What was read settles once its WAL was flushed and streamed: have the server flush it soon.
   FRESHET_TRY(pg::Connection* const connection, catalog());
   FRESHET_TRY(connection->execute("SELECT pg_catalog.pg_current_xact_id()"));
@@ -442,7 +492,7 @@ void Copier::work(const source::SnapshotCoordinator& snapshot) {
       else
         status = std::move(opened).error();
     }
-    if (status.ok()) status = copy_task(*connection, *task, snapshot.snapshot_name());
+    if (status.ok()) status = copy_task(*connection, *task, snapshot);
     if (status.ok()) continue;
     void_job(*task->job, status.error());
     if (source::is_changed_table(status.error())) continue;
@@ -451,6 +501,20 @@ void Copier::work(const source::SnapshotCoordinator& snapshot) {
       failure_.report(naming(std::move(status).error(), task->job->name));
       return;
     }
+  }
+}
+
+// On a standby. A connection that is lost takes the snapshot with it: what is left is void as well.
+void Copier::read_alone(const source::SnapshotCoordinator& snapshot) {
+  while (const std::optional<Task> task = next_task()) {
+    const Status status = copy_task(*snapshot.reader(), *task, snapshot);
+    if (status.ok()) continue;
+    void_job(*task->job, status.error());
+    if (source::is_changed_table(status.error())) continue;
+    if (retry_of(status.error()) == Retry::never && status.error().kind() != ErrorKind::cancelled) {
+      failure_.report(naming(status.error(), task->job->name));
+    }
+    return;
   }
 }
 
@@ -466,7 +530,7 @@ std::optional<Copier::Task> Copier::next_task() {
 
 Status Copier::copy_task(pg::Connection& connection,
                          const Task& task,
-                         const std::string& snapshot_name) {
+                         const source::SnapshotCoordinator& snapshot) {
   const RangeId id{.table = task.job->name, .index = task.range->index, .count = task.range->count};
   auto opened = RangeFeed::open(task.job->shape, id, task.job->lanes);
   if (!opened.ok()) {
@@ -477,8 +541,9 @@ Status Copier::copy_task(pg::Connection& connection,
   auto result = source::copy_range(connection,
                                    {.table = &task.job->table,
                                     .range = task.range,
-                                    .snapshot_name = snapshot_name,
-                                    .system_identifier = options_.system_identifier},
+                                    .snapshot_name = snapshot.snapshot_name(),
+                                    .system_identifier = options_.system_identifier,
+                                    .replayed = snapshot.replayed()},
                                    [&](std::string_view lines) { return feed.take(lines); });
   Status status = ok_status();
   if (!result.ok()) status = result.error();

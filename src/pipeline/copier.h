@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -90,10 +91,15 @@ class Copier {
   Result<std::unique_ptr<source::SnapshotCoordinator>> take_snapshot(std::vector<Job>& jobs);
   Result<std::unique_ptr<source::SnapshotCoordinator>> try_snapshot(std::vector<Job>& jobs,
                                                                     bool& has_begun);
+  static Status halt(std::span<Lane* const> lanes, const std::function<Status()>& work);
   bool try_begin(std::vector<Job>& jobs, const Snapshot& snapshot);
+  Status leave_unclear(std::vector<Job>& jobs, Lsn replayed);
   Status copy(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot, bool is_slots);
   void work(const source::SnapshotCoordinator& snapshot);
-  Status copy_task(pg::Connection& connection, const Task& task, const std::string& snapshot_name);
+  void read_alone(const source::SnapshotCoordinator& snapshot);
+  Status copy_task(pg::Connection& connection,
+                   const Task& task,
+                   const source::SnapshotCoordinator& snapshot);
   void finish_task(const Task& task, Lsn read_upto);
   void void_job(Job& job, const Error& reason);
   std::optional<Task> next_task();

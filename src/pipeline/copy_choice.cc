@@ -24,17 +24,20 @@ std::string describe_key(const TableSchema& schema) {
 }
 
 // Why the table cannot be copied in chunks; empty if it can.
-Result<std::string> find_obstacle(const TablePlan& plan, bool destinations_keep_chunks) {
+Result<std::string> find_obstacle(const TablePlan& plan, const ChunkConditions& conditions) {
+  if (conditions.is_source_standby) return std::string{"the source is a standby"};
   if (plan.catalog.kind != 'r' || plan.catalog.heaps.size() != 1)
     return std::string{"it is partitioned"};
-  if (!destinations_keep_chunks) return std::string{"not every destination keeps chunks"};
+  if (!conditions.destinations_keep_chunks)
+    return std::string{"not every destination keeps chunks"};
   FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
   const TableSchema& schema = *shape->projected;
   if (SortKeyCodec::of(schema)) return std::string{};
   if (primary_key_columns(schema).empty()) return std::string{"it has no primary key"};
   if (schema.identity == ReplicaIdentity::index || schema.identity == ReplicaIdentity::nothing)
     return std::string{"its replica identity is not the primary key"};
-  return fmt::format("its primary key ({}) is not all of integers and UUIDs", describe_key(schema));
+  return fmt::format("its primary key ({}) is not all of integers, UUIDs, dates and timestamps",
+                     describe_key(schema));
 }
 
 }  // namespace
@@ -45,7 +48,7 @@ CopyMode wanted_copy(const CopyConfig& copy, const TableConfig& table) {
 
 Result<CopyChoice> choose_copy(CopyMode wanted,
                                const TablePlan& plan,
-                               bool destinations_keep_chunks) {
+                               const ChunkConditions& conditions) {
   if (wanted == CopyMode::none)
     return CopyChoice{.way = CopyMode::none, .reason = "it is asked for"};
   if (wanted == CopyMode::snapshot)
@@ -60,7 +63,7 @@ Result<CopyChoice> choose_copy(CopyMode wanted,
                       .reason = fmt::format("it has {} MiB; below {} MiB chunks are not worth it",
                                             mebibytes, kChunkedPagesMin / kPagesPerMebibyte)};
   }
-  FRESHET_TRY(std::string obstacle, find_obstacle(plan, destinations_keep_chunks));
+  FRESHET_TRY(std::string obstacle, find_obstacle(plan, conditions));
   if (!obstacle.empty()) {
     return CopyChoice{
         .way = CopyMode::snapshot, .reason = std::move(obstacle), .is_as_asked = !is_forced};

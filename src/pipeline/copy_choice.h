@@ -19,10 +19,16 @@ struct CopyChoice {
 /// What the configuration asks for: the table's own word, else the source's.
 CopyMode wanted_copy(const CopyConfig& copy, const TableConfig& table);
 
+/// What stands against chunks whatever the table.
+struct ChunkConditions {
+  bool destinations_keep_chunks = true;
+  bool is_source_standby = false;
+};
+
 /// In chunks where the key allows it, every destination can keep them, and the table is large
 /// enough for a kill or a long snapshot to hurt. Asks nobody.
 Result<CopyChoice> choose_copy(CopyMode wanted,
                                const TablePlan& plan,
-                               bool destinations_keep_chunks);
+                               const ChunkConditions& conditions);
 
 }  // namespace freshet

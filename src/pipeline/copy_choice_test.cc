@@ -29,7 +29,8 @@ TablePlan large_table() {
 }
 
 CopyChoice choose(CopyMode wanted, const TablePlan& plan, bool destinations_keep_chunks = true) {
-  const auto choice = choose_copy(wanted, plan, destinations_keep_chunks);
+  const auto choice =
+      choose_copy(wanted, plan, {.destinations_keep_chunks = destinations_keep_chunks});
   EXPECT_TRUE(choice.ok()) << choice.error().describe();
   return choice.ok() ? *choice : CopyChoice{};
 }
@@ -77,7 +78,9 @@ TEST(CopyChoice, ObstacleIsNamed) {
   plan = large_table();
   plan.catalog.schema.columns[1].primary_key_place = 2;
   plan.catalog.schema.columns[1].is_identity = true;
-  refused(plan, true, "its primary key (id bigint, body text) is not all of integers and UUIDs");
+  refused(
+      plan, true,
+      "its primary key (id bigint, body text) is not all of integers, UUIDs, dates and timestamps");
 }
 
 TEST(CopyChoice, WordOfTheTableCountsMoreThanThatOfTheSource) {

@@ -5,6 +5,13 @@
 #include "base/try.h"
 
 namespace freshet {
+namespace {
+
+// Together at most 4 MiB.
+constexpr std::size_t kSparePiecesMax = 512;
+constexpr std::size_t kSparePieceBytesMax = std::size_t{8} << 10;
+
+}  // namespace
 
 void GroupBuilder::add_rows(const ShapePtr& shape, std::span<Change> changes) {
   if (changes.empty()) return;
@@ -23,6 +30,13 @@ void GroupBuilder::add_truncate(std::vector<SchemaPtr> tables,
                       .restarts_identity = restarts_identity});
 }
 
+bool GroupBuilder::truncates(const TableName& table) const {
+  return std::any_of(truncated_.begin(), truncated_.end(), [&](const auto& tables) {
+    return std::any_of(tables->begin(), tables->end(),
+                       [&](const SchemaPtr& schema) { return schema->name == table; });
+  });
+}
+
 void GroupBuilder::drop_runs(std::size_t first) {
   for (std::size_t i = first; i < runs_.size(); ++i) {
     std::erase_if(pending_, [&](const ShapedRun& run) {
@@ -34,6 +48,13 @@ void GroupBuilder::drop_runs(std::size_t first) {
 
 void GroupBuilder::add_phase(const TableName& table, TablePhase phase) {
   phases_.push_back({table, phase});
+}
+
+Piece GroupBuilder::take_spare() {
+  if (spare_.empty()) return {};
+  Piece piece = std::move(spare_.back());
+  spare_.pop_back();
+  return piece;
 }
 
 void GroupBuilder::keep(Piece piece) {
@@ -100,6 +121,11 @@ void GroupBuilder::clear() {
   chunks_.clear();
   pending_.clear();
   truncated_.clear();
+  for (Piece& piece : pieces_) {
+    if (spare_.size() >= kSparePiecesMax || piece.byte_size() > kSparePieceBytesMax) continue;
+    piece.clear();
+    spare_.push_back(std::move(piece));
+  }
   pieces_.clear();
   held_.clear();
   arena_.clear();

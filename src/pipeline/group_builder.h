@@ -21,6 +21,7 @@ class GroupBuilder {
   /// Takes rows over; `changes` stays where it is and is rewritten in place.
   void add_rows(const ShapePtr& shape, std::span<Change> changes);
   void add_truncate(std::vector<SchemaPtr> tables, bool is_cascade, bool restarts_identity);
+  bool truncates(const TableName& table) const;
   void add_phase(const TableName& table, TablePhase phase);
 
   void add_chunk(CopiedChunk chunk) { chunks_.push_back(std::move(chunk)); }
@@ -28,6 +29,8 @@ class GroupBuilder {
   /// Takes back all runs from `first` on; their rows were not transformed yet.
   void drop_runs(std::size_t first);
 
+  /// An empty piece, with memory of one that was kept before clear() if there is any.
+  Piece take_spare();
   /// Keeps memory alive that added rows point to.
   void keep(Piece piece);
   void keep(std::unique_ptr<HeldPiece> piece);
@@ -43,6 +46,9 @@ class GroupBuilder {
   std::span<const CopiedChunk> chunks() const { return chunks_; }
 
   bool is_empty() const { return runs_.empty() && phases_.empty() && chunks_.empty(); }
+
+  /// Bytes in the arena that were not in the stream.
+  void count_bytes(std::size_t bytes) { byte_size_ += bytes; }
 
   std::size_t byte_size() const { return byte_size_; }
 
@@ -65,6 +71,7 @@ class GroupBuilder {
   std::vector<ShapedRun> pending_;
   std::vector<std::unique_ptr<std::vector<SchemaPtr>>> truncated_;
   std::vector<Piece> pieces_;
+  std::vector<Piece> spare_;  // of small transactions, which come by the thousand
   std::vector<std::unique_ptr<HeldPiece>> held_;
   std::vector<Change> gathered_;
   Arena arena_;

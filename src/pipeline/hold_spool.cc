@@ -14,6 +14,9 @@ namespace {
 //   'd' u32 schema                                      a captured definition
 // A value is u8 kind, u32 size, bytes.
 constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
+// Who exchanges keys in one statement must not find it cut in two: a block ends with a transaction,
+// unless that is larger than this.
+constexpr std::size_t kBlockBytesMax = std::size_t{8} << 20;
 
 struct ChangeHeader {
   std::uint64_t commit_lsn;
@@ -92,6 +95,7 @@ std::uint32_t HoldSpool::index_of(const SchemaPtr& schema) {
 Status HoldSpool::append(const SchemaPtr& schema, std::span<const Change> changes) {
   const std::uint32_t schema_index = index_of(schema);
   for (const Change& change : changes) {
+    FRESHET_TRY(make_room(!is_same(open_transaction_, *change.transaction)));
     if (open_.empty() || !is_same(open_transaction_, *change.transaction)) {
       open_transaction_ = *change.transaction;
       open_ += 't';
@@ -108,7 +112,6 @@ Status HoldSpool::append(const SchemaPtr& schema, std::span<const Change> change
                             .old_row = change.old_row});
     put_row(open_, change.before);
     put_row(open_, change.after);
-    if (open_.size() >= kBlockBytes) FRESHET_TRY(close_block());
   }
   return ok_status();
 }
@@ -126,8 +129,13 @@ Status HoldSpool::append_definition(const SchemaPtr& schema) {
   return ok_status();
 }
 
-Status HoldSpool::close_block() {
-  Block block{.bytes = {}, .offset = 0, .size = open_.size()};
+Status HoldSpool::make_room(bool is_new_transaction) {
+  const std::size_t bytes_max = is_new_transaction ? kBlockBytes : kBlockBytesMax;
+  return open_.size() < bytes_max ? ok_status() : close_block(is_new_transaction);
+}
+
+Status HoldSpool::close_block(bool is_whole) {
+  Block block{.bytes = {}, .offset = 0, .size = open_.size(), .is_whole = is_whole};
   if (memory_bytes_ + open_.size() <= memory_bytes_max_) {
     memory_bytes_ += open_.size();
     block.bytes = std::move(open_);
@@ -150,7 +158,7 @@ Status HoldSpool::load(const Block& block, std::vector<char>& into) const {
 }
 
 Result<bool> HoldSpool::next(HeldPiece& piece) {
-  if (next_block_ == blocks_.size() && !open_.empty()) FRESHET_TRY(close_block());
+  if (next_block_ == blocks_.size() && !open_.empty()) FRESHET_TRY(close_block(true));
   piece.items.clear();
   piece.arena.clear();
   if (next_block_ == blocks_.size()) return false;
@@ -158,6 +166,7 @@ Result<bool> HoldSpool::next(HeldPiece& piece) {
   FRESHET_TRY(load(block, piece.bytes));
   memory_bytes_ -= block.bytes.size();
   block.bytes = std::string{};
+  piece.is_whole = block.is_whole;
 
   BlockReader in(piece.bytes);
   const TransactionInfo* transaction = nullptr;

@@ -28,6 +28,7 @@ struct HeldItem {
 /// A stretch of a spool with the memory that its items point to. Reusable.
 struct HeldPiece {
   std::vector<HeldItem> items;
+  bool is_whole = true;  ///< Whole transactions; false: the next piece goes on with the last one.
   std::vector<char> bytes;
   Arena arena;
 };
@@ -41,7 +42,8 @@ class HoldSpool {
   Status append(const SchemaPtr& schema, std::span<const Change> changes);
   Status append_truncate(const SchemaPtr& schema, bool restarts_identity);
   Status append_definition(const SchemaPtr& schema);
-  /// Takes the next stretch out; false when nothing is left.
+  /// Takes the next stretch out, once all of the last transaction came in; false when nothing is
+  /// left.
   Result<bool> next(HeldPiece& piece);
   bool is_empty() const;
 
@@ -50,10 +52,12 @@ class HoldSpool {
     std::string bytes;  // empty once it lies in the file
     std::uint64_t offset = 0;
     std::size_t size = 0;
+    bool is_whole = true;
   };
 
   std::uint32_t index_of(const SchemaPtr& schema);
-  Status close_block();
+  Status make_room(bool is_new_transaction);
+  Status close_block(bool is_whole);
   Status load(const Block& block, std::vector<char>& into) const;
 
   SpillStore& spill_;

@@ -64,6 +64,39 @@ TEST(HoldSpool, GivesBackWhatItTookInOrder) {
   EXPECT_TRUE(fixture.spool.is_empty());
 }
 
+TEST(HoldSpool, CutsBetweenTransactionsUnlessOneIsTooLarge) {
+  Fixture fixture(0);
+  const SchemaPtr schema = schema_of("t");
+  const std::string text(300'000, 'x');
+
+  struct Held {
+    std::uint64_t commit;
+    int changes;
+  };
+
+  // 0.3 MB, 3 MB, 0.3 MB, 10.5 MB, 0.3 MB
+  const std::vector<Held> transactions{{1, 1}, {2, 10}, {3, 1}, {4, 35}, {5, 1}};
+  for (const Held& held : transactions) {
+    fixture.info.commit_lsn = Lsn{held.commit};
+    for (int i = 0; i < held.changes; ++i)
+      fixture.add(schema, 0, text);
+  }
+  std::vector<std::pair<std::size_t, bool>> pieces;
+  HeldPiece piece;
+  while (true) {
+    auto more = fixture.spool.next(piece);
+    ASSERT_TRUE(more.ok());
+    if (!*more) break;
+    std::size_t count = 0;
+    for (const HeldItem& item : piece.items)
+      count += item.changes.size();
+    pieces.emplace_back(count, piece.is_whole);
+  }
+  const std::vector<std::pair<std::size_t, bool>> expected{
+      {11, true}, {28, false}, {8, true}, {1, true}};
+  EXPECT_EQ(pieces, expected);
+}
+
 TEST(HoldSpool, SurvivesMoreThanItsMemory) {
   Fixture fixture(0);
   const SchemaPtr schema = schema_of("t");

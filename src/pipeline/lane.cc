@@ -15,7 +15,9 @@ namespace {
 constexpr std::chrono::seconds kEmptyWriteInterval{1};
 // So long after the last write a commit that waits for the disk proves that all is durable.
 constexpr std::chrono::milliseconds kSettleAfter{100};
+// A position in the state store costs a sync of its own.
 constexpr std::chrono::milliseconds kStoreInterval{1000};
+constexpr std::chrono::milliseconds kUrgentStoreInterval{50};
 constexpr std::chrono::milliseconds kIdleWait{500};
 constexpr std::chrono::seconds kCloseTimeout{10};
 
@@ -26,10 +28,13 @@ Lane::Lane(Options options, LaneSurroundings surroundings)
       destination_(std::move(options.destination)),
       traits_(destination_->traits()),
       around_(surroundings),
+      router_(options.opened.position.value_or(Position{})),
       queue_(options.queue_bytes_max),
       hold_bytes_max_(options.hold_bytes_max),
       position_(options.opened.position.value_or(Position{})),
       upto_(position_),
+      patchy_(std::move(options.patchy)),
+      reread_upto_(options.reread_upto),
       stored_(position_),
       destination_durable_(position_) {
   written_ = to_integer(position_.end);
@@ -72,6 +77,7 @@ Status Lane::run() {
     for (LaneCall& call : taken.calls)
       call.done.set_value(call.work());
     if (taken.is_closed) break;
+    look_up_ahead(taken.items);
     for (const LaneItem& item : taken.items)
       FRESHET_TRY(consume(item));
     FRESHET_TRY(flush_complete());
@@ -88,8 +94,13 @@ Status Lane::run() {
 std::chrono::milliseconds Lane::wait_max() const {
   const bool is_waited_for = around_.is_urgent.load(std::memory_order_relaxed);
   if (upto_ > position_) return is_waited_for ? std::chrono::milliseconds(1) : kSettleAfter;
-  if (durable() < position_) return kSettleAfter;
+  if (durable() < position_) return std::min(kSettleAfter, store_interval());
   return kIdleWait;
+}
+
+std::chrono::milliseconds Lane::store_interval() const {
+  const bool is_waited_for = around_.is_urgent.load(std::memory_order_relaxed);
+  return is_waited_for && !traits_.keeps_position ? kUrgentStoreInterval : kStoreInterval;
 }
 
 Status Lane::consume(const LaneItem& item) {
@@ -121,13 +132,15 @@ Status Lane::consume_transaction(const Transaction& transaction) {
   TransactionReader reader = transaction.read();
   xid_in_hand_ = transaction.info().xid;
   lsn_in_hand_ = transaction.info().commit_lsn;
+  const Committed committed{
+      .xid = xid_in_hand_, .commit = lsn_in_hand_, .end = transaction.info().end_lsn};
   std::map<const TableSchema*, Verdict> verdicts;
   while (true) {
-    Piece piece;
+    Piece piece = group_.take_spare();
     FRESHET_TRY(const bool has_more, reader.next(piece));
     if (!has_more) break;
     for (Item& item : piece.items())
-      FRESHET_TRY(route_item(item, transaction.info().xid, verdicts));
+      FRESHET_TRY(route_item(item, committed, verdicts));
     // Only now: following a changed definition writes and clears the group in between.
     group_.keep(std::move(piece));
     if (group_.byte_size() > traits_.group_bytes_max) FRESHET_TRY(flush_part());
@@ -140,7 +153,7 @@ Status Lane::consume_transaction(const Transaction& transaction) {
 }
 
 Result<Verdict> Lane::verdict_of(const SchemaPtr& schema,
-                                 Xid top_level,
+                                 const Committed& committed,
                                  std::map<const TableSchema*, Verdict>& verdicts) {
   if (std::exchange(are_verdicts_stale_, false)) verdicts.clear();
   const auto known = verdicts.find(schema.get());
@@ -148,19 +161,19 @@ Result<Verdict> Lane::verdict_of(const SchemaPtr& schema,
   std::optional<Verdict> verdict;
   {
     const std::lock_guard lock(around_.router_mutex);
-    if (router_.knows(schema->name)) verdict = router_.judge(schema->name, top_level);
+    if (router_.knows(schema->name)) verdict = router_.judge(schema->name, committed);
   }
   if (!verdict) FRESHET_TRY(check_unknown(*schema));
   return verdicts.emplace(schema.get(), verdict.value_or(Verdict::skip)).first->second;
 }
 
 Status Lane::route_item(Item& item,
-                        Xid top_level,
+                        const Committed& committed,
                         std::map<const TableSchema*, Verdict>& verdicts) {
   if (item.kind == Item::Kind::message) return ok_status();
-  if (item.kind == Item::Kind::definition) return route_definition(item, top_level, verdicts);
-  if (item.kind == Item::Kind::truncate) return route_truncate(item, verdicts, top_level);
-  FRESHET_TRY(const Verdict verdict, verdict_of(item.schema, top_level, verdicts));
+  if (item.kind == Item::Kind::definition) return route_definition(item, committed, verdicts);
+  if (item.kind == Item::Kind::truncate) return route_truncate(item, verdicts, committed);
+  FRESHET_TRY(const Verdict verdict, verdict_of(item.schema, committed, verdicts));
   switch (verdict) {
     case Verdict::apply: {
       auto applied = apply_rows(item.schema, item.changes);
@@ -169,7 +182,7 @@ Status Lane::route_item(Item& item,
     case Verdict::hold:
       return spool_of(item.schema->name).append(item.schema, item.changes);
     case Verdict::by_key:
-      return route_by_key(item, top_level);
+      return route_by_key(item, committed);
     case Verdict::skip:
       return ok_status();
   }
@@ -178,10 +191,10 @@ Status Lane::route_item(Item& item,
 
 Status Lane::route_truncate(const Item& item,
                             std::map<const TableSchema*, Verdict>& verdicts,
-                            Xid top_level) {
+                            const Committed& committed) {
   std::vector<SchemaPtr> tables;
   for (const SchemaPtr& schema : item.truncated) {
-    FRESHET_TRY(const Verdict verdict, verdict_of(schema, top_level, verdicts));
+    FRESHET_TRY(const Verdict verdict, verdict_of(schema, committed, verdicts));
     switch (verdict) {
       case Verdict::apply: {
         FRESHET_TRY(const ShapePtr shape, follow_schema(schema));
@@ -192,7 +205,7 @@ Status Lane::route_truncate(const Item& item,
         FRESHET_TRY(spool_of(schema->name).append_truncate(schema, item.restarts_identity));
         break;
       case Verdict::by_key:
-        FRESHET_TRY(begin_chunks_again(schema->name, top_level));
+        FRESHET_TRY(begin_chunks_again(schema->name, committed));
         break;
       case Verdict::skip:
         break;
@@ -207,9 +220,17 @@ Result<bool> Lane::apply_rows(const SchemaPtr& streamed, std::span<Change> chang
   FRESHET_TRY(const ShapePtr shape, follow_schema(streamed));
   if (!shape) return false;
   const TablePlan& plan = around_.plans.at(streamed->name);
-  if (plan.publication.filters_rows) FRESHET_TRY(filter_rows(*shape, plan, changes));
-  group_.add_rows(shape, changes);
-  return true;
+  const std::size_t at_once = changes_at_once(plan);
+  while (true) {
+    std::span<Change> some = changes.first(std::min(at_once, changes.size()));
+    changes = changes.subspan(some.size());
+    if (plan.publication.filters_rows) FRESHET_TRY(filter_rows(*shape, plan, some));
+    FRESHET_TRY(const bool is_whole, complete_rows(*shape, plan, some));
+    if (!is_whole) return false;
+    group_.add_rows(shape, some);
+    if (changes.empty()) return true;
+    if (group_.byte_size() > traits_.group_bytes_max) FRESHET_TRY(flush_part());
+  }
 }
 
 // The table is emptied, and that is recorded, before the stream's position can move past the
@@ -265,6 +286,7 @@ Status Lane::write(bool is_complete, Durability durability) {
   is_in_parts_ = !is_complete;
   account(group);
   group_.clear();
+  gone_.clear();
   runs_complete_ = 0;
   if (!is_complete) return ok_status();
   position_ = upto_;
@@ -319,9 +341,7 @@ Status Lane::settle() {
 // Where the destination keeps no position, the state store's is the one that counts.
 Status Lane::store_progress(bool is_forced) {
   const Position durable = destination_durable_;
-  const bool is_due =
-      is_forced || Clock::now() - last_store_ >= kStoreInterval ||
-      (!traits_.keeps_position && around_.is_urgent.load(std::memory_order_relaxed));
+  const bool is_due = is_forced || Clock::now() - last_store_ >= store_interval();
   if (durable > stored_ && is_due) {
     FRESHET_TRY(
         around_.state.store_position(around_.lease, {.destination = name_, .position = durable}));

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -56,7 +57,9 @@ class Lane {
   struct Options {
     std::string name;
     std::unique_ptr<Destination> destination;
-    DestinationState opened;  ///< What open() returned, with a position.
+    DestinationState opened;     ///< What open() returned, with a position.
+    std::set<TableName> patchy;  ///< The destination lacks rows of these that updates come for.
+    Lsn reread_upto = kNoLsn;    ///< What an earlier session read again was read before.
     std::size_t queue_bytes_max = std::size_t{32} << 20;
     std::size_t hold_bytes_max = std::size_t{16} << 20;
   };
@@ -100,6 +103,10 @@ class Lane {
   Status begin_copy_again(const TableName& table,
                           std::string_view reason,
                           std::string_view definition);
+
+  /// Runs `work` between groups; nothing is routed meanwhile.
+  Status halt(std::function<Status()> work) { return queue_.call(std::move(work)); }
+
   /// The copy is void: holds nothing of it any more.
   Status restart_copy(const TableName& table);
   /// The chunk is committed at the destination: applies what waited for it and records it, in one
@@ -134,6 +141,13 @@ class Lane {
     KeyVerdict after;
   };
 
+  /// A change that lacks values, as do others of its row.
+  struct Lacking {
+    std::size_t change = 0;  ///< Its place.
+    RowView row;             ///< As it is after the change, with its key.
+    RowView left;            ///< The key that it had before, if another.
+  };
+
   struct Counters {
     std::uint64_t rows_copied = 0;
     std::uint64_t bytes_copied = 0;
@@ -146,29 +160,54 @@ class Lane {
   Result<SchemaPtr> make_room(const Shape& shape);
   Status consume(const LaneItem& item);
   Status consume_transaction(const Transaction& transaction);
-  Status route_item(Item& item, Xid top_level, std::map<const TableSchema*, Verdict>& verdicts);
+  Status route_item(Item& item,
+                    const Committed& committed,
+                    std::map<const TableSchema*, Verdict>& verdicts);
   Status route_truncate(const Item& item,
                         std::map<const TableSchema*, Verdict>& verdicts,
-                        Xid top_level);
+                        const Committed& committed);
   Status route_definition(const Item& item,
-                          Xid top_level,
+                          const Committed& committed,
                           std::map<const TableSchema*, Verdict>& verdicts);
   void tell_new_name(const Item& item) const;
   Result<Verdict> verdict_of(const SchemaPtr& schema,
-                             Xid top_level,
+                             const Committed& committed,
                              std::map<const TableSchema*, Verdict>& verdicts);
   Status check_unknown(const TableSchema& schema) const;
   // Of tables that are copied in chunks (lane_chunks.cc).
-  Status route_by_key(Item& item, Xid top_level);
+  Status route_by_key(Item& item, const Committed& committed);
   Result<const ChunkKeys*> keys_of(const SchemaPtr& streamed);
-  Result<bool> judge_keys(const Item& item, const ChunkKeys& keys, Xid top_level);
-  Status route_fate(const SchemaPtr& schema, std::span<Change> changes, KeyVerdict fate);
-  Result<bool> route_move(const SchemaPtr& schema, const Change& change, const Fate& fate);
-  Status begin_chunks_again(const TableName& table, Xid top_level, bool is_kept_whole = false);
+  Result<bool> judge_keys(const Item& item, const ChunkKeys& keys, const Committed& committed);
+  /// False if the table's copy began again instead.
+  Result<bool> route_fate(const SchemaPtr& schema, std::span<Change> changes, KeyVerdict fate);
+  Result<bool> route_move(const Shape& shape,
+                          const SchemaPtr& schema,
+                          const Change& change,
+                          const Fate& fate);
+  Status begin_chunks_again(const TableName& table,
+                            const Committed& committed,
+                            bool is_kept_whole = false);
   /// False if the table's copy began again instead.
   Result<bool> apply_rows(const SchemaPtr& streamed, std::span<Change> changes);
   Status filter_rows(const Shape& shape, const TablePlan& plan, std::span<Change>& changes);
-  Result<bool> follow_definition(const SchemaPtr& captured);
+  // Values that were not sent (lane_values.cc).
+  std::size_t changes_at_once(const TablePlan& plan) const;
+  /// False if the table's copy began again instead.
+  Result<bool> complete_rows(const Shape& shape, const TablePlan& plan, std::span<Change>& changes);
+  Result<std::vector<Lacking>> find_lacking(const Shape& shape,
+                                            const TablePlan& plan,
+                                            std::span<const Change> changes);
+  Status ask(const Shape& shape,
+             std::span<const std::uint16_t> key,
+             std::span<const std::uint16_t> there,
+             std::span<Lacking> asked,
+             std::vector<Lacking>& lacking);
+  Result<bool> fill_in(const Shape& shape,
+                       const TablePlan& plan,
+                       std::span<const Lacking> lacking,
+                       std::span<Change>& changes);
+  void look_up_ahead(std::span<const LaneItem> items);
+  bool is_streaming(const TableName& table) const;
   /// Null if the table's copy began again instead.
   Result<ShapePtr> follow_schema(const SchemaPtr& streamed);
   Error stop_before(Error error);
@@ -188,8 +227,10 @@ class Lane {
   Status store_progress(bool is_forced);
   void set_durable(Position position);
   std::chrono::milliseconds wait_max() const;
+  std::chrono::milliseconds store_interval() const;
   HoldSpool& spool_of(const TableName& table);
   void forget_held(const TableName& table);
+  Status add_objects(std::span<const SchemaPtr> copied);
 
   const std::string name_;
   std::unique_ptr<Destination> destination_;
@@ -207,7 +248,8 @@ class Lane {
   std::size_t runs_complete_ = 0;  // runs of the group that belong to whole transactions
   std::vector<SourceTime> commit_times_;
   std::map<TableName, SchemaPtr> current_;
-  std::set<TableName> evolved_;               // by what this session captured
+  std::set<SchemaPtr> looked_up_;  // ahead of their rows, or left for their own turn
+  SchemaPtr last_looked_up_;
   std::map<TableName, std::string> ignored_;  // what the destination's tables lack, for people
   std::map<TableName, std::unique_ptr<HoldSpool>> spools_;
   std::map<std::pair<TableName, ChunkId>, std::unique_ptr<HoldSpool>> chunk_spools_;
@@ -215,6 +257,9 @@ class Lane {
   std::vector<Fate> fates_;   // of the item in hand
   Xid xid_in_hand_{0};        // of the transaction that is being routed, or whose held changes are
   Lsn lsn_in_hand_ = kNoLsn;  // of its commit
+  const std::set<TableName> patchy_;
+  std::map<TableName, std::set<std::string>> gone_;  // keys that rows of the group in hand leave
+  Lsn reread_upto_;  // what has been read again may be newer than the stream, but not than this
   bool are_verdicts_stale_ = false;  // a table's copy began again within the transaction in hand
   Clock::time_point last_empty_write_{};
   Clock::time_point last_write_{};

@@ -36,20 +36,21 @@ Result<const Lane::ChunkKeys*> Lane::keys_of(const SchemaPtr& streamed) {
   return &chunk_keys_.insert_or_assign(streamed, ChunkKeys{shape, *codec, *places}).first->second;
 }
 
-Status Lane::route_by_key(Item& item, Xid top_level) {
+Status Lane::route_by_key(Item& item, const Committed& committed) {
   const TableName& table = item.schema->name;
   FRESHET_TRY(const ChunkKeys* const keys, keys_of(item.schema));
-  if (keys == nullptr) return begin_chunks_again(table, top_level);
-  FRESHET_TRY(const bool has_effect, judge_keys(item, *keys, top_level));
+  if (keys == nullptr) return begin_chunks_again(table, committed);
+  FRESHET_TRY(const bool has_effect, judge_keys(item, *keys, committed));
   if (!has_effect) return ok_status();
   // Chunks are read with the columns that the table had when its copy began.
   if (!is_same_shape(*current_[table], *keys->shape->output))
-    return begin_chunks_again(table, top_level);
+    return begin_chunks_again(table, committed);
   for (std::size_t start = 0; start < item.changes.size();) {
     const Fate& fate = fates_[start];
     if (fate.before != fate.after) {
-      FRESHET_TRY(const bool is_routed, route_move(item.schema, item.changes[start], fate));
-      if (!is_routed) return begin_chunks_again(table, top_level, true);
+      FRESHET_TRY(const bool is_routed,
+                  route_move(*keys->shape, item.schema, item.changes[start], fate));
+      if (!is_routed) return begin_chunks_again(table, committed, true);
       ++start;
       continue;
     }
@@ -58,14 +59,16 @@ Status Lane::route_by_key(Item& item, Xid top_level) {
            fates_[end].after == fate.before) {
       ++end;
     }
-    FRESHET_TRY(route_fate(item.schema, item.changes.subspan(start, end - start), fate.before));
+    FRESHET_TRY(const bool is_routed,
+                route_fate(item.schema, item.changes.subspan(start, end - start), fate.before));
+    if (!is_routed) return ok_status();
     start = end;
   }
   return ok_status();
 }
 
 // Sets fates_; false if all are skipped.
-Result<bool> Lane::judge_keys(const Item& item, const ChunkKeys& keys, Xid top_level) {
+Result<bool> Lane::judge_keys(const Item& item, const ChunkKeys& keys, const Committed& committed) {
   const TableName& table = item.schema->name;
   fates_.assign(item.changes.size(), Fate{});
   bool has_effect = false;
@@ -73,12 +76,12 @@ Result<bool> Lane::judge_keys(const Item& item, const ChunkKeys& keys, Xid top_l
   const std::lock_guard lock(around_.router_mutex);
   if (!router_.is_chunked(table)) {
     // Its copy began again while this transaction was being routed.
-    static_cast<void>(router_.judge(table, top_level));
+    static_cast<void>(router_.judge(table, committed));
     return false;
   }
   const auto judge = [&](RowView row) -> Result<KeyVerdict> {
     FRESHET_TRY(keys.codec.encode(row, keys.places, key));
-    return router_.judge_key(table, key, top_level);
+    return router_.judge_key(table, key, committed.xid);
   };
   for (std::size_t i = 0; i < item.changes.size(); ++i) {
     const Change& change = item.changes[i];
@@ -93,35 +96,45 @@ Result<bool> Lane::judge_keys(const Item& item, const ChunkKeys& keys, Xid top_l
   return has_effect;
 }
 
-Status Lane::route_fate(const SchemaPtr& schema, std::span<Change> changes, KeyVerdict fate) {
-  if (fate.verdict == Verdict::apply) {
-    // Its definition is that of the chunks (route_by_key): there is nothing to follow.
-    auto applied = apply_rows(schema, changes);
-    return applied.ok() ? ok_status() : Status{std::move(applied).error()};
-  }
-  if (fate.verdict != Verdict::hold) return ok_status();
+Result<bool> Lane::route_fate(const SchemaPtr& schema, std::span<Change> changes, KeyVerdict fate) {
+  // Its definition is that of the chunks (route_by_key): there is nothing to follow.
+  if (fate.verdict == Verdict::apply) return apply_rows(schema, changes);
+  if (fate.verdict != Verdict::hold) return true;
   auto& spool = chunk_spools_[{schema->name, fate.chunk}];
   if (!spool) spool = std::make_unique<HoldSpool>(around_.spill, hold_bytes_max_);
-  return spool->append(schema, changes);
-}
-
-// An update that takes a row from one range to another is a removal and an insertion, each with a
-// fate of its own. False if the insertion lacks values that were not sent.
-Result<bool> Lane::route_move(const SchemaPtr& schema, const Change& change, const Fate& fate) {
-  const std::span<Change> halves = group_.arena().array<Change>(2);
-  halves[0] = as_remove(change);
-  halves[1] = as_insert(change, group_.arena());
-  if (fate.after.verdict != Verdict::skip && has_unchanged(halves[1].after)) return false;
-  FRESHET_TRY(route_fate(schema, halves.subspan(0, 1), fate.before));
-  FRESHET_TRY(route_fate(schema, halves.subspan(1, 1), fate.after));
+  FRESHET_TRY(spool->append(schema, changes));
   return true;
 }
 
+// An update that takes a row from one range to another is a removal and an insertion, each with a
+// fate of its own. False if the insertion lacks values that cannot be read again, or the table's
+// copy began again.
+Result<bool> Lane::route_move(const Shape& shape,
+                              const SchemaPtr& schema,
+                              const Change& change,
+                              const Fate& fate) {
+  const std::span<Change> halves = group_.arena().array<Change>(2);
+  halves[0] = as_remove(change);
+  halves[1] = as_insert(change, group_.arena());
+  std::span<Change> arrived = halves.subspan(1);
+  if (fate.after.verdict != Verdict::skip && has_unchanged(arrived.front().after)) {
+    const Lacking lacking{.change = 0, .row = arrived.front().after, .left = {}};
+    FRESHET_TRY(const bool is_filled,
+                fill_in(shape, around_.plans.at(schema->name), std::span{&lacking, 1}, arrived));
+    if (!is_filled) return false;
+  }
+  FRESHET_TRY(const bool has_left, route_fate(schema, halves.first(1), fate.before));
+  if (!has_left || arrived.empty()) return has_left;
+  return route_fate(schema, arrived, fate.after);
+}
+
 // What is copied already does not fit what streams, unless it is all there.
-Status Lane::begin_chunks_again(const TableName& table, Xid top_level, bool is_kept_whole) {
+Status Lane::begin_chunks_again(const TableName& table,
+                                const Committed& committed,
+                                bool is_kept_whole) {
   {
     const std::lock_guard lock(around_.router_mutex);
-    if (!router_.is_chunked(table) || router_.is_seen_by_all_chunks(table, top_level)) {
+    if (!router_.is_chunked(table) || router_.is_seen_by_all_chunks(table, committed.xid)) {
       return ok_status();
     }
     if (is_kept_whole) router_.restart_copy_whole(table);

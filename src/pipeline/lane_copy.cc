@@ -55,6 +55,7 @@ Result<SchemaPtr> Lane::make_room(const Shape& shape) {
 
 Status Lane::finish_copy(std::span<const FinishedCopy> copies) {
   return queue_.call([&]() -> Status {
+    std::vector<SchemaPtr> copied;
     for (const auto& [table, settled_at] : copies) {
       {
         const std::lock_guard lock(around_.router_mutex);
@@ -63,8 +64,9 @@ Status Lane::finish_copy(std::span<const FinishedCopy> copies) {
         router_.finish_copy(table, settled_at);
       }
       FRESHET_TRY(destination_->finish_copy(current_.at(table)));
+      copied.push_back(current_.at(table));
     }
-    return ok_status();
+    return traits_.takes_objects ? add_objects(copied) : ok_status();
   });
 }
 
@@ -163,18 +165,20 @@ Result<bool> Lane::add_held(HoldSpool& spool) {
         if (!shape) return false;
         group_.add_truncate({shape->output}, false, item.restarts_identity);
       } else if (item.is_definition) {
-        FRESHET_TRY(const bool is_followed, follow_definition(item.schema));
-        if (!is_followed) return false;
+        FRESHET_TRY(const ShapePtr shape, follow_schema(item.schema));
+        if (!shape) return false;
       } else {
         xid_in_hand_ = item.changes.front().transaction->xid;
         lsn_in_hand_ = item.changes.front().transaction->commit_lsn;
         FRESHET_TRY(const bool is_applied, apply_rows(item.schema, item.changes));
         if (!is_applied) return false;
       }
-      runs_complete_ = group_.runs().size();
+      const bool is_cut = !piece->is_whole && &item == &piece->items.back();
+      if (!is_cut) runs_complete_ = group_.runs().size();
     }
+    const bool is_whole = piece->is_whole;
     group_.keep(std::move(piece));
-    if (!spool.is_empty()) FRESHET_TRY(flush_complete());
+    if (!spool.is_empty()) FRESHET_TRY(is_whole ? flush_complete() : flush_part());
   }
   return true;
 }

@@ -18,31 +18,14 @@ struct Judged {
 };
 
 Error unknown_match(const TableName& table, const Change& change) {
-  return Error{ErrorKind::unsupported,
-               "the row filter uses a large value that the update did not send"}
+  return Error{
+      ErrorKind::unsupported,
+      "the row filter uses a large value that the update did not send, and the row cannot be "
+      "read again"}
       .with("table", to_string(table))
       .with("lsn", to_string(change.lsn))
       .with("commit_lsn", to_string(change.id.commit))
       .fix("ALTER TABLE ... REPLICA IDENTITY FULL, or filter on a column that is not TOASTed");
-}
-
-Change as_removal(const Change& change) {
-  Change removal = change;
-  removal.op = Op::remove;
-  if (change.before.empty()) {
-    removal.before = change.after;
-    removal.old_row = OldRow::key;
-  }
-  removal.after = {};
-  return removal;
-}
-
-Change as_upsert(const Change& change) {
-  Change upsert = change;
-  upsert.op = Op::upsert;
-  upsert.before = {};
-  upsert.old_row = OldRow::none;
-  return upsert;
 }
 
 // Under FULL both rows can be judged; else the old one is unknown, and the destination may or may
@@ -94,15 +77,24 @@ Status Lane::filter_rows(const Shape& shape, const TablePlan& plan, std::span<Ch
     }
     if (!changes[i].after.empty()) {
       judged[i].after = rows.size();
-      rows.push_back(changes[i].after);
+      rows.push_back(fill_unchanged(changes[i], {}, group_.arena()));
     }
   }
   FRESHET_TRY(const std::vector<Match> matches, around_.resolver.filter(shape, plan, rows));
+  std::vector<Lacking> unknown;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    if (!judged[i].after || matches[*judged[i].after] != Match::unknown) continue;
+    unknown.push_back({.change = i, .row = rows[*judged[i].after], .left = changes[i].before});
+  }
+  if (!unknown.empty()) {
+    FRESHET_TRY(const bool is_filled, fill_in(shape, plan, unknown, changes));
+    if (is_filled) return filter_rows(shape, plan, changes);
+    return unknown_match(plan.config.name, changes[unknown.front().change]);
+  }
   std::vector<Change> kept;
   kept.reserve(changes.size());
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const Match after = judged[i].after ? matches[*judged[i].after] : Match::no;
-    if (after == Match::unknown) return unknown_match(plan.config.name, changes[i]);
     std::optional<bool> was_match;
     if (judged[i].before) was_match = matches[*judged[i].before] == Match::yes;
     translate(changes[i], after == Match::yes, was_match, group_.arena(), kept);

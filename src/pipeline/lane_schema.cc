@@ -22,7 +22,7 @@ Status Lane::check_unknown(const TableSchema& schema) const {
 // A definition that was captured in the stream is followed where it stands, whether or not a row
 // comes: what a later session starts from is then exact.
 Status Lane::route_definition(const Item& item,
-                              Xid top_level,
+                              const Committed& committed,
                               std::map<const TableSchema*, Verdict>& verdicts) {
   const SchemaPtr& schema = item.schema;
   const auto plan = around_.plans.find(schema->name);
@@ -32,10 +32,10 @@ Status Lane::route_definition(const Item& item,
   }
   // What of it is published, only a Relation message tells.
   if (!plan->second.publication.columns.empty()) return ok_status();
-  FRESHET_TRY(const Verdict verdict, verdict_of(schema, top_level, verdicts));
+  FRESHET_TRY(const Verdict verdict, verdict_of(schema, committed, verdicts));
   switch (verdict) {
     case Verdict::apply: {
-      auto followed = follow_definition(schema);
+      auto followed = follow_schema(schema);
       return followed.ok() ? ok_status() : Status{std::move(followed).error()};
     }
     case Verdict::hold:
@@ -46,7 +46,7 @@ Status Lane::route_definition(const Item& item,
       const TableSchema& current = *current_[schema->name];
       const bool is_same =
           is_same_shape(current, *shape->output) && !source::was_rewritten(current, *shape->output);
-      return is_same ? ok_status() : begin_chunks_again(schema->name, top_level);
+      return is_same ? ok_status() : begin_chunks_again(schema->name, committed);
     }
     case Verdict::skip:
       break;
@@ -66,20 +66,35 @@ void Lane::tell_new_name(const Item& item) const {
   }
 }
 
-// False if the table's copy began again instead.
-Result<bool> Lane::follow_definition(const SchemaPtr& captured) {
-  const SchemaPtr before = current_[captured->name];
-  FRESHET_TRY(const ShapePtr shape, follow_schema(captured));
-  if (!shape) return false;
-  const bool is_kept = around_.plans.at(captured->name).kept != nullptr;
-  if (is_kept || !before || !evolved_.insert(captured->name).second) return true;
-  // An earlier session may have known this definition already, but not lived to see it recorded at
-  // the destination, which knows best what its table was made for.
-  if (is_same_shape(*before, *shape->output)) FRESHET_TRY(evolve(captured->name, shape->output));
-  return true;
+// Tables come up for the first time all together after a start: with thousands of them, asking one
+// by one takes many seconds. What is wrong with one of them is told by its own turn. So is what
+// depends on what comes before: a later version of a table, or one that is still being copied.
+void Lane::look_up_ahead(std::span<const LaneItem> items) {
+  std::vector<SchemaResolver::Question> questions;
+  std::set<TableName> tables;
+  for (const LaneItem& item : items) {
+    if (!item.transaction || item.transaction->info().end_lsn <= position_.end) continue;
+    for (const SchemaPtr& schema : item.transaction->schemas()) {
+      if (schema == last_looked_up_) continue;
+      last_looked_up_ = schema;
+      if (!looked_up_.insert(schema).second || !tables.insert(schema->name).second) continue;
+      const auto current = current_.find(schema->name);
+      if (current == current_.end() || !is_streaming(schema->name)) continue;
+      questions.push_back({{schema, current->second}, item.transaction->info().xid});
+    }
+  }
+  if (questions.size() < 2) return;
+  if (const Status status = around_.resolver.look_up(questions); !status.ok())
+    log_error(LogLevel::debug, "not all tables could be looked up ahead", status.error());
 }
 
-// Looks the shape up, and lets the destination's table follow it first where it changed.
+bool Lane::is_streaming(const TableName& table) const {
+  const std::lock_guard lock(around_.router_mutex);
+  return router_.knows(table) && router_.phase(table) == TablePhase::streaming;
+}
+
+// Looks the shape up, and lets the destination's table follow it first where it changed. Null if
+// the table's copy began again instead.
 Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
   SchemaPtr& current = current_[streamed->name];
   auto resolved = around_.resolver.resolve(streamed, current, xid_in_hand_);

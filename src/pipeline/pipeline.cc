@@ -29,6 +29,10 @@ constexpr std::chrono::milliseconds kTakeOverPoll{250};
 
 using Clock = std::chrono::steady_clock;
 
+std::chrono::milliseconds left_of(std::chrono::seconds time, Clock::time_point since) {
+  return std::chrono::ceil<std::chrono::milliseconds>(since + time - Clock::now());
+}
+
 // True if the time passed without a stop request.
 bool pause(const std::stop_token& stop, std::chrono::milliseconds time) {
   const auto until = Clock::now() + time;
@@ -114,6 +118,7 @@ class SupervisedPipeline final : public Pipeline {
                                                      .transforms = *transforms_,
                                                      .set_aside = set_aside_,
                                                      .to_copy_again = to_copy_again_,
+                                                     .patchy = patchy_,
                                                      .slot_losses = slot_losses_,
                                                      .slot_watch = slot_watch_,
                                                      .skipped = skipped_,
@@ -125,7 +130,9 @@ class SupervisedPipeline final : public Pipeline {
       if (status.ok() && session_->wants_restart() && !stop.stop_requested()) continue;
       if (status.ok() || stop.stop_requested()) return status;
       if (!is_worth_retrying(status.error(), has_streamed, Clock::now() - started)) return status;
-      const auto wait = backoff.next(random());
+      auto wait = backoff.next(random());
+      if (!has_streamed)
+        wait = std::clamp<std::chrono::milliseconds>(left_of(kTakeOverWait, started), {}, wait);
       log_error(LogLevel::warn, "pipeline interrupted, starting it again", status.error());
       // A state that is away may be back by then; its absence is no reason to end.
       Status renewed = state_->renew(lease);
@@ -154,6 +161,7 @@ class SupervisedPipeline final : public Pipeline {
   std::unique_ptr<StateStore> state_;
   SetAsideTables set_aside_;
   TablesToCopyAgain to_copy_again_;
+  PatchyTables patchy_;
   unsigned slot_losses_ = 0;
   SlotWatch slot_watch_;
   SkippedCommit skipped_;

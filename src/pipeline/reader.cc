@@ -233,6 +233,13 @@ Status Reader::reconnect(const Error& cause) {
         .with("after", to_string(published_.end))
         .fix("set source.binary: true; a bytea is then sent as it is");
   }
+  if (cause.message().find("no binary output function") != std::string::npos) {
+    return Error{ErrorKind::unsupported,
+                 "the server cannot send a value in binary form: " + cause.message()}
+        .sqlstate(cause.sqlstate())
+        .with("after", to_string(published_.end))
+        .fix("remove source.binary");
+  }
   log_error(LogLevel::warn, "replication connection lost, connecting again", cause);
   reconnects_.fetch_add(1, std::memory_order_relaxed);
   connection_.reset();
@@ -278,7 +285,7 @@ Status Reader::reopen() {
   FRESHET_TRY(auto sql, pg::Connection::open(options_.connect));
   FRESHET_TRY(const source::SystemIdentity now, source::load_system_identity(*sql));
   has_moved_ = now.system_identifier == options_.slot.system_identifier &&
-               now.timeline != options_.slot.timeline;
+               options_.slot.timeline != kAnyTimeline && now.timeline != options_.slot.timeline;
   if (has_moved_) return Error{ErrorKind::busy, "the source is on a new timeline"};
   FRESHET_TRY(std::optional<source::SlotRow> row, source::find_slot(*sql, options_.slot.slot_name));
   FRESHET_TRY(source::check_identity({.stored = options_.slot,

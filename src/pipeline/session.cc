@@ -25,11 +25,12 @@ Session::~Session() {
 
 Status Session::run(const std::stop_token& stop, const Until& until) {
   const auto start = [&]() -> Status {
-    FRESHET_TRY(open_source());
+    FRESHET_TRY(open_source(stop));
     FRESHET_TRY(load_tables());
     FRESHET_TRY(begin_watching());
     FRESHET_TRY(plan_publications());
     FRESHET_TRY(check_binary());
+    FRESHET_TRY(check_copy_conditions());
     FRESHET_TRY(settle_policies());
     FRESHET_TRY(open_destinations());
     FRESHET_TRY(find_or_create_slot(stop));
@@ -48,6 +49,7 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
   if (status.ok()) status = failure_.status();
   if (!status.ok() && status.error().find("reason") == kTooLargeAsText)
     status = naming_suspects(std::move(status).error());
+  if (!status.ok()) status = naming_copy_condition(std::move(status).error());
   if (!status.ok() && !stop.stop_requested()) {
     FRESHET_TRY(const bool is_set_aside, set_aside_culprit(status.error()));
     if (is_set_aside || may_replace_after(status.error())) {
@@ -117,11 +119,12 @@ Result<bool> Session::has_reached(const Until& until) {
   Lsn target = until.lsn;
   if (until.kind == Until::Kind::caught_up) {
     if (caught_up_target_ == kNoLsn) {
-      // The xid makes the server flush what it has inserted soon, instead of when it next has to.
       if (!sql_) return false;  // opened again by the next look
-      FRESHET_TRY(const pg::Rows rows, sql_->query("SELECT pg_catalog.pg_current_wal_insert_lsn(), "
-                                                   "pg_catalog.pg_current_xact_id()"));
-      caught_up_target_ = rows.lsn(0, 0);
+      FRESHET_TRY(caught_up_target_, source::load_insert_lsn(*sql_));
+      // The xid makes the server flush what it has inserted soon, instead of when it next has to.
+      FRESHET_TRY(
+          sql_->execute("SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN "
+                        "pg_catalog.pg_current_xact_id() END"));
     }
     target = caught_up_target_;
   }

@@ -25,6 +25,7 @@
 #include "pipeline/spill_file.h"
 #include "pipeline/transform_set.h"
 #include "source/slot.h"
+#include "source/slot_adoption.h"
 #include "source/table_watch.h"
 
 namespace freshet {
@@ -39,6 +40,7 @@ class Session {
     TransformSet& transforms;
     SetAsideTables& set_aside;         ///< Outlives the session.
     TablesToCopyAgain& to_copy_again;  ///< The same.
+    PatchyTables& patchy;              ///< The same.
     /// The same: how often the slot was lost since all tables were streaming.
     unsigned& slot_losses;
     SlotWatch& slot_watch;   ///< The same.
@@ -70,16 +72,23 @@ class Session {
 
   bool has_run_before() const;
   // Start-up, in this order (session_start.cc; what concerns the slot: session_slot.cc).
-  Status open_source();
+  Status open_source(const std::stop_token& stop);
   Status check_source_settings();
+  // Of a source that is a standby (session_standby.cc).
+  Status check_standby();
+  Status await_replay(const std::stop_token& stop);
+  Status check_replayed(Position known);
   Status check_free_slot();
   Status load_tables();
   Result<std::vector<TableConfig>> list_tables();
   Status check_table(const source::CatalogTable& table) const;
   Status admit(const source::CatalogTable& table);
   Status plan_publications();
-  Status check_binary() const;
+  Status check_binary();
+  Status check_binary_types();
+  Status check_copy_conditions();
   Error naming_suspects(Error error);
+  Error naming_copy_condition(Error error) const;
   Status settle_policies();
   Status open_destinations();
   Status check_destination_tables();
@@ -96,6 +105,8 @@ class Session {
   Status forget_phases(const OpenDestination& opened);
   bool may_replace_after(const Error& error);
   Status create_slot(const std::stop_token& stop);
+  Status take_over_slot();
+  Position first_position() const;
   Status make_publication();
   SlotIdentity new_slot_identity(const std::string& name) const;
   Status make_new_slot(const std::stop_token& stop);
@@ -105,10 +116,14 @@ class Session {
   Status begin_uncopied(OpenDestination& opened);
   Status make_lanes();
   Status check_skipped();
-  const TableSchema* stored_schema(const TableName& table) const;
+  SchemaPtr stored_schema(const TableName& table) const;
+  SchemaPtr known_schema(const DestinationState& state, const TablePlan& plan) const;
   Status set_routes(Lane& lane, const DestinationState& state);
   void leave_halted(const Lane& lane, const DestinationState& state);
-  Result<bool> goes_on(Lane& lane, const TablePlan& plan, const TableRecord* record);
+  Result<bool> goes_on(Lane& lane,
+                       const TablePlan& plan,
+                       const SchemaPtr& known,
+                       std::optional<TablePhase> recorded);
   std::string_view ignored_changes(const Lane& lane, const TableName& table) const;
   Status record_left_out(Lane& lane, const DestinationState& state);
   Status store_paused(const Lane& lane, const TableName& table, std::string_view reason);
@@ -150,6 +165,7 @@ class Session {
   Status set_aside(const TableName& table, const Error& error);
   bool is_set_aside(const TableName& table) const;
   Result<bool> set_aside_culprit(const Error& error);
+  std::set<TableName> patchy_at(const std::string& destination) const;
   bool came_in_by_filter(const TableName& table, const Error& error) const;
   void set_urgency(const Until& until);
   bool is_all_streaming() const;
@@ -164,8 +180,10 @@ class Session {
   std::unique_ptr<pg::Connection> sql_;
   std::unique_ptr<source::ReplicationConnection> replication_;
   source::SystemIdentity system_;
+  bool is_standby_ = false;  // the source, when this session began
   StoredPipeline stored_;
-  std::set<TableName> paused_;  // by an operator's wish, when this session began
+  std::map<TableName, SchemaPtr> stored_schemas_;  // as stored_ had them
+  std::set<TableName> paused_;                     // by an operator's wish, when this session began
   TablePlans plans_;
   std::vector<source::WatchedTable> watched_;  // as last looked at, in the order of plans_
   std::map<TableName, Lsn> awaited_;  // news of these tables wait until the stream has come there

@@ -16,7 +16,9 @@ Status Session::choose_copies() {
       [](const OpenDestination& opened) { return opened.destination->traits().keeps_chunks; });
   for (auto& [name, plan] : plans_) {
     const CopyMode wanted = wanted_copy(options_.config.source.copy, plan.config);
-    FRESHET_TRY(const CopyChoice choice, choose_copy(wanted, plan, can_be_kept));
+    FRESHET_TRY(const CopyChoice choice, choose_copy(wanted, plan,
+                                                     {.destinations_keep_chunks = can_be_kept,
+                                                      .is_source_standby = is_standby_}));
     plan.is_copied_in_chunks = choice.way == CopyMode::chunked;
   }
   return ok_status();
@@ -36,9 +38,9 @@ Status Session::resume_chunks(Lane& lane, const DestinationState& state, const T
   FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
   const auto codec = SortKeyCodec::of(*shape->projected);
   const std::uint32_t heap = plan.catalog.heaps.front().relfilenode;
-  const TableSchema* const known = stored_schema(name);
+  const SchemaPtr known = known_schema(state, plan);
   const bool is_same =
-      codec && known != nullptr && is_same_shape(*known, *shape->output) &&
+      codec && known && is_same_shape(*known, *shape->output) &&
       std::all_of(chunks.begin(), chunks.end(), [&](const CopiedChunk* chunk) {
         return chunk->relfilenode == heap && chunk->bounds.columns == codec->columns();
       });

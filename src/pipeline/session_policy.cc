@@ -13,10 +13,10 @@ Status Session::settle_policies() {
   for (auto& [name, plan] : plans_) {
     plan.schema_changes = policy_of(options_.config.source, plan.config);
     if (plan.schema_changes != SchemaChanges::ignore) continue;
-    const TableSchema* const stored = stored_schema(name);
+    const SchemaPtr stored = stored_schema(name);
     // Who has it copied again wants it as it is now.
-    if (stored != nullptr && !is_to_resync(name)) {
-      plan.kept = std::make_shared<const TableSchema>(*stored);
+    if (stored && !is_to_resync(name)) {
+      plan.kept = stored;
       continue;
     }
     FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
@@ -59,31 +59,35 @@ std::string_view Session::ignored_changes(const Lane& lane, const TableName& tab
 
 // Whether the table streams on, rather than being copied. Where no later session would see the
 // cause of that again, it is recorded before a change is skipped.
-Result<bool> Session::goes_on(Lane& lane, const TablePlan& plan, const TableRecord* record) {
+Result<bool> Session::goes_on(Lane& lane,
+                              const TablePlan& plan,
+                              const SchemaPtr& known,
+                              std::optional<TablePhase> recorded) {
   const TableName& name = plan.config.name;
-  const bool has_streamed = record != nullptr && record->phase == TablePhase::streaming;
-  const TableSchema* const schema = stored_schema(name);
-  if (schema == nullptr) return has_streamed;
+  const bool has_streamed = recorded == TablePhase::streaming;
+  if (!known) return has_streamed;
   const std::string_view ignored = ignored_changes(lane, name);
   const bool is_behind = has_streamed && !plan.kept && !ignored.empty();
   std::string_view reason;
   if (options_.to_copy_again.erase({lane.name(), name}) > 0)
     reason = "a row of it came in by the filter without its large values";
-  if (record != nullptr && is_to_resync(name)) reason = "an operator asked for it";
+  if (recorded && is_to_resync(name)) reason = "an operator asked for it";
   if (is_behind) reason = "changes of its definition were ignored until now";
   if (!reason.empty()) {
     log_info("copying the table again",
              {{"destination", lane.name()}, {"table", to_string(name)}, {"reason", reason}});
-    FRESHET_TRY(lane.destination().reset_table(std::make_shared<const TableSchema>(*schema)));
+    FRESHET_TRY(lane.destination().reset_table(known));
     return false;
   }
   lane.set_ignored(name, std::string{ignored});
   const TableSchema& now = plan.catalog.schema;
-  if (schema->relation == now.relation && !source::was_rewritten(*schema, now)) return has_streamed;
+  if (known->relation == now.relation && !source::was_rewritten(*known, now)) return has_streamed;
   if (has_streamed && plan.schema_changes == SchemaChanges::halt) {
-    return not_followed(*schema, now, "a table was made anew or rewritten, where it is to halt");
+    return not_followed(*known, now, "a table was made anew or rewritten, where it is to halt");
   }
   log_warn("the table was made anew or rewritten", {{"table", to_string(name)}});
+  // Before the position moves on without its rows: whoever reads both is not to take them for its.
+  if (has_streamed) FRESHET_TRY(lane.destination().reset_table(known));
   return false;
 }
 

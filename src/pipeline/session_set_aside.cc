@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "base/sql_quote.h"
 #include "base/try.h"
 #include "pipeline/session.h"
 
@@ -38,16 +39,57 @@ Status Session::set_aside(const TableName& table, const Error& error) {
 }
 
 // An update may bring a row into a filter that it was not in before. A large value that the update
-// left alone is then nowhere but at the source.
+// left alone is then nowhere but at the source. Not so where `copy_where` may keep the row out of
+// the new copy: each such update would lead to one more.
 bool Session::came_in_by_filter(const TableName& table, const Error& error) const {
   const TablePlan& plan = plans_.at(table);
   const bool is_filtered = !plan.config.where.empty() || !plan.publication.row_filter.empty();
-  return is_filtered && error.find("reason") == kLacksValues && !error.find("destination").empty();
+  return is_filtered && plan.config.copy_where.empty() && error.find("reason") == kLacksValues &&
+         !error.find("destination").empty();
+}
+
+// Such an update of a row that was not copied: it cannot be made whole here.
+Error Session::naming_copy_condition(Error error) const {
+  const std::optional<TableName> table = table_of(error);
+  if (error.find("reason") != kLacksValues || !table) return error;
+  const TablePlan& plan = plans_.at(*table);
+  if (plan.config.copy_where.empty()) return error;
+  std::string key;
+  for (const Column& column : plan.catalog.schema.columns) {
+    if (column.is_identity) key += (key.empty() ? "" : ", ") + column.name;
+  }
+  Error named{error.kind(),
+              "an update leaves out a large value of a row that is not at the destination, as "
+              "`copy_where` may have left it out of the copy"};
+  named.add("key", key);
+  for (const auto& [field, value] : error.context())
+    named.add(field, value);
+  return std::move(named)
+      .sqlstate(error.sqlstate())
+      .fix("ALTER TABLE " + quote_identifier(*table) +
+           " REPLICA IDENTITY FULL at the source, or let copy_where take in what is still updated, "
+           "then `freshet table resync`; or leave such updates out by on_conflict: skip");
 }
 
 bool Session::is_set_aside(const TableName& table) const {
   return std::any_of(options_.set_aside.begin(), options_.set_aside.end(),
                      [&](const auto& entry) { return entry.first.second == table; });
+}
+
+// Tables of which the destination lacks rows that updates come for, as far as is known.
+std::set<TableName> Session::patchy_at(const std::string& destination) const {
+  std::set<TableName> tables;
+  for (const auto& [where, table] : options_.patchy) {
+    if (where == destination) tables.insert(table);
+  }
+  // Its answer to a row that is missing must not come before ours.
+  for (const DestinationConfig& config : options_.config.destinations) {
+    if (config.name != destination || config.on_conflict == OnConflict::error) continue;
+    for (const auto& [table, plan] : plans_) {
+      if (plan.publication.filters_rows) tables.insert(table);
+    }
+  }
+  return tables;
 }
 
 // False if the error is not one table's, or nothing would be left to do.
@@ -56,6 +98,14 @@ Result<bool> Session::set_aside_culprit(const Error& error) {
                          error.kind() == ErrorKind::permission;
   const std::optional<TableName> table = is_tables ? table_of(error) : std::nullopt;
   if (!table) return false;
+  const std::string_view destination = error.find("destination");
+  if (error.find("reason") == kLacksValues && !destination.empty() &&
+      options_.patchy.insert({std::string{destination}, *table}).second) {
+    log_info(
+        "an update leaves large values out of a row that is missing; such rows are read again",
+        {{"destination", destination}, {"table", to_string(*table)}, {"lsn", error.find("lsn")}});
+    return true;
+  }
   if (came_in_by_filter(*table, error)) {
     log_error(LogLevel::warn,
               "a row came in by the filter without its large values; the table is copied again",

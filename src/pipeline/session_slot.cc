@@ -10,6 +10,13 @@
 namespace freshet {
 namespace {
 
+// On a standby. Once is enough where no transaction was open, or one that ended since.
+constexpr std::string_view kWaitsForPrimary =
+    "the slot can be made once the primary has logged its running transactions, which it does "
+    "every "
+    "15 s or so if it is written to; SELECT pg_log_standby_snapshot(); there makes it quick (again "
+    "if transactions were open)";
+
 // A slot that is lost again and again before the copy is done needs somebody to look.
 constexpr unsigned kSlotLossesMax = 3;
 
@@ -40,12 +47,13 @@ std::optional<SlotIdentity> Session::known_slot() const {
 
 Status Session::find_or_create_slot(const std::stop_token& stop) {
   if (const std::optional<SlotIdentity> known = known_slot()) return resume_slot(*known, stop);
-  return create_slot(stop);
+  return options_.config.source.adopts_slot ? take_over_slot() : create_slot(stop);
 }
 
 Status Session::resume_slot(const SlotIdentity& slot, const std::stop_token& stop) {
   slot_ = slot;
   FRESHET_TRY(const source::IdentityCheck check, look_at_slot());
+  FRESHET_TRY(check_replayed(check.greatest));
   warn_of_slot(check.slot);
   Status checked = source::check_identity(check);
   if (!checked.ok()) {
@@ -54,13 +62,18 @@ Status Session::resume_slot(const SlotIdentity& slot, const std::stop_token& sto
     return replace_slot(check.slot, checked.error(), stop);
   }
   confirmed_flush_ = check.slot->confirmed_flush;
-  if (slot_.timeline != system_.timeline) follow_promotion();
+  if (!is_standby_ && slot_.timeline != system_.timeline) follow_promotion();
   for (OpenDestination& opened : destinations_) {
-    if (!opened.state.position) FRESHET_TRY(adopt(opened, Position{confirmed_flush_}));
+    if (!opened.state.position) FRESHET_TRY(adopt(opened, first_position()));
   }
   if (!stored_.slot || !(*stored_.slot == slot_))
     FRESHET_TRY(options_.state.store_slot(options_.lease, slot_));
   return ok_status();
+}
+
+// An adopted slot may begin later than it stands, which a start that was cut off did not say yet.
+Position Session::first_position() const {
+  return {std::max(confirmed_flush_, slot_.consistent_point)};
 }
 
 // What the server has under the slot's name, beside what the destinations hold.
@@ -82,8 +95,8 @@ Result<source::IdentityCheck> Session::look_at_slot() {
   // A destination that knows no position is copied afresh, so that nothing can be missing there.
   if (!check.least_durable && check.slot)
     check.least_durable = Position{check.slot->confirmed_flush};
-  const bool is_promoted =
-      slot_.system_identifier == system_.system_identifier && slot_.timeline < system_.timeline;
+  const bool is_promoted = slot_.system_identifier == system_.system_identifier &&
+                           slot_.timeline != kAnyTimeline && slot_.timeline < system_.timeline;
   if (is_promoted) {
     FRESHET_TRY(check.timeline_end, replication_->timeline_end(slot_.timeline, system_.timeline));
   }
@@ -190,8 +203,8 @@ Status Session::create_slot(const std::stop_token& stop) {
                    "a slot of that name exists, and this pipeline did not make it"}
           .with("slot", name)
           .fix(
-              "give source.slot another name, or, if nobody uses it, SELECT "
-              "pg_drop_replication_slot(" +
+              "give source.slot another name; or, to go on from where it stands, set "
+              "source.adopt_slot: true; or, if nobody uses it, SELECT pg_drop_replication_slot(" +
               quote_literal(name) + ");");
     }
     // We died between making it and remembering it: nothing was streamed from it.
@@ -213,6 +226,28 @@ Status Session::create_slot(const std::stop_token& stop) {
   return adopt_everywhere();
 }
 
+// The process may die at any point: once the slot is remembered it is a slot like any other, and
+// the next start has the destinations adopt it; until then nothing was done.
+Status Session::take_over_slot() {
+  const SourceConfig& source = options_.config.source;
+  FRESHET_TRY(const std::optional<source::SlotRow> row, source::find_slot(*sql_, source.slot));
+  const source::AdoptionRequest request{.slot = source.slot,
+                                        .is_two_phase = source.is_two_phase,
+                                        .start = source.start_lsn,
+                                        .now = system_};
+  FRESHET_TRY(const Lsn start, source::check_adoption(request, row));
+  FRESHET_TRY(source::check_publications_are_older(*sql_, source.slot, source.publications));
+  warn_of_slot(row);
+  confirmed_flush_ = row->confirmed_flush;
+  slot_ = new_slot_identity(source.slot);
+  slot_.epoch = std::string{kAdoptedEpoch} + slot_.epoch;
+  slot_.consistent_point = start;
+  log_info("replication slot adopted",
+           {{"slot", slot_.slot_name}, {"lsn", to_string(slot_.consistent_point)}});
+  FRESHET_TRY(options_.state.store_slot(options_.lease, slot_));
+  return adopt_everywhere();
+}
+
 Status Session::make_publication() {
   if (!new_publication_) return ok_status();
   FRESHET_TRY(source::create_publication(*sql_, *new_publication_));
@@ -221,7 +256,7 @@ Status Session::make_publication() {
 
 SlotIdentity Session::new_slot_identity(const std::string& name) const {
   return {.system_identifier = system_.system_identifier,
-          .timeline = system_.timeline,
+          .timeline = is_standby_ ? kAnyTimeline : system_.timeline,
           .slot_name = name,
           .consistent_point = kNoLsn,
           .epoch = random_uuid()};
@@ -231,15 +266,19 @@ SlotIdentity Session::new_slot_identity(const std::string& name) const {
 Status Session::make_new_slot(const std::stop_token& stop) {
   set_activity("creating the replication slot");
   const std::stop_callback interrupt(stop, [this] { replication_->interrupt(); });
-  FRESHET_TRY(
-      const source::CreatedSlot created,
-      replication_->create_slot({.name = slot_.slot_name,
-                                 .is_two_phase = options_.config.source.is_two_phase,
-                                 .is_failover = options_.config.source.is_failover,
-                                 .observer = sql_.get(),
-                                 .report = [this](std::span<const source::WaitedFor> waited_for) {
-                                   set_activity("waiting for " + source::describe(waited_for));
-                                 }}));
+  bool has_told = false;
+  const auto report = [&](std::span<const source::WaitedFor> waited_for) {
+    set_activity(is_standby_ ? "waiting for the primary to log its running transactions"
+                             : "waiting for " + source::describe(waited_for));
+    if (is_standby_ && !std::exchange(has_told, true)) log_warn(kWaitsForPrimary);
+  };
+  FRESHET_TRY(const source::CreatedSlot created,
+              replication_->create_slot({.name = slot_.slot_name,
+                                         .is_two_phase = options_.config.source.is_two_phase,
+                                         .is_failover = options_.config.source.is_failover,
+                                         .exports_snapshot = !is_standby_,
+                                         .observer = sql_.get(),
+                                         .report = report}));
   slot_.consistent_point = created.consistent_point;
   confirmed_flush_ = created.consistent_point;
   log_info("replication slot created",
@@ -247,7 +286,7 @@ Status Session::make_new_slot(const std::stop_token& stop) {
   const bool is_any_copied = std::any_of(plans_.begin(), plans_.end(), [this](const auto& entry) {
     return !is_uncopied(entry.second);
   });
-  if (is_any_copied) {
+  if (is_any_copied && !is_standby_) {
     FRESHET_TRY(slot_snapshot_,
                 source::SnapshotCoordinator::import(
                     connect_options("copy"), system_.system_identifier, created.snapshot_name));

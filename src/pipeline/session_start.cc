@@ -8,7 +8,7 @@
 #include "destinations/registry.h"
 #include "pipeline/copy_choice.h"
 #include "pipeline/session.h"
-#include "types/binary_form.h"
+#include "source/filter_probe.h"
 
 namespace freshet {
 namespace {
@@ -45,7 +45,7 @@ void warn_of_kept_columns(const TablePlan& plan) {
 
 }  // namespace
 
-Status Session::open_source() {
+Status Session::open_source(const std::stop_token& stop) {
   set_activity("connecting to the source");
   FRESHET_TRY(sql_, pg::Connection::open(connect_options("control")));
   FRESHET_TRY(check_source_settings());
@@ -53,6 +53,11 @@ Status Session::open_source() {
   FRESHET_TRY(replication_, source::ReplicationConnection::open(connect_options("reader")));
   FRESHET_TRY(system_, replication_->identify_system());
   FRESHET_TRY(stored_, options_.state.load(options_.config.pipeline));
+  if (is_standby_) FRESHET_TRY(await_replay(stop));
+  for (TableSchema& schema : std::exchange(stored_.schemas, {})) {
+    const TableName name = schema.name;
+    stored_schemas_.emplace(name, std::make_shared<const TableSchema>(std::move(schema)));
+  }
   take_pauses();
   // Also where the session comes to nothing, as a destination is away: the slot waits meanwhile.
   FRESHET_TRY(
@@ -63,10 +68,8 @@ Status Session::open_source() {
 Status Session::check_source_settings() {
   FRESHET_TRY(const pg::Rows rows,
               sql_->query("SELECT current_setting('wal_level'), pg_catalog.pg_is_in_recovery()"));
-  if (rows.boolean(0, 1)) {
-    return Error{ErrorKind::unsupported, "the source is a standby server"}.fix(
-        "name the primary in source.url");
-  }
+  is_standby_ = rows.boolean(0, 1);
+  if (is_standby_) FRESHET_TRY(check_standby());
   if (rows.text(0, 0) != "logical") {
     return Error{ErrorKind::setting, "the source does not write WAL for logical replication"}
         .with("wal_level", rows.text(0, 0))
@@ -83,7 +86,7 @@ bool Session::has_run_before() const {
 
 // Asked before anything is created; the slot's creation has the last word.
 Status Session::check_free_slot() {
-  if (has_run_before()) return ok_status();
+  if (has_run_before() || options_.config.source.adopts_slot) return ok_status();
   FRESHET_TRY(const pg::Rows rows,
               sql_->query("SELECT count(*), current_setting('max_replication_slots')::int "
                           "FROM pg_catalog.pg_replication_slots"));
@@ -119,6 +122,11 @@ Status Session::load_tables() {
     plan.catalog = std::move(catalog[i]);
     FRESHET_TRY(admit(plan.catalog));
     plan.transforms = options_.transforms.of(names[i]);
+    for (const TransformConfig& transform : options_.config.transforms) {
+      if (transform.table != names[i]) continue;
+      for (const auto& [column, method] : transform.mask)
+        plan.masked.insert(column);
+    }
     plan.config = std::move(tables[i]);
     plans_.emplace(names[i], std::move(plan));
   }
@@ -180,9 +188,15 @@ Status Session::plan_publications() {
           .with("publication", names.front());
     }
     FRESHET_TRY(new_publication_, source::plan_publication(*sql_, request));
+    if (is_standby_) {
+      return Error{ErrorKind::setting,
+                   "the publication does not exist, and on a standby none can be created"}
+          .with("publication", names.front())
+          .fix("at the primary: " + new_publication_->sql);
+    }
     left_to_us = new_publication_->tables;
   } else {
-    if (stored_.publication == names.front()) {
+    if (stored_.publication == names.front() && !is_standby_) {
       FRESHET_TRY(source::update_publication(*sql_, request));
     }
     FRESHET_TRY(const source::PublicationCheck check,
@@ -198,33 +212,11 @@ Status Session::plan_publications() {
   return ok_status();
 }
 
-// Values in binary form are looked at by nobody but the destination.
-Status Session::check_binary() const {
-  if (!options_.config.source.is_binary) return ok_status();
-  const auto refuse = [](const TableName& table, std::string what) {
-    return Error{ErrorKind::config, std::move(what)}
-        .with("table", to_string(table))
-        .fix("remove source.binary");
-  };
+// Of tables that were never followed; later only a new copy would need it.
+Status Session::check_copy_conditions() {
   for (const auto& [name, plan] : plans_) {
-    if (plan.publication.filters_rows) {
-      return refuse(name, "a `where` that is not in the publication needs values as text");
-    }
-  }
-  for (const TransformConfig& transform : options_.config.transforms) {
-    std::vector<std::string> read;
-    if (transform.embed) read.push_back(transform.embed->from);
-    for (const auto& [column, method] : transform.mask) {
-      if (method == MaskMethod::hash || method == MaskMethod::last4) read.push_back(column);
-    }
-    const TableSchema& schema = plans_.at(transform.table).catalog.schema;
-    for (const std::string& column : read) {
-      const int place = schema.find(column);
-      if (place < 0 || is_text_in_binary(schema.columns[static_cast<std::size_t>(place)].type))
-        continue;
-      return refuse(transform.table, "a transform needs the values of a column as text")
-          .with("column", column);
-    }
+    if (plan.config.copy_where.empty() || stored_schema(name)) continue;
+    FRESHET_TRY(source::check_copy_condition(*sql_, name, plan.config.copy_where));
   }
   return ok_status();
 }
@@ -304,13 +296,17 @@ Status Session::begin_uncopied(OpenDestination& opened) {
 
 Status Session::make_lanes() {
   resolver_ = std::make_unique<SchemaResolver>(connect_options("catalog"), plans_);
+  // After the destinations were opened, so that no earlier process can write there any more.
+  FRESHET_TRY(const Lsn now, source::load_insert_lsn(*sql_));
   for (OpenDestination& opened : destinations_) {
     FRESHET_TRY(begin_uncopied(opened));
     FRESHET_TRY(auto spill, DiskSpillStore::open(options_.spill_directory));
     spills_.push_back(std::move(spill));
     auto lane = std::make_unique<Lane>(Lane::Options{.name = opened.name,
                                                      .destination = std::move(opened.destination),
-                                                     .opened = opened.state},
+                                                     .opened = opened.state,
+                                                     .patchy = patchy_at(opened.name),
+                                                     .reread_upto = now},
                                        LaneSurroundings{.plans = plans_,
                                                         .resolver = *resolver_,
                                                         .spill = *spills_.back(),
@@ -343,35 +339,45 @@ Status Session::check_skipped() {
 }
 
 // What the table looked like when an earlier run last followed it; null if none did.
-const TableSchema* Session::stored_schema(const TableName& table) const {
-  const auto found = std::find_if(stored_.schemas.begin(), stored_.schemas.end(),
-                                  [&](const TableSchema& known) { return known.name == table; });
-  return found == stored_.schemas.end() ? nullptr : &*found;
+SchemaPtr Session::stored_schema(const TableName& table) const {
+  const auto found = stored_schemas_.find(table);
+  return found == stored_schemas_.end() ? nullptr : found->second;
+}
+
+// What the destination's table looks like. Where it keeps that itself it knows best: the state
+// store may have heard of a change that was then rolled back there, or not yet of one that was
+// made.
+SchemaPtr Session::known_schema(const DestinationState& state, const TablePlan& plan) const {
+  const auto found = state.definitions.find(plan.config.name);
+  const bool is_kept_there = found != state.definitions.end() && !plan.kept;
+  return is_kept_there ? found->second : stored_schema(plan.config.name);
 }
 
 Status Session::set_routes(Lane& lane, const DestinationState& state) {
   leave_halted(lane, state);
+  std::map<TableName, TablePhase> phases;
+  for (const TableRecord& record : state.tables)
+    phases.emplace(record.name, record.phase);
   for (const auto& [name, plan] : plans_) {
-    const auto record = std::find_if(state.tables.begin(), state.tables.end(),
-                                     [&](const TableRecord& table) { return table.name == name; });
+    const auto record = phases.find(name);
+    const auto recorded = record == phases.end() ? std::nullopt : std::optional{record->second};
     lane.count_copied(name, 0, 0);
     if (is_paused(name) || options_.set_aside.contains({lane.name(), name})) {
       lane.router().add_set_aside(name, is_paused(name) ? TablePhase::paused : TablePhase::errored);
       continue;
     }
-    const TableSchema* const schema = stored_schema(name);
-    FRESHET_TRY(const bool is_streaming,
-                goes_on(lane, plan, record == state.tables.end() ? nullptr : &*record));
+    const SchemaPtr known = known_schema(state, plan);
+    FRESHET_TRY(const bool is_streaming, goes_on(lane, plan, known, recorded));
     if (!is_streaming) {
       lane.router().add_pending(name);
       // The table that stands there may have an older shape.
-      if (schema != nullptr) lane.set_current(std::make_shared<const TableSchema>(*schema));
+      if (known) lane.set_current(known);
       if (!is_to_resync(name)) FRESHET_TRY(resume_chunks(lane, state, plan));
       continue;
     }
     lane.router().add_streaming(name);
-    if (schema != nullptr) {
-      lane.set_current(std::make_shared<const TableSchema>(*schema));
+    if (known) {
+      lane.set_current(known);
       continue;
     }
     FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));

@@ -16,6 +16,12 @@ Status Session::look_after_source() {
     sql_ = std::move(opened).value();
   }
   look_at_slots_room();
+  // Nor from a standby that shows its past, after a crash.
+  if (sql_ && is_standby_) {
+    const auto replayed = source::load_insert_lsn(*sql_);
+    if (!replayed.ok()) sql_.reset();
+    if (!replayed.ok() || *replayed < reader_->received().end) return ok_status();
+  }
   if (sql_) FRESHET_TRY(look_at_publications());
   if (sql_) FRESHET_TRY(look_at_tables());
   if (sql_ && !wants_restart_) FRESHET_TRY(look_for_new_tables());
@@ -104,8 +110,7 @@ Result<bool> Session::may_be_told(const TableName& table, const source::TableNew
   if (capture.kind != source::DdlCaptureState::Kind::installed) return false;
   const auto [awaited, is_new] = awaited_.try_emplace(table, kNoLsn);
   if (is_new) {
-    FRESHET_TRY(const pg::Rows rows, sql_->query("SELECT pg_catalog.pg_current_wal_insert_lsn()"));
-    awaited->second = rows.lsn(0, 0);
+    FRESHET_TRY(awaited->second, source::load_insert_lsn(*sql_));
   }
   const bool is_there = std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
     return has_passed(lane->written(), awaited->second);

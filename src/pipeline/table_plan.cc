@@ -44,6 +44,11 @@ void project(const TablePlan& plan, SchemaPtr input, Shape& shape) {
   shape.input = std::move(input);
 }
 
+Error not_visible(Xid xid) {
+  return Error{ErrorKind::busy, "a transaction that changed a table has yet to become visible"}
+      .with("xid", static_cast<unsigned long long>(to_integer(xid)));
+}
+
 }  // namespace
 
 Result<ShapePtr> make_copy_shape(const TablePlan& plan) {
@@ -91,45 +96,87 @@ Result<pg::Connection*> SchemaResolver::connection() {
 
 // A transaction is streamed as soon as its commit is flushed, and seen by others a moment later
 // (much later, if it waits for a standby): until then the catalogue does not have its definitions.
-Status SchemaResolver::wait_until_visible(pg::Connection& catalog, Xid xid) {
+Status SchemaResolver::wait_until_visible(pg::Connection& catalog,
+                                          std::span<const Question> questions) {
   const auto deadline = std::chrono::steady_clock::now() + kVisibilityTimeout;
   while (true) {
     FRESHET_TRY(const pg::Rows rows, catalog.query("SELECT pg_catalog.pg_current_snapshot()"));
     FRESHET_TRY(const Snapshot snapshot, Snapshot::parse(rows.text(0, 0)));
-    if (snapshot.is_visible(xid)) return ok_status();
-    if (std::chrono::steady_clock::now() >= deadline) {
-      return Error{ErrorKind::busy, "a transaction that changed a table has yet to become visible"}
-          .with("xid", static_cast<unsigned long long>(to_integer(xid)));
-    }
+    const auto unseen = std::find_if_not(
+        questions.begin(), questions.end(),
+        [&](const Question& question) { return snapshot.is_visible(question.xid); });
+    if (unseen == questions.end()) return ok_status();
+    if (std::chrono::steady_clock::now() >= deadline) return not_visible(unseen->xid);
     std::this_thread::sleep_for(kVisibilityRetry);
   }
 }
 
-Result<SchemaPtr> SchemaResolver::enrich(const SchemaPtr& streamed,
-                                         const SchemaPtr& previous,
-                                         Xid xid) {
-  const bool is_captured = !streamed->definition.empty();
-  if (is_captured) return source::settle_captured(streamed, previous);
+Status SchemaResolver::add_shape(const SchemaPtr& streamed, SchemaPtr input) {
+  FRESHET_TRY(ShapePtr shape, make_shape(plans_.at(streamed->name), std::move(input)));
+  shapes_.emplace(streamed, std::move(shape));
+  return ok_status();
+}
+
+Status SchemaResolver::ask(std::span<const Question> questions) {
+  std::vector<source::Announced> announced;
+  for (const Question& question : questions)
+    announced.push_back(question.table);
   FRESHET_TRY(pg::Connection* const catalog, connection());
-  FRESHET_TRY(wait_until_visible(*catalog, xid));
-  return source::enrich(*catalog, streamed, previous);
+  FRESHET_TRY(wait_until_visible(*catalog, questions));
+  FRESHET_TRY(auto inputs, source::enrich(*catalog, announced));
+  Status added = ok_status();
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    Status one = add_shape(announced[i].streamed, std::move(inputs[i]));
+    if (added.ok()) added = std::move(one);
+  }
+  return added;
+}
+
+Status SchemaResolver::look_up(std::span<const Question> questions) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Question> unknown;
+  for (const Question& question : questions) {
+    const SchemaPtr& streamed = question.table.streamed;
+    if (shapes_.contains(streamed)) continue;
+    const bool is_captured = !streamed->definition.empty();
+    if (!is_captured) {
+      unknown.push_back(question);
+      continue;
+    }
+    FRESHET_TRY(add_shape(streamed, source::settle_captured(streamed, question.table.previous)));
+  }
+  if (unknown.empty()) return ok_status();
+  Status asked = ask(unknown);
+  if (asked.ok() || asked.error().kind() != ErrorKind::connection) return asked;
+  // The source may have been restarted since the last question: ask once more over a new session.
+  connection_.reset();
+  return ask(unknown);
 }
 
 Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
                                          const SchemaPtr& previous,
                                          Xid xid) {
-  const std::lock_guard lock(mutex_);
-  if (const auto known = shapes_.find(streamed); known != shapes_.end()) return known->second;
-  auto enriched = enrich(streamed, previous, xid);
-  if (!enriched.ok() && enriched.error().kind() == ErrorKind::connection) {
-    // The source may have been restarted since the last question: ask once more over a new session.
-    connection_.reset();
-    enriched = enrich(streamed, previous, xid);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = shapes_.find(streamed); known != shapes_.end()) return known->second;
   }
-  FRESHET_TRY(SchemaPtr input, std::move(enriched));
-  FRESHET_TRY(ShapePtr shape, make_shape(plans_.at(streamed->name), std::move(input)));
-  shapes_.emplace(streamed, shape);
-  return shape;
+  const Question question{{streamed, previous}, xid};
+  FRESHET_TRY(look_up({&question, 1}));
+  const std::lock_guard lock(mutex_);
+  return shapes_.at(streamed);
+}
+
+Result<std::map<Oid, std::vector<TableObject>>> SchemaResolver::objects(
+    std::span<const Oid> relations) {
+  const std::lock_guard lock(mutex_);
+  for (int attempt = 0;; ++attempt) {
+    FRESHET_TRY(pg::Connection* const catalog, connection());
+    auto objects = source::load_objects(*catalog, relations);
+    const bool is_lost = !objects.ok() && objects.error().kind() == ErrorKind::connection;
+    if (!is_lost || attempt > 0) return objects;
+    filters_.clear();
+    connection_.reset();
+  }
 }
 
 Result<std::vector<source::Match>> SchemaResolver::filter(const Shape& shape,
@@ -148,6 +195,27 @@ Result<std::vector<source::Match>> SchemaResolver::filter(const Shape& shape,
     filters_.clear();
     connection_.reset();
   }
+}
+
+Result<source::Reread> SchemaResolver::reread_once(const source::RereadRequest& request,
+                                                   Arena& arena) {
+  const auto deadline = std::chrono::steady_clock::now() + kVisibilityTimeout;
+  FRESHET_TRY(pg::Connection* const catalog, connection());
+  while (true) {
+    FRESHET_TRY(auto read, source::reread_rows(*catalog, request, arena));
+    if (read) return *std::move(read);
+    if (std::chrono::steady_clock::now() >= deadline) return not_visible(request.xid);
+    std::this_thread::sleep_for(kVisibilityRetry);
+  }
+}
+
+Result<source::Reread> SchemaResolver::reread(const source::RereadRequest& request, Arena& arena) {
+  const std::lock_guard lock(mutex_);
+  auto read = reread_once(request, arena);
+  if (read.ok() || read.error().kind() != ErrorKind::connection) return read;
+  filters_.clear();
+  connection_.reset();
+  return reread_once(request, arena);
 }
 
 }  // namespace freshet

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@
 #include "source/catalog.h"
 #include "source/publication.h"
 #include "source/row_filter.h"
+#include "source/row_reread.h"
+#include "source/table_objects.h"
 
 namespace freshet {
 
@@ -27,6 +30,7 @@ struct TablePlan {
   /// What the publication carries of it, and what it leaves to us.
   source::TablePublication publication;
   std::vector<Transform*> transforms;
+  std::set<std::string> masked;  ///< Columns whose values a transform replaces.
   SchemaChanges schema_changes = SchemaChanges::evolve;
   /// Under `ignore`: the definition that the destinations' tables keep. Null: the latest.
   SchemaPtr kept;
@@ -61,6 +65,11 @@ bool is_same_shape(const TableSchema& a, const TableSchema& b);
 /// needed. Thread-safe; calls wait for one another.
 class SchemaResolver {
  public:
+  struct Question {
+    source::Announced table;
+    Xid xid{0};
+  };
+
   SchemaResolver(pg::ConnectOptions options, const TablePlans& plans);
   ~SchemaResolver();
 
@@ -68,15 +77,24 @@ class SchemaResolver {
   /// the table looked like before. Fails with `busy` if the catalogue does not show for seconds
   /// what that transaction did.
   Result<ShapePtr> resolve(const SchemaPtr& streamed, const SchemaPtr& previous, Xid xid);
+  /// Looks many up in one go, for resolve() to know them.
+  Status look_up(std::span<const Question> questions);
   /// Which rows match the table's `where`. Rows have the shape of `shape.input`.
   Result<std::vector<source::Match>> filter(const Shape& shape,
                                             const TablePlan& plan,
                                             std::span<const RowView> rows);
+  /// Reads rows again for the values that they lack (source/row_reread.h). Fails with `busy` if the
+  /// transaction is not visible for seconds.
+  Result<source::Reread> reread(const source::RereadRequest& request, Arena& arena);
+  /// What belongs to these tables of the source.
+  Result<std::map<Oid, std::vector<TableObject>>> objects(std::span<const Oid> relations);
 
  private:
   Result<pg::Connection*> connection();
-  Result<SchemaPtr> enrich(const SchemaPtr& streamed, const SchemaPtr& previous, Xid xid);
-  static Status wait_until_visible(pg::Connection& catalog, Xid xid);
+  Status ask(std::span<const Question> questions);
+  Status add_shape(const SchemaPtr& streamed, SchemaPtr input);
+  Result<source::Reread> reread_once(const source::RereadRequest& request, Arena& arena);
+  static Status wait_until_visible(pg::Connection& catalog, std::span<const Question> questions);
 
   pg::ConnectOptions options_;
   const TablePlans& plans_;

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/try.h"
+#include "source/table_read.h"
 
 namespace freshet::source {
 namespace {
@@ -33,9 +34,22 @@ Status report_to(const WaitReport& report, pg::Connection& connection, FullXid x
 
 }  // namespace
 
-Result<FullXid> pass_barrier(pg::Connection& connection, const WaitReport& report) {
-  FRESHET_TRY(const pg::Rows rows,
-              connection.query("SELECT pg_current_xact_id(), pg_is_in_recovery()"));
+Status await_replay(pg::Connection& connection, Lsn streamed) {
+  for (auto wait = kFirstPause;; wait = std::min(wait * 2, kPauseMax)) {
+    FRESHET_TRY(const pg::Rows rows,
+                connection.query("SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()"));
+    if (!rows.boolean(0, 0) || rows.lsn(0, 1) >= streamed) return {};
+    FRESHET_TRY(pause(connection, wait));
+  }
+}
+
+Result<FullXid> pass_barrier(pg::Connection& connection, Lsn streamed, const WaitReport& report) {
+  FRESHET_TRY(const bool is_standby, is_in_recovery(connection));
+  if (is_standby) {
+    FRESHET_TRY(await_replay(connection, streamed));
+    return FullXid{0};
+  }
+  FRESHET_TRY(const pg::Rows rows, connection.query("SELECT pg_current_xact_id()"));
   const FullXid xid{rows.unsigned_integer(0, 0)};
   auto next_report = Clock::now() + kReportEvery;
   for (auto wait = kFirstPause;; wait = std::min(wait * 2, kPauseMax)) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/snapshot.h"
+#include "freshet/lsn.h"
 #include "freshet/result.h"
 #include "pg/connection.h"
 #include "source/waiting.h"
@@ -10,8 +11,14 @@
 namespace freshet::source {
 
 /// Takes N = pg_current_xact_id(), waits until no transaction up to N is open any more, telling
-/// `report` (may be empty) for whom. Returns N. Ends with `cancelled` on connection.interrupt().
-/// `connection` must be outside a transaction.
-Result<FullXid> pass_barrier(pg::Connection& connection, const WaitReport& report);
+/// `report` (may be empty) for whom. Returns N. On a standby, where nothing
+/// is decoded before it is visible, only await_replay(): N is 0. Ends with `cancelled` on
+/// connection.interrupt(). `connection` must be outside a transaction.
+Result<FullXid> pass_barrier(pg::Connection& connection, Lsn streamed, const WaitReport& report);
+
+/// Waits until a standby has replayed up to `streamed`, which its stream has brought already: one
+/// that crashed lets clients in before it has replayed again all that it had. Returns at once on a
+/// primary; ends with `cancelled` on connection.interrupt().
+Status await_replay(pg::Connection& connection, Lsn streamed);
 
 }  // namespace freshet::source

@@ -5,12 +5,14 @@
 namespace freshet::source {
 namespace {
 
-constexpr int kTrialBursts = 4;
+constexpr int kTrialBursts = 8;
 constexpr int kUsualBursts = 60;
-/// A shorter nap costs the server more CPU: it has to bring so much more.
-constexpr double kShorterGain = 1.25;
-/// A longer one is welcome even if it brings a little less.
-constexpr double kLongerGain = 0.95;
+/// Half the nap costs the server more CPU, and pays only where the server had filled its buffer and
+/// waited: then it brings nearly twice as much. Anything less may be another process's doing.
+constexpr double kShorterGain = 1.6;
+/// Twice the nap is welcome unless the server waits meanwhile: then it brings little more than
+/// half.
+constexpr double kLongerGain = 0.75;
 
 }  // namespace
 

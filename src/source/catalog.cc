@@ -11,6 +11,7 @@
 #include "base/try.h"
 #include "pg/array_literal.h"
 #include "source/sql/sql.h"
+#include "types/builtin_type.h"
 
 namespace freshet::source {
 namespace {
@@ -161,16 +162,21 @@ Status check_all_found(std::span<const CatalogTable> tables, std::span<const Tab
 }
 
 /// Types as the stream has them, which may be older than the catalogue's.
-Status fill_types(pg::Connection& connection, TableSchema& schema) {
+Status fill_types(pg::Connection& connection,
+                  std::span<const std::shared_ptr<TableSchema>> schemas) {
+  std::vector<Column*> columns;
+  for (const auto& schema : schemas) {
+    for (Column& column : schema->columns)
+      columns.push_back(&column);
+  }
   const std::string types = pg::integer_array_literal(
-      schema.columns, [](const Column& column) { return to_integer(column.type); });
+      columns, [](const Column* column) { return to_integer(column->type); });
   const std::string typmods =
-      pg::integer_array_literal(schema.columns, [](const Column& column) { return column.typmod; });
+      pg::integer_array_literal(columns, [](const Column* column) { return column->typmod; });
   const std::array<Parameter, 2> parameters{types, typmods};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlFormatTypes, parameters));
-  for (int row = 0; row < rows.rows(); ++row) {
-    schema.columns[static_cast<std::size_t>(row)].type_sql = rows.text(row, 0);
-  }
+  for (int row = 0; row < rows.rows(); ++row)
+    columns[static_cast<std::size_t>(row)]->type_sql = rows.text(row, 0);
   return {};
 }
 
@@ -299,6 +305,27 @@ bool take_known(TableSchema& schema,
   return true;
 }
 
+void complete(TableSchema& schema,
+              const TableSchema* previous,
+              const std::vector<CatalogColumn>& columns) {
+  for (Column& column : schema.columns)
+    column.is_builtin_type = is_builtin(column.type);
+  const bool is_known = take_known(schema, previous, columns);
+  for (std::size_t place = 0; place < schema.columns.size() && !is_known; ++place) {
+    Column& column = schema.columns[place];
+    const auto found = std::find_if(
+        columns.begin(), columns.end(),
+        [&](const CatalogColumn& candidate) { return candidate.column.name == column.name; });
+    if (found != columns.end()) {
+      take_over(column, found->column);
+    } else if (previous != nullptr) {
+      const Column* known = find_previous(schema, place, *previous, columns);
+      if (known != nullptr) take_over(column, *known);
+    }
+  }
+  settle_primary_key(schema, previous);
+}
+
 }  // namespace
 
 Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
@@ -371,38 +398,27 @@ Result<TableSchema> select_columns(const CatalogTable& table,
   return selected;
 }
 
-Result<SchemaPtr> enrich(pg::Connection& connection,
-                         const SchemaPtr& streamed,
-                         const SchemaPtr& previous) {
-  auto schema = std::make_shared<TableSchema>(*streamed);
-  const std::array<Oid, 1> relation{schema->relation};
-  FRESHET_TRY(auto lists, load_columns(connection, relation));
-  const std::vector<CatalogColumn>& columns = lists[schema->relation];
-  FRESHET_TRY(fill_types(connection, *schema));
-  FRESHET_TRY(auto definitions, load_definitions(connection, relation));
-  schema->definition = std::move(definitions[schema->relation]);
-  FRESHET_TRY(auto heaps, load_heaps(connection, relation));
-  schema->files = files_of(heaps[schema->relation].heaps);
-  for (Column& column : schema->columns)
-    column.is_builtin_type = to_integer(column.type) < 16384;
-  if (take_known(*schema, previous.get(), columns)) {
-    settle_primary_key(*schema, previous.get());
-    return SchemaPtr{std::move(schema)};
+Result<std::vector<SchemaPtr>> enrich(pg::Connection& connection,
+                                      std::span<const Announced> announced) {
+  std::vector<std::shared_ptr<TableSchema>> schemas;
+  std::vector<Oid> relations;
+  for (const Announced& table : announced) {
+    schemas.push_back(std::make_shared<TableSchema>(*table.streamed));
+    relations.push_back(table.streamed->relation);
   }
-  for (std::size_t place = 0; place < schema->columns.size(); ++place) {
-    Column& column = schema->columns[place];
-    const auto found = std::find_if(
-        columns.begin(), columns.end(),
-        [&](const CatalogColumn& candidate) { return candidate.column.name == column.name; });
-    if (found != columns.end()) {
-      take_over(column, found->column);
-    } else if (previous != nullptr) {
-      const Column* known = find_previous(*schema, place, *previous, columns);
-      if (known != nullptr) take_over(column, *known);
-    }
+  FRESHET_TRY(auto lists, load_columns(connection, relations));
+  FRESHET_TRY(fill_types(connection, schemas));
+  FRESHET_TRY(const auto definitions, load_definitions(connection, relations));
+  FRESHET_TRY(const auto heaps, load_heaps(connection, relations));
+  for (std::size_t i = 0; i < schemas.size(); ++i) {
+    TableSchema& schema = *schemas[i];
+    if (const auto found = definitions.find(relations[i]); found != definitions.end())
+      schema.definition = found->second;
+    if (const auto found = heaps.find(relations[i]); found != heaps.end())
+      schema.files = files_of(found->second.heaps);
+    complete(schema, announced[i].previous.get(), lists[relations[i]]);
   }
-  settle_primary_key(*schema, previous.get());
-  return SchemaPtr{std::move(schema)};
+  return std::vector<SchemaPtr>{schemas.begin(), schemas.end()};
 }
 
 SchemaPtr settle_captured(const SchemaPtr& captured, const SchemaPtr& previous) {

@@ -52,13 +52,17 @@ Result<std::vector<TableName>> find_large_bytea(pg::Connection& connection,
 /// the replica identity left out (but under FULL), is an error of kind `config`.
 Result<TableSchema> select_columns(const CatalogTable& table, std::span<const std::string> columns);
 
+/// A table as a Relation message told it, and as it was known before (null: not at all).
+struct Announced {
+  SchemaPtr streamed;
+  SchemaPtr previous;
+};
+
 /// Fills in what a Relation message does not tell (type_sql, attnum, primary key, comparability,
 /// missing values, NOT NULL), columns matched by name. A column that the catalogue has no more
-/// keeps what `previous` (may be null) knew of it. Keeps the version and the identity flags of
-/// `streamed`.
-Result<SchemaPtr> enrich(pg::Connection& connection,
-                         const SchemaPtr& streamed,
-                         const SchemaPtr& previous);
+/// keeps what `previous` knew of it. Keeps the version and the identity flags of `streamed`.
+Result<std::vector<SchemaPtr>> enrich(pg::Connection& connection,
+                                      std::span<const Announced> announced);
 
 /// The same of a definition that was captured in the stream (core/ddl_capture.h), which needs no
 /// catalogue. Pure.

@@ -87,6 +87,7 @@ TEST_F(CatalogPgTest, IdentityFollowsTheTable) {
   EXPECT_EQ(load("f").schema.identity, ReplicaIdentity::full);
   EXPECT_FALSE(load("n").schema.has_key());
   EXPECT_FALSE(load("d").schema.has_key());
+  EXPECT_EQ(column(load("d").schema, "a").primary_key_place, 0);
   EXPECT_FALSE(column(load("i").schema, "a").is_identity);
   EXPECT_TRUE(column(load("i").schema, "b").is_identity);
   EXPECT_EQ(load_table(*connection_, {"public", "nope"}).error().kind(), ErrorKind::setting);
@@ -119,22 +120,55 @@ TEST_F(CatalogPgTest, EnrichesAStreamedSchemaAndFindsRenames) {
     plain.typmod = known.typmod;
     plain.is_identity = name == "id";
   }
-  const auto schema = enrich(*connection_, streamed, before);
-  ASSERT_TRUE(schema.ok()) << schema.error().describe();
-  EXPECT_EQ((*schema)->version, 7U);
-  EXPECT_EQ(column(**schema, "c").type_sql, "character varying(10)");
-  EXPECT_EQ(column(**schema, "c").attnum, 2);
-  EXPECT_EQ(column(**schema, "id").primary_key_place, 1);
-  EXPECT_EQ(find_renames(*before, **schema), (std::vector<ColumnRename>{{"a", "c"}}));
+  const auto enriched = [&] {
+    const Announced table{streamed, before};
+    const auto schemas = enrich(*connection_, {&table, 1});
+    EXPECT_TRUE(schemas.ok()) << schemas.error().describe();
+    return schemas.ok() ? *schemas->front() : TableSchema{};
+  };
+  const TableSchema schema = enriched();
+  EXPECT_EQ(schema.version, 7U);
+  EXPECT_EQ(column(schema, "c").type_sql, "character varying(10)");
+  EXPECT_EQ(column(schema, "c").attnum, 2);
+  EXPECT_EQ(column(schema, "id").primary_key_place, 1);
+  EXPECT_EQ(find_renames(*before, schema), (std::vector<ColumnRename>{{"a", "c"}}));
   // The catalogue may be further than the stream: renamed once more, then dropped altogether.
   run("ALTER TABLE public.t RENAME c TO d");
-  EXPECT_EQ(find_renames(*before, **enrich(*connection_, streamed, before)),
-            (std::vector<ColumnRename>{{"a", "c"}}));
+  EXPECT_EQ(find_renames(*before, enriched()), (std::vector<ColumnRename>{{"a", "c"}}));
   run("DROP TABLE public.t");
-  const auto gone = enrich(*connection_, streamed, before);
-  ASSERT_TRUE(gone.ok()) << gone.error().describe();
-  EXPECT_EQ(column(**gone, "c").type_sql, "character varying(10)");
-  EXPECT_EQ(column(**gone, "id").attnum, 1);
+  const TableSchema gone = enriched();
+  EXPECT_EQ(column(gone, "c").type_sql, "character varying(10)");
+  EXPECT_EQ(column(gone, "id").attnum, 1);
+}
+
+TEST_F(CatalogPgTest, EnrichesManyInOneGo) {
+  run("CREATE TABLE public.t (id int PRIMARY KEY, a varchar(10)); CREATE TABLE public.u (x "
+      "numeric, "
+      "y text)");
+  std::vector<Announced> announced;
+  for (const std::string name : {"u", "t", "u"}) {
+    const TableSchema known = load(name).schema;
+    auto streamed = std::make_shared<TableSchema>();
+    streamed->relation = known.relation;
+    streamed->name = known.name;
+    for (const Column& from : known.columns) {
+      Column& plain = streamed->columns.emplace_back();
+      plain.name = from.name;
+      plain.type = from.type;
+      plain.typmod = from.typmod;
+      plain.is_identity = from.is_identity;
+    }
+    announced.push_back({std::move(streamed), nullptr});
+  }
+  const auto schemas = enrich(*connection_, announced);
+  ASSERT_TRUE(schemas.ok()) << schemas.error().describe();
+  ASSERT_EQ(schemas->size(), 3U);
+  for (std::size_t i = 0; i < schemas->size(); ++i) {
+    const TableSchema known = load(announced[i].streamed->name.table).schema;
+    EXPECT_EQ((*schemas)[i]->columns, known.columns);
+    EXPECT_EQ((*schemas)[i]->definition, known.definition);
+    EXPECT_EQ((*schemas)[i]->files, known.files);
+  }
 }
 
 TEST_F(CatalogPgTest, FilterColumnsComeFromTheServer) {

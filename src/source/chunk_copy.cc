@@ -5,7 +5,6 @@
 #include "source/table_read.h"
 
 namespace freshet::source {
-namespace {
 
 // What the snapshot saw may not have reached the source's disk (synchronous_commit = off, or a
 // commit that waits for a standby): a crash would undo it, and use its xids again. The commit of a
@@ -19,8 +18,6 @@ Result<Lsn> flush_source(pg::Connection& connection) {
   if (!rows.ok()) return std::move(rows).error();
   return rows->lsn(0, 0);
 }
-
-}  // namespace
 
 Result<std::vector<std::string>> find_chunk_end(pg::Connection& connection,
                                                 const Heap& heap,

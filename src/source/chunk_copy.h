@@ -14,6 +14,10 @@
 
 namespace freshet::source {
 
+/// Has the source flush its WAL as far as it is written now; returns that LSN. `connection` must be
+/// outside a transaction.
+Result<Lsn> flush_source(pg::Connection& connection);
+
 /// A key of the table about `rows` rows on from the start of `bounds`; empty if there are fewer
 /// within. Costs a look at as many entries of the primary key's index. The server's estimates do
 /// not matter: nothing is promised about how many rows there will be.

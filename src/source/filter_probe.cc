@@ -87,6 +87,21 @@ Result<std::vector<std::string>> find_filter_columns(pg::Connection& connection,
   return columns;
 }
 
+// Read as the copy reads it: by the table's own name, and without partitions being named.
+Status check_copy_condition(pg::Connection& connection,
+                            const TableName& table,
+                            const std::string& where) {
+  Status planned =
+      connection.execute("EXPLAIN SELECT FROM " + quote_identifier(table) + " AS " +
+                         quote_identifier(table.table) + " WHERE " + in_parentheses(where));
+  if (planned.ok() || is_about_the_connection(planned.error())) return planned;
+  return Error{ErrorKind::config,
+               "`copy_where` is no condition that the server can use: " + planned.error().message()}
+      .with("table", to_string(table))
+      .sqlstate(planned.error().sqlstate())
+      .fix("write it as in a WHERE clause over this table's columns");
+}
+
 Result<std::optional<std::string>> published_form(pg::Connection& connection,
                                                   const CatalogTable& table,
                                                   const std::string& where,

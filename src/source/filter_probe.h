@@ -31,6 +31,12 @@ Result<std::optional<std::string>> published_form(pg::Connection& connection,
                                                   const std::string& where,
                                                   bool publishes_via_root);
 
+/// Fails with `config` if a copy of the table could not be limited to rows that meet `where`: where
+/// the server cannot plan it. What raises for some row alone is found by the copy.
+Status check_copy_condition(pg::Connection& connection,
+                            const TableName& table,
+                            const std::string& where);
+
 /// `ONLY "s"."t"`, without ONLY for a partitioned table.
 std::string only(const CatalogTable& table);
 /// `(expression)`, safe against a comment at its end.

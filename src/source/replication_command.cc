@@ -16,9 +16,10 @@ Result<std::string> create_slot_options(const CreateSlotOptions& options, int se
     return Error{ErrorKind::unsupported, "failover slots need PostgreSQL 17"};
   }
   if (server_version < kVersion15) {
-    return std::string{" EXPORT_SNAPSHOT"} + (options.is_two_phase ? " TWO_PHASE" : "");
+    return std::string{options.exports_snapshot ? " EXPORT_SNAPSHOT" : " NOEXPORT_SNAPSHOT"} +
+           (options.is_two_phase ? " TWO_PHASE" : "");
   }
-  std::string list = " (SNAPSHOT 'export'";
+  std::string list = options.exports_snapshot ? " (SNAPSHOT 'export'" : " (SNAPSHOT 'nothing'";
   if (options.is_two_phase) list += ", TWO_PHASE true";
   if (options.is_failover) list += ", FAILOVER true";
   return list + ")";

@@ -30,6 +30,8 @@ struct CreateSlotOptions {
   bool is_two_phase = false;
   bool is_failover = false;  ///< 17+
   bool is_temporary = false;
+  /// Not on a standby: rows that the snapshot should see may be gone before anybody holds it.
+  bool exports_snapshot = true;
   /// Asked for whom the creation waits, when it does; may be null.
   pg::Connection* observer = nullptr;
   WaitReport report{};
@@ -37,7 +39,8 @@ struct CreateSlotOptions {
 
 struct CreatedSlot {
   Lsn consistent_point = kNoLsn;
-  /// Importable (SET TRANSACTION SNAPSHOT) until this connection's next command or its end.
+  /// Importable (SET TRANSACTION SNAPSHOT) until this connection's next command or its end; empty
+  /// if none was asked for.
   std::string snapshot_name;
 };
 

@@ -233,7 +233,7 @@ TEST_F(ReplicationPgTest, BarrierWaitsForOpenTransactionsAndSaysForWhom) {
   run("BEGIN; INSERT INTO public.t VALUES (1)");
   const auto waiter = connect(url());
   int reports = 0;
-  const auto passed = pass_barrier(*waiter, [&](std::span<const WaitedFor> waited_for) {
+  const auto passed = pass_barrier(*waiter, kNoLsn, [&](std::span<const WaitedFor> waited_for) {
     ++reports;
     EXPECT_FALSE(waited_for.empty());
     run("COMMIT");
@@ -242,7 +242,7 @@ TEST_F(ReplicationPgTest, BarrierWaitsForOpenTransactionsAndSaysForWhom) {
   EXPECT_EQ(reports, 1);
   run("BEGIN; INSERT INTO public.t VALUES (1)");
   const auto stopped =
-      pass_barrier(*waiter, [&](std::span<const WaitedFor>) { waiter->interrupt(); });
+      pass_barrier(*waiter, kNoLsn, [&](std::span<const WaitedFor>) { waiter->interrupt(); });
   EXPECT_EQ(stopped.error().kind(), ErrorKind::cancelled);
   run("ROLLBACK");
 }

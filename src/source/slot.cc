@@ -57,7 +57,7 @@ Error differs(std::string what,
 // A standby that took the primary's place goes on with the WAL that it had received.
 Status check_timeline(const IdentityCheck& check) {
   const SlotIdentity& stored = check.stored;
-  if (stored.timeline == check.now.timeline) return {};
+  if (stored.timeline == kAnyTimeline || stored.timeline == check.now.timeline) return {};
   const std::string then = std::to_string(stored.timeline);
   const std::string now = std::to_string(check.now.timeline);
   if (!check.timeline_end) {
@@ -91,7 +91,12 @@ Status check_row(const SlotIdentity& stored, const SystemIdentity& now, const Sl
     return differs("the slot belongs to another database", slot.database, now.database, stored);
   }
   if (!slot.invalidation_reason.empty()) {
-    return loss("the slot was invalidated: " + slot.invalidation_reason, "invalidated", stored);
+    Error lost =
+        loss("the slot was invalidated: " + slot.invalidation_reason, "invalidated", stored);
+    // Only a standby's: the primary removed rows of the catalogue that decoding still needed.
+    const bool is_conflict =
+        slot.invalidation_reason == "conflicting" || slot.invalidation_reason == "rows_removed";
+    return is_conflict ? std::move(lost).fix(std::string{kFeedbackFix} + "; " + kLossFix) : lost;
   }
   // A lost slot still shows its confirmed_flush_lsn.
   if (slot.wal_status == WalStatus::lost || slot.restart == kNoLsn) {
@@ -115,6 +120,14 @@ Status drop_slot(pg::Connection& connection, const std::string& name) {
   const auto dropped = connection.query("SELECT pg_drop_replication_slot($1)", parameters);
   if (dropped.ok() || dropped.error().sqlstate() == pg::sqlstate::kUndefinedObject) return {};
   return slot_error(dropped.error(), name);
+}
+
+Result<Lsn> load_insert_lsn(pg::Connection& connection) {
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query("SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN "
+                               "pg_catalog.pg_last_wal_replay_lsn() ELSE "
+                               "pg_catalog.pg_current_wal_insert_lsn() END"));
+  return rows.lsn(0, 0);
 }
 
 Result<SystemIdentity> load_system_identity(pg::Connection& connection) {

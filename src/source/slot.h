@@ -34,10 +34,17 @@ struct SlotRow {
   std::string invalidation_reason;  ///< 17+; "conflicting" on 16; empty: valid.
 };
 
+/// What keeps a primary from removing what a standby's slot and copies need.
+constexpr const char* kFeedbackFix =
+    "at the standby set hot_standby_feedback = on, and primary_slot_name to a physical slot of the "
+    "primary";
+
 /// Nothing if there is no slot of that name.
 Result<std::optional<SlotRow>> find_slot(pg::Connection& connection, const std::string& name);
 /// A slot that is missing is no error; one in use is `slot_in_use`.
 Status drop_slot(pg::Connection& connection, const std::string& name);
+/// Up to where the server has WAL in its books; of a standby, what it has replayed.
+Result<Lsn> load_insert_lsn(pg::Connection& connection);
 /// System identifier, timeline, insert position and database over plain SQL (needs no REPLICATION).
 Result<SystemIdentity> load_system_identity(pg::Connection& connection);
 

@@ -52,6 +52,25 @@ TEST(CheckIdentity, APromotedStandbyIsFineIfItHasWhatTheDestinationsHave) {
   expect_gap(check);
 }
 
+TEST(CheckIdentity, ASlotMadeOnAStandbyStaysWithItsServer) {
+  IdentityCheck check = good_check();
+  check.stored.timeline = kAnyTimeline;
+  check.now.timeline = 2;
+  check.greatest = Position{Lsn{300}};
+  EXPECT_TRUE(check_identity(check).ok());
+}
+
+TEST(CheckIdentity, AConflictOfAStandbysSlotIsToldWithWhatPreventsIt) {
+  for (const char* reason : {"conflicting", "rows_removed"}) {
+    IdentityCheck check = good_check();
+    check.slot->invalidation_reason = reason;
+    const Status status = check_identity(check);
+    ASSERT_FALSE(status.ok());
+    EXPECT_TRUE(is_slot_loss(status.error()));
+    EXPECT_NE(status.error().fix().find("hot_standby_feedback = on"), std::string::npos);
+  }
+}
+
 TEST(CheckIdentity, EverythingElseIsAGap) {
   const auto with = [](auto change) {
     IdentityCheck check = good_check();

@@ -1,6 +1,7 @@
 #include "source/snapshot_copy.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/sql_quote.h"
 #include "base/try.h"
@@ -8,6 +9,9 @@
 
 namespace freshet::source {
 namespace {
+
+constexpr std::chrono::milliseconds kReplayPoll{2};
+constexpr std::chrono::milliseconds kReplayWait{1000};
 
 auto find_heap(std::span<const Heap> heaps, Oid relation) {
   return std::find_if(heaps.begin(), heaps.end(),
@@ -98,6 +102,51 @@ Status SnapshotCoordinator::export_snapshot() {
   return {};
 }
 
+// One message, so that next to nothing is replayed between the first look and the last. The last
+// statement takes its snapshot before it calls a function.
+Status SnapshotCoordinator::take_on_standby() {
+  FRESHET_TRY(
+      const pg::Rows rows,
+      connection_->query(
+          "BEGIN; SELECT set_config('freshet.replayed', pg_last_wal_replay_lsn()::text, false); "
+          "COMMIT; " +
+          std::string{kBeginRead} +
+          "; SELECT pg_current_snapshot(), current_setting('freshet.replayed'), "
+          "pg_last_wal_replay_lsn(), pg_is_in_recovery()"));
+  if (!rows.boolean(0, 3)) return Error{ErrorKind::busy, "the source is being promoted"};
+  FRESHET_TRY(snapshot_, Snapshot::parse(rows.text(0, 0),
+                                         {.before = rows.lsn(0, 1), .after = rows.lsn(0, 2)}));
+  return {};
+}
+
+// The commit that was being replayed may be seen already. It is replayed once the standby has come
+// further, or has come to the end of what its receiver, which then is the only source of WAL, has
+// written. Not for long: what it replays may be waiting for our own snapshot to go.
+Status SnapshotCoordinator::await_replayed() {
+  const auto deadline = std::chrono::steady_clock::now() + kReplayWait;
+  while (std::chrono::steady_clock::now() < deadline) {
+    FRESHET_TRY(const pg::Rows rows,
+                connection_->query(
+                    "SELECT r, NOT pg_is_in_recovery() OR r = pg_last_wal_receive_lsn() AND EXISTS "
+                    "(SELECT FROM pg_stat_wal_receiver) FROM (SELECT pg_last_wal_replay_lsn() "
+                    "OFFSET 0) AS replayed(r)"));
+    replayed_ = rows.lsn(0, 0);
+    const bool is_at_end = !rows.is_null(0, 1) && rows.boolean(0, 1);
+    if (is_at_end || *replayed_ > snapshot_.replayed()->after) return {};
+    FRESHET_TRY([[maybe_unused]] const bool is_ready,
+                connection_->wait(pg::Ready::read, kReplayPoll));
+  }
+  return Error{ErrorKind::busy, "the standby did not go on replaying after a snapshot was taken"};
+}
+
+// LOCK takes no snapshot; the first query afterwards does, and sees the heaps as they are locked.
+Status SnapshotCoordinator::lock_all(std::span<const CopyTable> tables) {
+  FRESHET_TRY(connection_->execute(kBeginRead));
+  for (const CopyTable& table : tables)
+    FRESHET_TRY(lock_heaps(*connection_, table));
+  return {};
+}
+
 Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::import(
     const pg::ConnectOptions& options,
     const std::string& system_identifier,
@@ -115,7 +164,8 @@ Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::take(
     const pg::ConnectOptions& options,
     const std::string& system_identifier,
     std::span<CopyTable> tables,
-    const SnapshotGate& gate) {
+    const SnapshotGate& gate,
+    const StandStill& stand_still) {
   FRESHET_TRY(auto connection, pg::Connection::open(options));
   std::unique_ptr<SnapshotCoordinator> coordinator{
       new SnapshotCoordinator(std::move(connection), system_identifier)};
@@ -124,17 +174,24 @@ Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::take(
   FRESHET_TRY(auto before, load_tables(session, names));
   for (std::size_t i = 0; i < tables.size(); ++i)
     tables[i].heaps = std::move(before[i].heaps);
-  // LOCK takes no snapshot; the first query below does, and sees the heaps as they are locked.
-  FRESHET_TRY(session.execute(kBeginRead));
-  for (const CopyTable& table : tables)
-    FRESHET_TRY(lock_heaps(session, table));
-  FRESHET_TRY(coordinator->export_snapshot());
-  // At once: what a busy table's stream brings between snapshot and gate makes it say no.
-  if (!gate(coordinator->snapshot())) return std::unique_ptr<SnapshotCoordinator>{};
-  FRESHET_TRY(check_server(session, system_identifier));
+  FRESHET_TRY(const bool is_standby, is_in_recovery(session));
+  if (!is_standby) FRESHET_TRY(coordinator->lock_all(tables));
+  bool is_let_in = false;
+  const auto ask = [&]() -> Status {
+    FRESHET_TRY(is_standby ? coordinator->take_on_standby() : coordinator->export_snapshot());
+    is_let_in = gate(coordinator->snapshot());
+    return {};
+  };
+  // A primary's heaps are locked: whoever stood still there might be waiting for those locks.
+  FRESHET_TRY(is_standby ? stand_still(ask) : ask());
+  if (!is_let_in) return std::unique_ptr<SnapshotCoordinator>{};
+  if (is_standby) FRESHET_TRY(coordinator->await_replayed());
+  FRESHET_TRY(is_standby ? check_same_server(session, system_identifier)
+                         : check_server(session, system_identifier));
   FRESHET_TRY(auto now, load_tables(session, names));
   for (std::size_t i = 0; i < tables.size(); ++i) {
-    FRESHET_TRY(check_same_heaps(tables[i].heaps, now[i].heaps, tables[i]));
+    FRESHET_TRY(is_standby ? check_same_files(tables[i], now[i].heaps)
+                           : check_same_heaps(tables[i].heaps, now[i].heaps, tables[i]));
     tables[i].heaps = std::move(now[i].heaps);
   }
   return coordinator;
@@ -159,13 +216,20 @@ Result<RangeResult> copy_range(pg::Connection& connection,
   RangeResult result;
   {
     ReadTransaction transaction{connection};
-    FRESHET_TRY(transaction.begin(request.snapshot_name));
+    FRESHET_TRY(request.replayed ? transaction.begin_within()
+                                 : transaction.begin(request.snapshot_name));
     FRESHET_TRY(lock_heap(connection, heap));
-    FRESHET_TRY(check_server(connection, request.system_identifier));
+    // A standby's snapshot stays what it is when the standby is promoted.
+    FRESHET_TRY(request.replayed ? check_same_server(connection, request.system_identifier)
+                                 : check_server(connection, request.system_identifier));
     FRESHET_TRY(check_heap(connection, heap));
     FRESHET_TRY(check_columns(connection, *request.table));
     FRESHET_TRY(result, copy_rows(connection, *request.table, heap, page_condition(*request.range),
                                   request.format, sink));
+  }
+  if (request.replayed) {
+    result.read_upto = *request.replayed;
+    return result;
   }
   FRESHET_TRY(const pg::Rows rows, connection.query("SELECT pg_current_wal_insert_lsn()"));
   result.read_upto = rows.lsn(0, 0);

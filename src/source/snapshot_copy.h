@@ -49,6 +49,14 @@ std::vector<CopyRange> plan_ranges(std::span<const Heap> heaps, const RangeLimit
 /// Asked with the snapshot that would be read under, before anything is.
 using SnapshotGate = std::function<bool(const Snapshot&)>;
 
+/// Runs what it is given, and keeps the stream from being judged meanwhile: what it brought between
+/// a snapshot and its gate would make the gate say no, on a busy table and a long way each time.
+using StandStill = std::function<Status(const std::function<Status()>&)>;
+
+inline Status without_standing_still(const std::function<Status()>& work) {
+  return work();
+}
+
 /// Holds the snapshot that a copy reads under. One thread at a time. Dropping it ends the snapshot
 /// for workers that have not imported it yet.
 class SnapshotCoordinator {
@@ -59,21 +67,32 @@ class SnapshotCoordinator {
                                                              const std::string& system_identifier,
                                                              const std::string& snapshot_name);
   /// Locks the heaps (ACCESS SHARE), then takes a snapshot of its own and asks `gate`: null where
-  /// it says no. For restarts and resyncs, after pass_barrier(). `tables` get the heaps as they are
-  /// under the lock; a leaf that comes or goes meanwhile is_rewritten(), which is found only after
-  /// the gate said yes: try again.
-  static Result<std::unique_ptr<SnapshotCoordinator>> take(const pg::ConnectOptions& options,
-                                                           const std::string& system_identifier,
-                                                           std::span<CopyTable> tables,
-                                                           const SnapshotGate& gate);
+  /// it says no. For restarts and resyncs, after pass_barrier(), and for all copies on a standby:
+  /// there nothing is locked, since a lock holds up the replay of what it is in the way of.
+  /// `tables` get the heaps as they are; what is_rewritten() meanwhile is found only after the gate
+  /// said yes: try again.
+  static Result<std::unique_ptr<SnapshotCoordinator>> take(
+      const pg::ConnectOptions& options,
+      const std::string& system_identifier,
+      std::span<CopyTable> tables,
+      const SnapshotGate& gate,
+      const StandStill& stand_still = without_standing_still);
 
   /// After import(): for each table, that it still has the heaps which were recorded before the
   /// slot was made. If not (a rewrite, a leaf that came or went), is_rewritten(): copy that table
   /// under a snapshot of its own, by take().
   Result<std::vector<Status>> check_heaps(std::span<const CopyTable> tables);
 
-  /// For SET TRANSACTION SNAPSHOT of the workers.
+  /// For SET TRANSACTION SNAPSHOT of the workers; empty on a standby.
   const std::string& snapshot_name() const { return snapshot_name_; }
+
+  /// Null but on a standby: there only the session that took the snapshot reads under it. What was
+  /// under way is not exported with it once sub-transactions are many, and whoever imports it sees
+  /// what commits later.
+  pg::Connection* reader() const { return replayed_ ? connection_.get() : nullptr; }
+
+  /// Where all is replayed that a standby's snapshot sees; nothing: it is a primary's.
+  const std::optional<Lsn>& replayed() const { return replayed_; }
 
   const Snapshot& snapshot() const { return snapshot_; }
 
@@ -84,27 +103,33 @@ class SnapshotCoordinator {
 
  private:
   SnapshotCoordinator(std::unique_ptr<pg::Connection> connection, std::string system_identifier);
+  Status lock_all(std::span<const CopyTable> tables);
   Status export_snapshot();
+  Status take_on_standby();
+  Status await_replayed();
 
   std::unique_ptr<pg::Connection> connection_;
   std::string system_identifier_;
   std::string snapshot_name_;
   Snapshot snapshot_;
+  std::optional<Lsn> replayed_;
 };
 
 struct RangeRequest {
   const CopyTable* table = nullptr;
   const CopyRange* range = nullptr;
-  std::string snapshot_name;
+  std::string snapshot_name;  ///< Empty: the connection is the coordinator's reader().
   std::string system_identifier;
+  std::optional<Lsn> replayed{};  ///< SnapshotCoordinator::replayed()
   CopyFormat format = CopyFormat::text;
 };
 
 struct RangeResult {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
-  Lsn read_upto =
-      kNoLsn;  ///< pg_current_wal_insert_lsn() afterwards: settled once streamed past it.
+  /// Settled once streamed past it: the insert LSN afterwards; of a standby, which has flushed all
+  /// that it shows, where all is replayed that its snapshot sees.
+  Lsn read_upto = kNoLsn;
 };
 
 /// Takes whole lines (text) or whole tuples (binary; the first chunk starts with the header), about
@@ -114,8 +139,8 @@ using ChunkSink = std::function<Status(std::string_view chunk)>;
 /// Whole rows are gathered until so many bytes before the sink is called.
 constexpr std::size_t kCopyChunkBytes = std::size_t{256} << 10;
 
-/// Reads one range on a worker's connection (outside a transaction). A heap that was rewritten,
-/// truncated or dropped since it was recorded is an error of kind `schema` with context
+/// Reads one range on a worker's connection (outside a transaction) or on reader(). A heap that was
+/// rewritten, truncated or dropped since it was recorded is an error of kind `schema` with context
 /// reason=rewritten: the caller starts that table again. A coordinator that is gone is `connection`
 /// with reason=snapshot_gone. Ends with `cancelled` on interrupt().
 Result<RangeResult> copy_range(pg::Connection& connection,

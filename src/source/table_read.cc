@@ -79,28 +79,42 @@ Status import_snapshot(pg::Connection& connection, const std::string& name) {
 }
 
 ReadTransaction::~ReadTransaction() {
-  if (is_open_) [[maybe_unused]]
-    const Status ended = connection_.execute("ROLLBACK");
+  if (end_ != nullptr) [[maybe_unused]]
+    const Status ended = connection_.execute(end_);
 }
 
 Status ReadTransaction::begin(const std::string& snapshot_name) {
-  is_open_ = true;
+  end_ = "ROLLBACK";
   if (!snapshot_name.empty()) return import_snapshot(connection_, snapshot_name);
   return connection_.execute(kBeginRead);
 }
 
+Status ReadTransaction::begin_within() {
+  end_ = "ROLLBACK TO SAVEPOINT freshet_range; RELEASE SAVEPOINT freshet_range";
+  return connection_.execute("SAVEPOINT freshet_range");
+}
+
+Result<bool> is_in_recovery(pg::Connection& connection) {
+  FRESHET_TRY(const pg::Rows rows, connection.query("SELECT pg_is_in_recovery()"));
+  return rows.boolean(0, 0);
+}
+
 Status check_server(pg::Connection& connection, const std::string& system_identifier) {
-  FRESHET_TRY(const pg::Rows rows,
-              connection.query("SELECT pg_is_in_recovery(), system_identifier::text FROM "
-                               "pg_control_system()"));
-  if (rows.boolean(0, 0)) {
-    return Error{ErrorKind::gap, "the source became a standby: a copy there would miss rows"}.fix(
+  FRESHET_TRY(const bool is_standby, is_in_recovery(connection));
+  if (is_standby) {
+    return Error{ErrorKind::gap, "the source became a standby: the copy would miss rows"}.fix(
         "point the source's url at the primary");
   }
-  if (rows.text(0, 1) == system_identifier) return {};
+  return check_same_server(connection, system_identifier);
+}
+
+Status check_same_server(pg::Connection& connection, const std::string& system_identifier) {
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query("SELECT system_identifier::text FROM pg_control_system()"));
+  if (rows.text(0, 0) == system_identifier) return {};
   return Error{ErrorKind::gap, "this is another server than the one that is streamed from"}
       .with("then", system_identifier)
-      .with("now", rows.text(0, 1));
+      .with("now", rows.text(0, 0));
 }
 
 Status lock_heap(pg::Connection& connection, const Heap& heap) {

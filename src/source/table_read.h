@@ -30,14 +30,20 @@ class ReadTransaction {
 
   /// Under an exported snapshot; or, where there is no name, under one that the first query takes.
   Status begin(const std::string& snapshot_name);
+  /// Within one that is open already, which stays so: what is locked is let go in the end.
+  Status begin_within();
 
  private:
   pg::Connection& connection_;
-  bool is_open_ = false;
+  const char* end_ = nullptr;  // once begun
 };
 
-/// Snapshots tell of transactions on the primary only, and of this server's only.
+Result<bool> is_in_recovery(pg::Connection& connection);
+
+/// A primary's snapshot tells of transactions on the primary only, and of this server's only.
 Status check_server(pg::Connection& connection, const std::string& system_identifier);
+/// Only the latter.
+Status check_same_server(pg::Connection& connection, const std::string& system_identifier);
 
 /// Locks the heap (ACCESS SHARE); one that is gone is_rewritten().
 Status lock_heap(pg::Connection& connection, const Heap& heap);

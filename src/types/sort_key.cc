@@ -4,23 +4,16 @@
 
 #include "base/big_endian.h"
 #include "base/try.h"
+#include "types/date_time.h"
 #include "types/primary_key.h"
 
 namespace freshet {
 namespace {
 
 constexpr std::uint64_t kSignBit = std::uint64_t{1} << 63;
-constexpr std::size_t kIntegerBytes = 8;
+constexpr std::size_t kNumberBytes = 8;
 constexpr std::size_t kUuidBytes = 16;
 constexpr std::string_view kHexDigits = "0123456789abcdef";
-
-constexpr bool is_integer(Oid type) {
-  return type == Oid{20} || type == Oid{21} || type == Oid{23};
-}
-
-constexpr bool is_uuid(Oid type) {
-  return type == Oid{2950};
-}
 
 int hex_value(char digit) {
   const auto found =
@@ -33,12 +26,11 @@ void append_number(std::int64_t number, SortKey& key) {
   append_big_endian(key, static_cast<std::uint64_t>(number) ^ kSignBit);
 }
 
-bool append_integer(std::string_view text, SortKey& key) {
+std::optional<std::int64_t> parse_integer(std::string_view text) {
   std::int64_t number = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || stop != text.data() + text.size()) return false;
-  append_number(number, key);
-  return true;
+  if (error != std::errc{} || stop != text.data() + text.size()) return {};
+  return number;
 }
 
 bool append_uuid(std::string_view text, SortKey& key) {
@@ -59,29 +51,17 @@ bool append_uuid(std::string_view text, SortKey& key) {
 }
 
 // Two, four or eight bytes, by the type.
-bool append_binary_integer(std::string_view bytes, SortKey& key) {
-  std::int64_t number = 0;
-  if (bytes.size() == sizeof(std::int16_t)) {
-    number = static_cast<std::int16_t>(read_big_endian<std::uint16_t>(bytes.data()));
-  } else if (bytes.size() == sizeof(std::int32_t)) {
-    number = static_cast<std::int32_t>(read_big_endian<std::uint32_t>(bytes.data()));
-  } else if (bytes.size() == sizeof(std::int64_t)) {
-    number = static_cast<std::int64_t>(read_big_endian<std::uint64_t>(bytes.data()));
-  } else {
-    return false;
+std::optional<std::int64_t> read_number(std::string_view bytes) {
+  switch (bytes.size()) {
+    case sizeof(std::int16_t):
+      return static_cast<std::int16_t>(read_big_endian<std::uint16_t>(bytes.data()));
+    case sizeof(std::int32_t):
+      return static_cast<std::int32_t>(read_big_endian<std::uint32_t>(bytes.data()));
+    case sizeof(std::int64_t):
+      return static_cast<std::int64_t>(read_big_endian<std::uint64_t>(bytes.data()));
+    default:
+      return {};
   }
-  append_number(number, key);
-  return true;
-}
-
-bool append_binary_uuid(std::string_view bytes, SortKey& key) {
-  key += bytes;
-  return bytes.size() == kUuidBytes;
-}
-
-std::string integer_text(std::string_view bytes) {
-  const std::uint64_t bits = read_big_endian<std::uint64_t>(bytes.data());
-  return std::to_string(static_cast<std::int64_t>(bits ^ kSignBit));
 }
 
 std::string uuid_text(std::string_view bytes) {
@@ -97,6 +77,25 @@ std::string uuid_text(std::string_view bytes) {
 
 }  // namespace
 
+std::optional<SortKeyCodec::Form> SortKeyCodec::form_of(Oid type) {
+  switch (to_integer(type)) {
+    case 20:
+    case 21:
+    case 23:
+      return Form::integer;
+    case 1082:
+      return Form::date;
+    case 1114:
+      return Form::timestamp;
+    case 1184:
+      return Form::timestamptz;
+    case 2950:
+      return Form::uuid;
+    default:
+      return {};
+  }
+}
+
 std::optional<SortKeyCodec> SortKeyCodec::of(const TableSchema& schema) {
   const std::vector<const Column*> key = primary_key_columns(schema);
   const bool is_in_old_tuples =
@@ -106,9 +105,10 @@ std::optional<SortKeyCodec> SortKeyCodec::of(const TableSchema& schema) {
   for (std::size_t i = 0; i < key.size(); ++i) {
     // A gap: one of the key's columns is not among those that are replicated.
     if (key[i]->primary_key_place != static_cast<std::int16_t>(i + 1)) return {};
-    if (!is_integer(key[i]->type) && !is_uuid(key[i]->type)) return {};
+    const std::optional<Form> form = form_of(key[i]->type);
+    if (!form) return {};
     codec.columns_.push_back(key[i]->name);
-    codec.forms_.push_back(is_uuid(key[i]->type) ? Form::uuid : Form::integer);
+    codec.forms_.push_back(*form);
   }
   return codec;
 }
@@ -123,15 +123,38 @@ std::optional<std::vector<std::uint16_t>> SortKeyCodec::places_in(const TableSch
   return places;
 }
 
-Status SortKeyCodec::append(const Value& value, std::size_t column, SortKey& key) const {
-  const bool is_uuid = forms_[column] == Form::uuid;
-  bool is_read = false;
-  if (value.kind == ValueKind::text) {
-    is_read = is_uuid ? append_uuid(value.view(), key) : append_integer(value.view(), key);
-  } else if (value.kind == ValueKind::binary) {
-    is_read =
-        is_uuid ? append_binary_uuid(value.view(), key) : append_binary_integer(value.view(), key);
+bool SortKeyCodec::append_text(Form form, std::string_view text, SortKey& key) {
+  if (form == Form::uuid) return append_uuid(text, key);
+  const std::optional<std::int64_t> number = form == Form::integer ? parse_integer(text)
+                                             : form == Form::date  ? parse_date(text)
+                                                                   : parse_timestamp(text);
+  if (number) append_number(*number, key);
+  return number.has_value();
+}
+
+bool SortKeyCodec::append_binary(Form form, std::string_view bytes, SortKey& key) {
+  if (form == Form::uuid) {
+    key += bytes;
+    return bytes.size() == kUuidBytes;
   }
+  const std::optional<std::int64_t> number = read_number(bytes);
+  if (number) append_number(*number, key);
+  return number.has_value();
+}
+
+std::string SortKeyCodec::text_of(Form form, std::string_view bytes) {
+  if (form == Form::uuid) return uuid_text(bytes);
+  const auto number =
+      static_cast<std::int64_t>(read_big_endian<std::uint64_t>(bytes.data()) ^ kSignBit);
+  if (form == Form::integer) return std::to_string(number);
+  if (form == Form::date) return date_text(number);
+  return timestamp_text(number, form == Form::timestamptz);
+}
+
+Status SortKeyCodec::append(const Value& value, std::size_t column, SortKey& key) const {
+  const Form form = forms_[column];
+  const bool is_read = (value.kind == ValueKind::text && append_text(form, value.view(), key)) ||
+                       (value.kind == ValueKind::binary && append_binary(form, value.view(), key));
   if (is_read) return ok_status();
   return Error{ErrorKind::data, "a value of the primary key is not of its type"}.with(
       "column", columns_[column]);
@@ -159,9 +182,8 @@ Result<SortKey> SortKeyCodec::encode(std::span<const std::string> values) const 
 std::vector<std::string> SortKeyCodec::decode(std::string_view key) const {
   std::vector<std::string> values;
   for (const Form form : forms_) {
-    const std::size_t size = form == Form::uuid ? kUuidBytes : kIntegerBytes;
-    const std::string_view bytes = key.substr(0, size);
-    values.push_back(form == Form::uuid ? uuid_text(bytes) : integer_text(bytes));
+    const std::size_t size = form == Form::uuid ? kUuidBytes : kNumberBytes;
+    values.push_back(text_of(form, key.substr(0, size)));
     key.remove_prefix(size);
   }
   return values;

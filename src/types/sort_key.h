@@ -23,7 +23,7 @@ class SortKeyCodec {
  public:
   /// Of the table's primary key. Nothing if it has none, if an old tuple need not hold it (the
   /// replica identity is another index or nothing), or if the order of one of its types is not
-  /// reproduced here: so far integers and uuid are.
+  /// reproduced here: integers, uuid, date and both timestamps are.
   static std::optional<SortKeyCodec> of(const TableSchema& schema);
 
   /// The key's columns in the order of the primary key.
@@ -41,7 +41,12 @@ class SortKeyCodec {
   std::vector<std::string> decode(std::string_view key) const;
 
  private:
-  enum class Form : std::uint8_t { integer, uuid };
+  enum class Form : std::uint8_t { integer, uuid, date, timestamp, timestamptz };
+
+  static std::optional<Form> form_of(Oid type);
+  static bool append_text(Form form, std::string_view text, SortKey& key);
+  static bool append_binary(Form form, std::string_view bytes, SortKey& key);
+  static std::string text_of(Form form, std::string_view bytes);
 
   Status append(const Value& value, std::size_t column, SortKey& key) const;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "base/testing/fuzz_input.h"
 #include "base/try.h"
+#include "types/date_time.h"
 #include "types/sort_key.h"
 
 namespace {
@@ -19,8 +21,19 @@ namespace {
 using freshet::testing::FuzzInput;
 
 constexpr freshet::Oid kUuid{2950};
-constexpr freshet::Oid kTypes[] = {freshet::Oid{20}, freshet::Oid{21}, freshet::Oid{23}, kUuid,
-                                   freshet::Oid{25}};
+constexpr freshet::Oid kDate{1082};
+constexpr freshet::Oid kTimestamp{1114};
+constexpr freshet::Oid kTimestamptz{1184};
+constexpr freshet::Oid kText{25};
+constexpr freshet::Oid kTypes[] = {freshet::Oid{20},
+                                   freshet::Oid{21},
+                                   freshet::Oid{23},
+                                   kUuid,
+                                   kDate,
+                                   kTimestamp,
+                                   kTimestamptz,
+                                   kText};
+constexpr unsigned kTypesWithOrder = std::size(kTypes) - 1;
 constexpr freshet::ReplicaIdentity kIdentities[] = {
     freshet::ReplicaIdentity::standard, freshet::ReplicaIdentity::full,
     freshet::ReplicaIdentity::nothing, freshet::ReplicaIdentity::index};
@@ -49,13 +62,34 @@ std::optional<std::string> canonical_uuid(std::string_view text) {
   return digits;
 }
 
+bool is_time(freshet::Oid type) {
+  return type == kDate || type == kTimestamp || type == kTimestamptz;
+}
+
+/// Dates and times have a fuzz target of their own.
+std::optional<std::int64_t> time_number(freshet::Oid type, std::string_view text) {
+  return type == kDate ? freshet::parse_date(text) : freshet::parse_timestamp(text);
+}
+
+std::optional<std::string> canonical_time(freshet::Oid type, std::string_view text) {
+  const auto number = time_number(type, text);
+  if (!number) return {};
+  return type == kDate ? freshet::date_text(*number)
+                       : freshet::timestamp_text(*number, type == kTimestamptz);
+}
+
 std::optional<std::string> canonical(freshet::Oid type, std::string_view text) {
+  if (is_time(type)) return canonical_time(type, text);
   return type == kUuid ? canonical_uuid(text) : canonical_integer(text);
 }
 
 /// Of two canonical values: below zero, zero or above.
 int compare(freshet::Oid type, std::string_view a, std::string_view b) {
   if (type == kUuid) return a.compare(b);
+  if (is_time(type)) {
+    const auto difference = *time_number(type, a) <=> *time_number(type, b);
+    return difference < 0 ? -1 : difference > 0 ? 1 : 0;
+  }
   const bool is_negative = a.starts_with('-');
   if (is_negative != b.starts_with('-')) return is_negative ? -1 : 1;
   int magnitude = a.compare(b);
@@ -71,7 +105,7 @@ freshet::TableSchema make_schema(FuzzInput& in) {
   for (std::size_t i = 0; i < count; ++i) {
     freshet::Column& column = schema.columns.emplace_back();
     column.name = std::string(1, static_cast<char>('a' + i));
-    column.type = kTypes[in.below(is_plain ? 4 : 5)];
+    column.type = kTypes[in.below(is_plain ? kTypesWithOrder : std::size(kTypes))];
     column.primary_key_place = static_cast<std::int16_t>(is_plain ? count - i : in.below(4));
   }
   return schema;
@@ -84,7 +118,7 @@ std::optional<std::vector<std::size_t>> key_columns(const freshet::TableSchema& 
     for (std::size_t i = 0; i < schema.columns.size(); ++i) {
       if (schema.columns[i].primary_key_place != place) continue;
       if (found.size() + 1 != static_cast<std::size_t>(place)) return {};
-      if (schema.columns[i].type == freshet::Oid{25}) return {};
+      if (schema.columns[i].type == kText) return {};
       found.push_back(i);
     }
   }
@@ -95,9 +129,13 @@ std::optional<std::vector<std::size_t>> key_columns(const freshet::TableSchema& 
 }
 
 std::string make_value(FuzzInput& in) {
-  switch (in.below(4)) {
+  switch (in.below(6)) {
     case 0:
       return std::to_string(static_cast<std::int64_t>(in.integer()));
+    case 3:
+      return freshet::date_text(in.byte() - 128);
+    case 4:
+      return freshet::timestamp_text(static_cast<std::int64_t>(in.integer() >> 4), in.flip());
     case 1:
       return std::to_string(in.byte() - 128);
     case 2: {

@@ -9,6 +9,11 @@ bool has_unchanged(RowView row) noexcept {
                      [](const Value& value) { return value.is_unchanged(); });
 }
 
+bool has_binary(RowView row) noexcept {
+  return std::any_of(row.begin(), row.end(),
+                     [](const Value& value) { return value.kind == ValueKind::binary; });
+}
+
 RowView fill_unchanged(const Change& change, std::span<const std::uint16_t> key, Arena& arena) {
   if (change.before.empty() || !has_unchanged(change.after)) return change.after;
   const std::span<Value> filled = arena.array<Value>(change.after.size());
@@ -23,6 +28,33 @@ RowView fill_unchanged(const Change& change, std::span<const std::uint16_t> key,
     }
   }
   return filled;
+}
+
+RowView overlay(RowView base, RowView sent, Arena& arena) {
+  const std::span<Value> merged = arena.array<Value>(sent.size());
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    merged[i] = sent[i].is_unchanged() ? base[i] : sent[i];
+  }
+  return merged;
+}
+
+Change as_removal(const Change& change) {
+  Change removal = change;
+  removal.op = Op::remove;
+  if (change.before.empty()) {
+    removal.before = change.after;
+    removal.old_row = OldRow::key;
+  }
+  removal.after = {};
+  return removal;
+}
+
+Change as_upsert(const Change& change) {
+  Change upsert = change;
+  upsert.op = Op::upsert;
+  upsert.before = {};
+  upsert.old_row = OldRow::none;
+  return upsert;
 }
 
 Change as_insert(const Change& change, Arena& arena) {

@@ -58,6 +58,7 @@ class FreshetSystem:
         self.directory = directory
         self.env = {"SOURCE_PASSWORD": CANARY, "DESTINATION_PASSWORD": CANARY}
         self.process: EngineProcess | None = None
+        self.arguments: list[str] = []  # of the program, ahead of its command
         self.log = directory / "freshet.log"
         self._tables = tables
         self._publications = publications or []
@@ -108,7 +109,7 @@ class FreshetSystem:
 
     def launch(self, log: Path) -> EngineProcess:
         """Runs one more engine on the same pipeline file."""
-        arguments = ["run", str(self.config_path)]
+        arguments = [*self.arguments, "run", str(self.config_path)]
         return EngineProcess(arguments, log, directory=self.directory, env=self.env)
 
     def wait_streaming(self) -> None:

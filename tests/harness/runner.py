@@ -294,7 +294,9 @@ class ScenarioRun:
     def _do_wait_slot(self, step: Step) -> None:
         """Waits until the engine asks for its slot, which open transactions may hold up."""
         query = "SELECT count(*) > 0 FROM pg_replication_slots WHERE slot_name = %s"
-        wait_until(lambda: self.source.value(query, [self.system.slot]), "the slot is being made")
+        wait_until(
+            lambda: self.system.source.value(query, [self.system.slot]), "the slot is being made"
+        )
 
     def _do_hold(self, step: Step) -> None:
         let_pass = int(step.args.get("count", 0))
@@ -348,7 +350,7 @@ class ScenarioRun:
             if step.body.strip():
                 self._sql(self._session("source", "main"), step.body, step)
             killed = wait_until(
-                lambda: self.source.value(
+                lambda: self.system.source.value(
                     "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
                     " WHERE slot_name = %s AND active",
                     [self.system.slot],
@@ -366,21 +368,28 @@ class ScenarioRun:
 
     def _do_standby(self, step: Step) -> None:
         """Makes a standby of the source; the engine connects to whichever of them leads."""
-        self.standby = Standby(self.pair.source, syncs_slots="synced" in step.args)
+        extra = step.args.get("extra")
+        self.standby = Standby(
+            self.pair.source, has_feedback=extra == "feedback", syncs_slots=extra == "slots"
+        )
         self._proxy("source")
 
     def _do_switch(self, step: Step) -> None:
-        """From here on the standby is the source. Promoted, it has lost its primary."""
+        """From here on the engine reads from the standby. Promoted, it has lost its primary."""
         written = format_lsn(self.source.barrier())
         wait_until(lambda: self.standby.has_replayed(written), f"the standby has {written}")
         if self.standby.syncs_slots:
             wait_until(lambda: self.standby.has_slot(self.system.slot), "the standby has the slot", seconds=60)
-        self._close_sessions("source")
-        self.source.close()
+        self.system.source = Database(self.standby, self.name)
         if step.args["how"] == "promote":
+            self.standby.stop_helping()
+            self._close_sessions("source")
+            self.source.close()
             self.pair.source.stop("immediate")
             self.standby.promote()
-        self.source = self.system.source = Database(self.standby, self.name)
+            self.source = self.system.source
+        elif self.pair.version >= 16:
+            self.standby.help_slots()
         self._proxy("source").lead_to(self.standby.port)
 
     def _close_sessions(self, where: str) -> None:

@@ -84,7 +84,7 @@ _HEADINGS: list[tuple[str, str]] = [
     ("take_over", r"take over"),
     ("terminate", r"terminate walsender(?: (?P<count>\d+) times)?"),
     ("clock", r"clock (?P<seconds>[+-]\d+) s"),
-    ("standby", r"standby(?P<synced> with slots)?"),
+    ("standby", r"standby(?: with (?P<extra>slots|feedback))?"),
     ("switch", r"(?P<how>promote|switch to) standby"),
     ("restart_server", r"restart (?P<where>source|destination)(?: (?P<mode>immediate|fast))?"),
     ("always", r"always"),

@@ -206,8 +206,8 @@ destinations:
     return wait_until_caught_up();
   }
 
-  void keep(std::vector<Committed>& into) {
-    for (Committed& transaction : traffic_->take_committed()) {
+  void keep(std::vector<CommittedStep>& into) {
+    for (CommittedStep& transaction : traffic_->take_committed()) {
       last_steps_[transaction.client - 1] = transaction.step;
       into.push_back(std::move(transaction));
     }
@@ -267,8 +267,8 @@ destinations:
   std::unique_ptr<Traffic> traffic_;
   std::unique_ptr<LagPoller> poller_;
   Clock::time_point engine_started_;
-  std::vector<Committed> before_;
-  std::vector<Committed> measured_;
+  std::vector<CommittedStep> before_;
+  std::vector<CommittedStep> measured_;
   std::array<std::uint64_t, kClients> last_steps_{};
 };
 

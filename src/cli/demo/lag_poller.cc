@@ -24,7 +24,7 @@ LagFigures figures_of(std::vector<double> lags) {
   return figures;
 }
 
-std::string array_of_xids(const std::vector<Committed>& committed,
+std::string array_of_xids(const std::vector<CommittedStep>& committed,
                           std::size_t first,
                           std::size_t count) {
   std::string xids = "{";
@@ -98,7 +98,7 @@ Status LagPoller::status() const {
 }
 
 Result<LagFigures> measure_lag(pg::Connection& source,
-                               const std::vector<Committed>& committed,
+                               const std::vector<CommittedStep>& committed,
                                const LagPoller& poller) {
   std::array<std::vector<LagPoller::Sighting>, kClients> sightings;
   for (std::uint32_t client = 1; client <= kClients; ++client)
@@ -116,7 +116,7 @@ Result<LagFigures> measure_lag(pg::Connection& source,
             "1000000)::bigint FROM unnest($1::bigint[]) WITH ORDINALITY AS u(x, n) ORDER BY n",
             parameters));
     for (std::size_t i = 0; i < count; ++i) {
-      const Committed& transaction = committed[first + i];
+      const CommittedStep& transaction = committed[first + i];
       const auto& seen = sightings[transaction.client - 1];
       const auto sighting = std::lower_bound(
           seen.begin(), seen.end(), transaction.step,

@@ -58,7 +58,7 @@ struct LagFigures {
 /// Lag of the given transactions: from the source's commit timestamps (`source` is asked for them)
 /// to the first sighting. Every one must have been seen.
 Result<LagFigures> measure_lag(pg::Connection& source,
-                               const std::vector<Committed>& committed,
+                               const std::vector<CommittedStep>& committed,
                                const LagPoller& poller);
 
 }  // namespace freshet

@@ -297,9 +297,9 @@ Status Traffic::status() const {
   return status_;
 }
 
-std::vector<Committed> Traffic::take_committed() {
+std::vector<CommittedStep> Traffic::take_committed() {
   const std::lock_guard lock(mutex_);
-  std::vector<Committed> taken;
+  std::vector<CommittedStep> taken;
   taken.swap(committed_);
   return taken;
 }

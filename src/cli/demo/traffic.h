@@ -18,7 +18,7 @@
 namespace freshet {
 
 /// A transaction that a client committed. `step` counts the client's transactions from 1.
-struct Committed {
+struct CommittedStep {
   std::uint32_t client = 0;
   std::uint64_t step = 0;
   std::string xid;
@@ -62,7 +62,7 @@ class Traffic {
   std::uint64_t transactions() const { return transactions_.load(std::memory_order_relaxed); }
 
   /// What was committed since the last call.
-  std::vector<Committed> take_committed();
+  std::vector<CommittedStep> take_committed();
 
  private:
   class Client;
@@ -76,7 +76,7 @@ class Traffic {
   std::atomic<std::uint64_t> changes_{0};
   std::atomic<std::uint64_t> transactions_{0};
   mutable std::mutex mutex_;  // guards the two below
-  std::vector<Committed> committed_;
+  std::vector<CommittedStep> committed_;
   Status status_;
   std::vector<std::jthread> threads_;
 };

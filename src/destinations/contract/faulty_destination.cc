@@ -130,6 +130,11 @@ Status FaultyDestination::finish_copy(const SchemaPtr& schema) {
   return inner_->finish_copy(schema);
 }
 
+Status FaultyDestination::add_objects(const TableName& table,
+                                      std::span<const TableObject> objects) {
+  return inner_->add_objects(table, objects);
+}
+
 Status FaultyDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
   return inner_->evolve(from, to);
 }

@@ -64,6 +64,7 @@ class FaultyDestination final : public Destination {
   Result<std::unique_ptr<RangeWriter>> begin_range(const SchemaPtr& schema,
                                                    const RangeId& range) override;
   Status finish_copy(const SchemaPtr& schema) override;
+  Status add_objects(const TableName& table, std::span<const TableObject> objects) override;
   Status evolve(const SchemaPtr& from, const SchemaPtr& to) override;
   Result<Position> write(const Group& group, Durability durability) override;
   Status close(std::chrono::steady_clock::time_point deadline) override;

@@ -5,6 +5,7 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/jsonl/json_text.h"
+#include "types/op_name.h"
 
 namespace freshet {
 namespace {
@@ -12,20 +13,6 @@ namespace {
 std::string table_name_part(const std::string& part) {
   const bool is_plain = !part.empty() && part.find_first_of(".\"") == std::string::npos;
   return is_plain ? part : quote_identifier(part);
-}
-
-std::string_view op_name(Op op) {
-  switch (op) {
-    case Op::insert:
-      return "insert";
-    case Op::update:
-      return "update";
-    case Op::remove:
-      return "delete";
-    case Op::upsert:
-      return "upsert";
-  }
-  return "unknown";
 }
 
 // The new row's value; where it was not sent, the old row's if that has it.
@@ -165,7 +152,7 @@ void JsonlTable::append_unchanged(std::string& out, const Change& change) const 
 
 Status JsonlTable::append_change(std::string& out, const Change& change) const {
   FRESHET_CHECK(fits(change.before, columns_.size()) && fits(change.after, columns_.size()));
-  append_start(out, op_name(change.op));
+  append_start(out, to_string(change.op));
   FRESHET_TRY(append_key(out, change));
   FRESHET_TRY(append_before(out, change));
   FRESHET_TRY(append_after(out, change));

@@ -12,7 +12,8 @@ struct BinaryForm {
   Oid type{0};             ///< Its number at the destination.
   Oid element{0};          ///< Put into arrays in place of the source's number; 0: it is the same.
   bool is_direct = false;  ///< It is the column's own type: COPY takes them.
-  bool is_array = false;   ///< There are no arrays of it.
+  /// No array can carry it: there are none of arrays, and unnest() takes composites apart.
+  bool goes_by_row = false;
 };
 
 }  // namespace freshet::postgres

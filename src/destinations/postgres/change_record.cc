@@ -22,11 +22,6 @@ constexpr std::array<std::pair<Addressing, std::string_view>, 4> kAddressings{
      {Addressing::whole_row, "row"},
      {Addressing::none, "none"}}};
 
-constexpr std::array<std::pair<Op, std::string_view>, 4> kOps{{{Op::insert, "insert"},
-                                                               {Op::update, "update"},
-                                                               {Op::remove, "delete"},
-                                                               {Op::upsert, "upsert"}}};
-
 void append_field(const Value& value, std::string& line) {
   if (value.is_null()) {
     line += "\\N";
@@ -70,11 +65,6 @@ Json image(const Target& target, RowView row, std::span<const std::uint16_t> col
   return values;
 }
 
-bool is_text(RowView row) {
-  return std::none_of(row.begin(), row.end(),
-                      [](const Value& value) { return value.kind == ValueKind::binary; });
-}
-
 Error unkept(const Target& target, const Change& change) {
   return Error{ErrorKind::data, "a value that is no UTF-8 text cannot be kept in quarantine"}
       .with("table", to_string(target.schema->name))
@@ -102,20 +92,6 @@ std::optional<Addressing> parse_addressing(std::string_view text) noexcept {
   return {};
 }
 
-std::string_view to_string(Op op) noexcept {
-  for (const auto& [known, name] : kOps) {
-    if (known == op) return name;
-  }
-  return {};
-}
-
-std::optional<Op> parse_op(std::string_view text) noexcept {
-  for (const auto& [known, name] : kOps) {
-    if (name == text) return known;
-  }
-  return {};
-}
-
 std::vector<std::string> keys_of(const Target& target, const Change& change) {
   if (target.addressing == Addressing::none) return {};
   if (target.addressing == Addressing::ordered) return {std::string{kEveryKey}};
@@ -132,7 +108,9 @@ std::vector<std::string> keys_of(const Target& target, const Change& change) {
   return keys;
 }
 
-Result<ChangeRecord> record_of(const Target& target, const Change& change) {
+Result<ChangeRecord> record_of(const Target& target,
+                               const Change& change,
+                               std::span<const std::string> keys) {
   Arena arena;
   const RowView after = whole_after(target, change, arena);
   Json key_columns = Json::array();
@@ -144,10 +122,10 @@ Result<ChangeRecord> record_of(const Target& target, const Change& change) {
   }
   ChangeRecord record;
   try {
-    record.keys = Json(keys_of(target, change)).dump();
+    record.keys = Json(keys).dump();
     record.key_columns = key_columns.dump();
     record.unchanged = unchanged.dump();
-    if (!is_text(after) || !is_text(change.before)) return unkept(target, change);
+    if (has_binary(after) || has_binary(change.before)) return unkept(target, change);
     const bool is_full = change.old_row == OldRow::full;
     if (change.old_row != OldRow::none)
       record.before = image(target, change.before, is_full ? target.all : target.key).dump();

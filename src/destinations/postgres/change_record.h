@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,8 +21,6 @@ constexpr std::string_view kEveryKey = "\\*";
 
 std::string_view to_string(Addressing addressing) noexcept;
 std::optional<Addressing> parse_addressing(std::string_view text) noexcept;
-std::string_view to_string(Op op) noexcept;
-std::optional<Op> parse_op(std::string_view text) noexcept;
 
 /// What must keep its order with the change: the key of the row that is, then that of the row that
 /// was, if it is another one. None where rows are only ever added.
@@ -36,8 +35,10 @@ struct ChangeRecord {
   std::string unchanged;  ///< Names of columns whose values were not sent.
 };
 
-/// Fails with `data` where a value cannot be kept.
-Result<ChangeRecord> record_of(const Target& target, const Change& change);
+/// `keys` are those of the change. Fails with `data` where a value cannot be kept.
+Result<ChangeRecord> record_of(const Target& target,
+                               const Change& change,
+                               std::span<const std::string> keys);
 
 /// A row as it was kept: columns in order, nothing for NULL.
 using RowImage = std::vector<std::pair<std::string, std::optional<std::string>>>;

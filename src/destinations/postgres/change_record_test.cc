@@ -5,6 +5,7 @@
 
 #include "destinations/contract/testing/batch.h"
 #include "destinations/postgres/stored_change.h"
+#include "types/op_name.h"
 
 namespace freshet::postgres {
 namespace {
@@ -37,7 +38,7 @@ Target target_of(Addressing addressing) {
 }
 
 QuarantineEntry entry_of(const Target& target, const Change& change) {
-  auto record = record_of(target, change);
+  auto record = record_of(target, change, keys_of(target, change));
   EXPECT_TRUE(record.ok()) << record.error().describe();
   QuarantineEntry entry;
   entry.id = 1;
@@ -109,7 +110,7 @@ TEST(RecordOf, BytesThatAreNoTextAreRefused) {
   const Target target = target_of(Addressing::netted);
   Batch batch(target.schema);
   batch.insert({"1", "\xff", nullptr});
-  const auto record = record_of(target, batch.changes()[0]);
+  const auto record = record_of(target, batch.changes()[0], {});
   ASSERT_FALSE(record.ok());
   EXPECT_EQ(record.error().kind(), ErrorKind::data);
 }

@@ -42,11 +42,13 @@ class ConflictTest : public testing::Test {
 
   /// Opens the destination (again).
   void open(OnConflict on_conflict) {
-    destination_ = make_postgres_destination({.name = "copy",
-                                              .url = database_->url(),
-                                              .vector_index = {},
-                                              .on_conflict = on_conflict})
-                       .value();
+    destination_ =
+        make_postgres_destination({.name = "copy",
+                                   .url = database_->url(),
+                                   .vector_index = {},
+                                   .on_conflict = on_conflict,
+                                   .newest_by = on_conflict == OnConflict::newest_wins ? "at" : ""})
+            .value();
     const auto state = destination_->open({.pipeline = "demo", .epoch = 1, .holder = "here pid 1"});
     ASSERT_TRUE(state.ok()) << state.error().describe();
     const Status adopted = destination_->adopt_slot(kSlot, {Lsn{0x1000}});
@@ -272,6 +274,63 @@ TEST_F(ConflictTest, WhatTheSourceCannotWinIsAnError) {
   ASSERT_FALSE(written.ok());
   EXPECT_EQ(written.error().sqlstate(), "23514");
   EXPECT_EQ(take_counts().source_won, 0U);
+}
+
+TEST_F(ConflictTest, TheNewestWins) {
+  const SchemaPtr schema = text_table(kTable, {"id", "a", "at"});
+  start(OnConflict::newest_wins, schema);
+  database_->run(
+      "CREATE UNIQUE INDEX ON public.t (a); INSERT INTO public.t VALUES (-1, 'older', '10'), "
+      "(-2, 'same', '20'), (-3, 'newer', '30'), (-4, 'unknown', NULL), (-5, 'nothing', '1'), "
+      "(-6, 'neither', NULL)");
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", "older", "20"}).insert({"2", "same", "20"}).insert({"3", "newer", "20"});
+  batch.insert({"4", "unknown", "20"}).insert({"5", "nothing", nullptr});
+  batch.insert({"6", "neither", nullptr}).insert({"7", "free", nullptr});
+  write(batch);
+  EXPECT_THAT(lines("SELECT id FROM public.t ORDER BY id"),
+              ElementsAre("-6", "-5", "-3", "-2", "1", "4", "7"));
+  const ConflictCounts counts = take_counts();
+  EXPECT_EQ(counts.source_won, 2U);
+  EXPECT_EQ(counts.skipped, 4U);
+}
+
+TEST_F(ConflictTest, TheNewestIsTheServersToTell) {
+  const SchemaPtr schema = text_table(kTable, {"id", "a", "at"});
+  database_->run(
+      "CREATE TABLE public.t (id text PRIMARY KEY, a text UNIQUE, at text COLLATE \"C\")");
+  start(OnConflict::newest_wins, schema);
+  database_->run("INSERT INTO public.t VALUES (-1, 'x', 'a'), (-2, 'y', 'B')");
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", "x", "B"}).insert({"2", "y", "a"});
+  write(batch);
+  EXPECT_THAT(lines("SELECT id FROM public.t ORDER BY id COLLATE \"C\""), ElementsAre("-1", "2"));
+}
+
+TEST_F(ConflictTest, WhoMeetsANewerRowAtLastLeavesAllWhereTheyWere) {
+  const SchemaPtr schema = text_table(kTable, {"id", "a", "b", "at"});
+  start(OnConflict::newest_wins, schema);
+  database_->run(
+      "CREATE UNIQUE INDEX ON public.t (a); CREATE UNIQUE INDEX ON public.t (b); "
+      "INSERT INTO public.t VALUES (-1, 'a', 'x', '1'), (-2, 'y', 'b', '9'), (7, 'p', 'q', '5')");
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", "a", "b", "5"}).update({"7", "a", Cell::unchanged(), "6"});
+  write(batch);
+  EXPECT_THAT(lines("SELECT * FROM public.t ORDER BY id"), ElementsAre("-2|y|b|9", "7|a|q|6"));
+  const ConflictCounts counts = take_counts();
+  EXPECT_EQ(counts.source_won, 1U);
+  EXPECT_EQ(counts.skipped, 1U);
+}
+
+TEST_F(ConflictTest, WithoutItsColumnATableIsRefused) {
+  open(OnConflict::newest_wins);
+  const SchemaPtr schema = text_table(kTable, {"id", "a"});
+  for (const Status& status :
+       {destination_->check_table(schema), destination_->prepare_table(schema),
+        destination_->prepare_tables({&schema, 1})}) {
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().find("column"), "at");
+  }
 }
 
 TEST_F(ConflictTest, BytesThatCannotBeKeptAreAnError) {

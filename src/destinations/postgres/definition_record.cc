@@ -1,73 +1,54 @@
 #include "destinations/postgres/definition_record.h"
 
 #include <array>
+#include <memory>
+#include <optional>
 #include <string_view>
-
-#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/try.h"
 #include "destinations/postgres/sql.h"
 #include "pg/array_literal.h"
+#include "types/schema_json.h"
 
 namespace freshet::postgres {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Text = std::optional<std::string_view>;
 
-std::string to_text(const TableSchema& schema) {
-  Json columns = Json::array();
-  for (const Column& column : schema.columns) {
-    columns.push_back({{"attnum", column.attnum},
-                       {"name", column.name},
-                       {"type", column.type_sql},
-                       {"is_identity", column.is_identity},
-                       {"primary_key_place", column.primary_key_place},
-                       {"is_derived", column.is_derived}});
+Result<std::map<TableName, SchemaPtr>> load(pg::Connection& connection,
+                                            const std::string& pipeline,
+                                            const TableName* only) {
+  const Text schema = only != nullptr ? Text{only->schema} : Text{};
+  const Text table = only != nullptr ? Text{only->table} : Text{};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlLoadDefinitions,
+                                                    std::array{Text{pipeline}, schema, table}));
+  std::map<TableName, SchemaPtr> definitions;
+  for (int row = 0; row < rows.rows(); ++row) {
+    const TableName name{.schema = rows.string(row, 0), .table = rows.string(row, 1)};
+    auto definition = parse_schema(name, rows.text(row, 2));
+    if (!definition) {
+      return Error{ErrorKind::storage, "a row of freshet.definitions is damaged"}
+          .with("table", to_string(name))
+          .fix("delete it, and have the table copied again: freshet table resync");
+    }
+    definitions.emplace(name, std::make_shared<const TableSchema>(*std::move(definition)));
   }
-  const Json definition{{"identity", std::string(1, static_cast<char>(schema.identity))},
-                        {"columns", std::move(columns)}};
-  return definition.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Column read_column(const Json& json) {
-  Column column;
-  column.attnum = json.at("attnum").get<std::int16_t>();
-  column.name = json.at("name").get<std::string>();
-  column.type_sql = json.at("type").get<std::string>();
-  column.is_identity = json.at("is_identity").get<bool>();
-  column.primary_key_place = json.at("primary_key_place").get<std::int16_t>();
-  column.is_derived = json.at("is_derived").get<bool>();
-  return column;
-}
-
-Result<TableSchema> parse(const TableName& table, std::string_view text) {
-  TableSchema schema;
-  schema.name = table;
-  try {
-    const Json definition = Json::parse(text);
-    schema.identity = ReplicaIdentity{definition.at("identity").get<std::string>().at(0)};
-    for (const Json& column : definition.at("columns"))
-      schema.columns.push_back(read_column(column));
-  } catch (const std::exception&) {
-    return Error{ErrorKind::storage, "a row of freshet.definitions is damaged"}
-        .with("table", to_string(table))
-        .fix("delete it, and have the table copied again: freshet table resync");
-  }
-  return schema;
+  return definitions;
 }
 
 }  // namespace
 
-Result<std::optional<TableSchema>> load_definition(pg::Connection& connection,
-                                                   const std::string& pipeline,
-                                                   const TableName& table) {
-  FRESHET_TRY(const pg::Rows rows,
-              connection.query(sql::kSqlLoadDefinition,
-                               std::array{Text{pipeline}, Text{table.schema}, Text{table.table}}));
-  if (rows.rows() == 0) return std::optional<TableSchema>{};
-  FRESHET_TRY(TableSchema schema, parse(table, rows.text(0, 0)));
-  return std::optional{std::move(schema)};
+Result<std::map<TableName, SchemaPtr>> load_definitions(pg::Connection& connection,
+                                                        const std::string& pipeline) {
+  return load(connection, pipeline, nullptr);
+}
+
+Result<SchemaPtr> load_definition(pg::Connection& connection,
+                                  const std::string& pipeline,
+                                  const TableName& table) {
+  FRESHET_TRY(auto found, load(connection, pipeline, &table));
+  return found.empty() ? SchemaPtr{} : std::move(found.begin()->second);
 }
 
 Status record_definitions(pg::Connection& connection,
@@ -79,7 +60,7 @@ Status record_definitions(pg::Connection& connection,
   for (const SchemaPtr& schema : schemas) {
     namespaces.add(schema->name.schema);
     tables.add(schema->name.table);
-    definitions.add(to_text(*schema));
+    definitions.add(to_json(*schema));
   }
   auto recorded = connection.query(sql::kSqlRecordDefinitions,
                                    std::array{Text{pipeline}, Text{namespaces.text()},

@@ -13,6 +13,8 @@
 #include "destinations/postgres/definition_record.h"
 #include "destinations/postgres/evolve.h"
 #include "destinations/postgres/names.h"
+#include "destinations/postgres/newest_by.h"
+#include "destinations/postgres/object_records.h"
 #include "destinations/postgres/progress.h"
 #include "destinations/postgres/schema.h"
 #include "destinations/postgres/sql.h"
@@ -73,7 +75,8 @@ Traits PostgresDestination::traits() const {
           .needs_full_rows = false,
           .copies_concurrently = true,
           .takes_raw_copy = true,
-          .keeps_chunks = true};
+          .keeps_chunks = true,
+          .takes_objects = config_.schema == DestinationSchema::full};
 }
 
 Result<DestinationState> PostgresDestination::open(const Lease& lease) {
@@ -104,7 +107,7 @@ Result<DestinationState> PostgresDestination::open(const Lease& lease) {
     pool_->set_fence(fence_);
   }
   is_broken_ = false;
-  FRESHET_TRY(resume_indexes());
+  FRESHET_TRY(resume_building());
   return taken.state;
 }
 
@@ -123,6 +126,7 @@ Status PostgresDestination::make_writers() {
   row_by_row_ = std::make_unique<RowByRow>(
       RowByRow::Options{.destination = config_.name,
                         .on_conflict = config_.on_conflict,
+                        .newest_by = config_.newest_by,
                         .is_mended = [this](const Error& error) { return may_relax(error); }},
       *session_, *writer_, targets_, *quarantine_);
   return quarantine_->load(connection);
@@ -132,20 +136,6 @@ Status PostgresDestination::check_open() const {
   if (session_ && !is_broken_) return ok_status();
   return Error{ErrorKind::connection, "the destination must be opened again"}.with("destination",
                                                                                    config_.name);
-}
-
-Status PostgresDestination::resume_indexes() {
-  if (builder_ || !config_.vector_index.is_wanted) return ok_status();
-  builder_ = std::make_unique<IndexBuilder>(config_.url, application_name(lease_.pipeline));
-  FRESHET_TRY(const pg::Rows rows, session_->connection().query(sql::kSqlWantedIndexes,
-                                                                std::array{Text{lease_.pipeline}}));
-  for (int row = 0; row < rows.rows(); ++row) {
-    builder_->add({.table = {rows.string(row, 0), rows.string(row, 1)},
-                   .indexes = {{rows.string(row, 2),
-                                static_cast<std::uint32_t>(rows.unsigned_integer(row, 3)),
-                                static_cast<std::uint32_t>(rows.unsigned_integer(row, 4))}}});
-  }
-  return ok_status();
 }
 
 Status PostgresDestination::adopt_slot(const SlotIdentity& slot, Position start) {
@@ -167,21 +157,21 @@ Status PostgresDestination::forget_slot() {
   return ok_status();
 }
 
-template <typename Work>
-Status PostgresDestination::in_transaction(Work&& work) {
+// Within a transaction that is written in parts the work is a savepoint: what fails takes nothing
+// of the parts before along.
+Status PostgresDestination::in_transaction(const std::function<Status()>& work) {
   pg::Connection& connection = session_->connection();
   const bool is_own = !is_in_part_;
   // What the state store then knows of the table must not be lost here by a crash.
-  if (is_own) FRESHET_TRY(connection.execute("BEGIN; SET LOCAL synchronous_commit = on"));
+  FRESHET_TRY(connection.execute(is_own ? "BEGIN; SET LOCAL synchronous_commit = on"
+                                        : "SAVEPOINT freshet_step"));
   Status done = is_own ? check_fence(connection, lease_.pipeline, fence_) : ok_status();
   if (done.ok()) done = work();
-  if (done.ok() && is_own) done = connection.execute("COMMIT");
+  if (done.ok()) done = connection.execute(is_own ? "COMMIT" : "RELEASE freshet_step");
   if (done.ok()) return done;
-  if (is_own && connection.is_in_transaction()) {
-    if (!connection.execute("ROLLBACK").ok()) is_broken_ = true;
-  } else {
-    is_broken_ = true;
-  }
+  const bool is_undone = connection.is_in_transaction() &&
+                         connection.execute(is_own ? "ROLLBACK" : "ROLLBACK TO freshet_step").ok();
+  if (!is_undone) is_broken_ = true;
   return done;
 }
 
@@ -200,7 +190,14 @@ Status PostgresDestination::open_probe() {
   return ok_status();
 }
 
+Status PostgresDestination::check_newest_by(const TableSchema& schema) const {
+  if (config_.newest_by.empty()) return ok_status();
+  const auto found = find_newest_by(schema, config_.newest_by);
+  return found.ok() ? ok_status() : Status{found.error()};
+}
+
 Status PostgresDestination::check_table(const SchemaPtr& schema) {
+  FRESHET_TRY(check_newest_by(*schema));
   if (!session_) {
     FRESHET_TRY(open_probe());
     // Nothing to ask: with thousands of tables, asking is what takes time.
@@ -236,6 +233,8 @@ Status PostgresDestination::prepare_table(const SchemaPtr& schema) {
 // With thousands of tables, round trips and commits are what takes time.
 Status PostgresDestination::prepare_tables(std::span<const SchemaPtr> schemas) {
   FRESHET_TRY(check_open());
+  for (const SchemaPtr& schema : schemas)
+    FRESHET_TRY(check_newest_by(*schema));
   FRESHET_TRY(const std::vector<SchemaPtr> new_ones, plain_and_missing(schemas));
   std::set<TableName> done;
   for (std::size_t start = 0; start < new_ones.size(); start += kTablesTogether) {
@@ -301,6 +300,7 @@ Status PostgresDestination::create_together(std::span<const SchemaPtr> schemas) 
 Status PostgresDestination::prepare_in_transaction(const SchemaPtr& schema) {
   pg::Connection& connection = session_->connection();
   const TableName& name = schema->name;
+  FRESHET_TRY(check_newest_by(*schema));
   FRESHET_TRY(const auto found, find_table(connection, name));
   if (!found) {
     FRESHET_TRY(create_schema(connection, name.schema));
@@ -326,9 +326,13 @@ Status PostgresDestination::reset_table(const SchemaPtr& schema) {
     // Of a table of that name which is gone.
     return quarantine_->has(name) ? in_transaction(drop_waiting) : ok_status();
   }
-  if (builder_) builder_->forget(name);
+  if (builder_) {
+    builder_->forget(name);
+    builder_->give_way();  // Other tables' foreign keys to it.
+  }
   return in_transaction([&]() -> Status {
     pg::Connection& connection = session_->connection();
+    FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, name));
     FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
     if (!is_ours) FRESHET_TRY(check_empty(connection, name));
     // First, so that whoever replays them just now is waited for, and finds none afterwards.
@@ -344,6 +348,7 @@ Status PostgresDestination::reset_table(const SchemaPtr& schema) {
       const TableName index{name.schema, vector_index_name(name, indexes.string(row, 0))};
       FRESHET_TRY(connection.execute("DROP INDEX IF EXISTS " + quote_identifier(index)));
     }
+    FRESHET_TRY(drop_objects(connection, lease_.pipeline, name));
     return record_phase(connection, lease_.pipeline, {&name, 1}, TablePhase::copying);
   });
 }
@@ -361,8 +366,6 @@ Result<std::unique_ptr<RangeWriter>> PostgresDestination::begin_range(const Sche
 
 Status PostgresDestination::finish_copy(const SchemaPtr& schema) {
   FRESHET_TRY(check_open());
-  if (!builder_)
-    builder_ = std::make_unique<IndexBuilder>(config_.url, application_name(lease_.pipeline));
   IndexBuilder::Job job{.table = schema->name, .indexes = {}};
   for (const Column& column : schema->columns) {
     const auto dimensions = column.is_derived ? vector_dimensions(column.type_sql) : std::nullopt;
@@ -390,7 +393,7 @@ Status PostgresDestination::finish_copy(const SchemaPtr& schema) {
     return ok_status();
   });
   FRESHET_TRY(std::move(recorded));
-  builder_->add(std::move(job));
+  builder().add(std::move(job));
   return ok_status();
 }
 
@@ -399,7 +402,11 @@ Status PostgresDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
   if (builder_) builder_->give_way();
   Status evolved = in_transaction([&]() -> Status {
     pg::Connection& connection = session_->connection();
-    FRESHET_TRY(const auto made_for, load_definition(connection, lease_.pipeline, to->name));
+    FRESHET_TRY(const SchemaPtr made_for, load_definition(connection, lease_.pipeline, to->name));
+    if (loses_columns(made_for ? *made_for : *from, *to)) {
+      FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, to->name));
+      may_complete_ = true;
+    }
     FRESHET_TRY(evolve_table(connection, made_for ? *made_for : *from, *to));
     if (key_names(*from) != key_names(*to))
       FRESHET_TRY(quarantine_->hold_every_key(connection, to->name));
@@ -418,7 +425,7 @@ Result<bool> PostgresDestination::may_be_null(const TableSchema& schema,
     return !(schema.has_key() && column.is_identity) && column.primary_key_place == 0;
   }
   // A column that the source dropped, and that was to stay here.
-  FRESHET_TRY(const auto made_for,
+  FRESHET_TRY(const SchemaPtr made_for,
               load_definition(session_->connection(), lease_.pipeline, schema.name));
   return made_for && made_for->find(name) >= 0;
 }
@@ -445,7 +452,7 @@ Result<bool> PostgresDestination::relax(const Error& error) {
   // The table is not ours to alter: then it is the row that does not fit.
   is_relax_refused_ =
       !relaxed.ok() && relaxed.error().kind() == ErrorKind::permission && !is_broken_;
-  if (is_relax_refused_) return false;
+  if (is_relax_refused_) return true;
   FRESHET_TRY(std::move(relaxed));
   log_warn("NULL is allowed at the destination now, as the source has one",
            {{"table", to_string(table)}, {"column", error.find("column")}});

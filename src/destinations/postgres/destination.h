@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -41,8 +42,11 @@ class PostgresDestination final : public Destination {
   Result<std::unique_ptr<RangeWriter>> begin_range(const SchemaPtr& schema,
                                                    const RangeId& range) override;
   Status finish_copy(const SchemaPtr& schema) override;
+  Status add_objects(const TableName& table, std::span<const TableObject> objects) override;
   Status evolve(const SchemaPtr& from, const SchemaPtr& to) override;
   Result<Position> write(const Group& group, Durability durability) override;
+  Result<std::vector<bool>> find_missing(const SchemaPtr& schema,
+                                         std::span<const RowView> keys) override;
   std::vector<TableConflicts> take_conflicts() override;
   Status close(std::chrono::steady_clock::time_point deadline) override;
 
@@ -51,13 +55,17 @@ class PostgresDestination final : public Destination {
   Status open_probe();
   Status make_writers();
   void drop_writers();
-  Status resume_indexes();
+  Status check_newest_by(const TableSchema& schema) const;
+  Status resume_building();
+  Status resume_vector_indexes();
+  IndexBuilder& builder();
+  Status complete_tables();
+  Status release_foreign_keys(std::span<const PhaseChange> phases);
   Status prepare_in_transaction(const SchemaPtr& schema);
   Result<std::vector<SchemaPtr>> plain_and_missing(std::span<const SchemaPtr> schemas);
   Status create_together(std::span<const SchemaPtr> schemas);
   /// Runs `work` in the open transaction, or in a fenced one of its own.
-  template <typename Work>
-  Status in_transaction(Work&& work);
+  Status in_transaction(const std::function<Status()>& work);
 
   // write()
   Status load_targets(const Group& group);
@@ -72,8 +80,8 @@ class PostgresDestination final : public Destination {
   /// Undoes a failed attempt; the transaction as it was before it.
   Status undo(Effort effort);
   Result<bool> may_be_null(const TableSchema& schema, std::string_view name) const;
-  /// Takes NOT NULL off the column that refused a NULL, if the source may have one there. False: it
-  /// may not, or we may not.
+  /// Takes NOT NULL off the column that refused a NULL, if the source may have one there. True: the
+  /// group is to be tried again, without NOT NULL or now that it is known not to be ours to take.
   Result<bool> relax(const Error& error);
   bool may_relax(const Error& error) const;
   Position settle(const Group& group, bool is_proof);
@@ -99,6 +107,7 @@ class PostgresDestination final : public Destination {
   bool is_broken_ = true;         // open() comes next
   const Group* group_ = nullptr;  // while it is being applied
   bool is_relax_refused_ = false;
+  bool may_complete_ = false;  // tables began to stream, or let go of what is wanted again
   std::set<std::string> touched_;
   RowParameters text_;
 

@@ -8,6 +8,7 @@
 #include "destinations/postgres/names.h"
 #include "destinations/postgres/progress.h"
 #include "pg/array_literal.h"
+#include "types/table_error.h"
 
 namespace freshet::postgres {
 namespace {
@@ -48,13 +49,45 @@ Result<Position> PostgresDestination::write(const Group& group, Durability durab
     }
     return durability_.durable();
   }
+  FRESHET_TRY(release_foreign_keys(group.phases));
   FRESHET_TRY(load_targets(group));
   Status applied = apply(group, is_proof);
   if (!applied.ok()) {
     writer_->clear();
     return std::move(applied).error();
   }
-  return settle(group, is_proof);
+  const Position durable = settle(group, is_proof);
+  for (const PhaseChange& change : group.phases)
+    may_complete_ |= change.phase == TablePhase::streaming;
+  if (may_complete_ && !is_in_part_) FRESHET_TRY(complete_tables());
+  return durable;
+}
+
+Result<std::vector<bool>> PostgresDestination::find_missing(const SchemaPtr& schema,
+                                                            std::span<const RowView> keys) {
+  FRESHET_TRY(check_open());
+  std::vector<bool> is_missing(keys.size(), true);
+  const auto find = [&]() -> Status {
+    FRESHET_TRY(const Target* const target, targets_.get(session_->connection(), schema));
+    std::vector<pg::ArrayLiteral> arrays(target->key.size() + 1);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      for (std::size_t k = 0; k < target->key.size(); ++k)
+        arrays[k].add(keys[i][target->key[k]].view());
+      arrays.back().add(std::to_string(i));
+    }
+    std::vector<std::string> texts;
+    for (const pg::ArrayLiteral& array : arrays)
+      texts.push_back(array.text());
+    const std::vector<std::optional<std::string_view>> parameters{texts.begin(), texts.end()};
+    FRESHET_TRY(const pg::Rows found, session_->connection().query(find_sql(*target), parameters));
+    for (int row = 0; row < found.rows(); ++row)
+      is_missing[found.unsigned_integer(row, 0)] = false;
+    return ok_status();
+  };
+  Status status = find();
+  if (status.ok()) return is_missing;
+  is_broken_ = is_in_part_ || breaks_session(status.error());
+  return naming(std::move(status).error(), schema->name);
 }
 
 Status PostgresDestination::load_targets(const Group& group) {
@@ -89,9 +122,8 @@ Status PostgresDestination::apply(const Group& group, bool is_proof) {
       is_broken_ = true;
       return next ? undone : tried;
     }
-    const bool was_refused = is_relax_refused_;
-    FRESHET_TRY(const bool is_relaxed, relax(tried.error()));
-    if (is_relaxed || is_relax_refused_ != was_refused) continue;
+    FRESHET_TRY(const bool may_fit_now, relax(tried.error()));
+    if (may_fit_now) continue;
     if (!next) {
       // The parts applied before cannot be brought again by this group's retry.
       is_broken_ = is_in_part_;

@@ -207,6 +207,12 @@ class Evolution {
 
 }  // namespace
 
+bool loses_columns(const TableSchema& from, const TableSchema& to) {
+  const auto is_lost = [&](const Column& column) { return find_same(to, column) == nullptr; };
+  return key_names(from) != key_names(to) || primary_key(from) != primary_key(to) ||
+         std::any_of(from.columns.begin(), from.columns.end(), is_lost);
+}
+
 Status evolve_table(pg::Connection& connection, const TableSchema& from, const TableSchema& to) {
   return Evolution{connection, from, to}.run();
 }

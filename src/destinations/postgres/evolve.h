@@ -12,4 +12,7 @@ namespace freshet::postgres {
 /// older, an exchange of two columns' names would be made twice.
 Status evolve_table(pg::Connection& connection, const TableSchema& from, const TableSchema& to);
 
+/// True if a column or key of `from` is no more, which a foreign key may need.
+bool loses_columns(const TableSchema& from, const TableSchema& to);
+
 }  // namespace freshet::postgres

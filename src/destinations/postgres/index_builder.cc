@@ -12,8 +12,11 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/postgres/names.h"
+#include "destinations/postgres/object_maker.h"
+#include "destinations/postgres/progress.h"
 #include "destinations/postgres/sql.h"
 #include "destinations/postgres/vector_type.h"
+#include "pg/sqlstate.h"
 
 namespace freshet::postgres {
 namespace {
@@ -41,9 +44,9 @@ Result<bool> stands(pg::Connection& connection,
 
 }  // namespace
 
-IndexBuilder::IndexBuilder(std::string url, std::string application_name)
+IndexBuilder::IndexBuilder(std::string url, std::string pipeline)
     : url_(std::move(url)),
-      application_name_(std::move(application_name)),
+      pipeline_(std::move(pipeline)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {
   pthread_setname_np(thread_.native_handle(), "fr-index");
 }
@@ -54,23 +57,34 @@ IndexBuilder::~IndexBuilder() {
 
 void IndexBuilder::add(Job job) {
   const std::lock_guard lock{mutex_};
+  const auto is_same = [&](const Job& other) {
+    return other.is_completion && other.table == job.table;
+  };
+  if (job.is_completion && std::any_of(jobs_.begin(), jobs_.end(), is_same)) return;
   jobs_.push_back(std::move(job));
   changed_.notify_all();
 }
 
 void IndexBuilder::give_way() {
-  const std::lock_guard lock{mutex_};
-  if (running_) running_->trigger();
+  std::unique_lock lock{mutex_};
   for (Job& job : jobs_)
     job.not_before = Clock::now() + kPauseAfterGivingWay;
+  break_off(lock);
 }
 
 void IndexBuilder::forget(const TableName& table) {
-  const std::lock_guard lock{mutex_};
+  std::unique_lock lock{mutex_};
   std::erase_if(jobs_, [&](const Job& job) { return job.table == table; });
   if (!running_ || running_table_ != table) return;
   is_forgotten_ = true;
-  running_->trigger();
+  break_off(lock);
+}
+
+void IndexBuilder::break_off(std::unique_lock<std::mutex>& lock) {
+  if (!running_) return;
+  const std::shared_ptr<pg::Interrupter> broken_off = running_;
+  broken_off->trigger();
+  changed_.wait(lock, [&] { return running_ != broken_off; });
 }
 
 void IndexBuilder::stop() {
@@ -115,6 +129,7 @@ void IndexBuilder::run(const std::stop_token& stop) {
     running_.reset();
     if (!built.ok() || interrupter->is_triggered()) connection.reset();
     if (!built.ok() && !is_forgotten_) again_or_give_up(std::move(job), built.error());
+    changed_.notify_all();
   }
 }
 
@@ -122,13 +137,15 @@ Status IndexBuilder::build(const Job& job,
                            const std::shared_ptr<pg::Interrupter>& interrupter,
                            std::unique_ptr<pg::Connection>& connection) {
   if (!connection) {
-    FRESHET_TRY(connection, pg::Connection::open({.url = url_,
-                                                  .application_name = application_name_ + " index",
-                                                  .interrupter = interrupter}));
+    FRESHET_TRY(connection,
+                pg::Connection::open({.url = url_,
+                                      .application_name = application_name(pipeline_) + " index",
+                                      .interrupter = interrupter}));
     FRESHET_TRY(connection->execute(
         "SELECT set_config('maintenance_work_mem', '256MB', false) "
         "WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < 256 << 20"));
   }
+  if (job.is_completion) return ObjectMaker{*connection, pipeline_, job.table}.run();
   FRESHET_TRY(connection->execute(fmt::format("ANALYZE {}", quote_identifier(job.table))));
   for (const Index& index : job.indexes) {
     FRESHET_TRY(build_index(*connection, job.table, index));
@@ -160,10 +177,15 @@ Status IndexBuilder::build_index(pg::Connection& connection,
 
 // With mutex_ held.
 void IndexBuilder::again_or_give_up(Job job, const Error& error) {
-  const bool gave_way = error.kind() == ErrorKind::cancelled;
+  const bool gave_way =
+      error.kind() == ErrorKind::cancelled || error.sqlstate() == pg::sqlstate::kLockNotAvailable;
   if (!gave_way) ++job.failures;
   if (!gave_way && (retry_of(error) == Retry::never || job.failures >= kFailuresMax)) {
-    log_error(LogLevel::warn, "a vector index was not built; queries go without it", error);
+    log_error(LogLevel::warn,
+              job.is_completion
+                  ? "what belongs to a table was not built; the next start tries again"
+                  : "a vector index was not built; queries go without it",
+              error);
     return;
   }
   job.not_before = Clock::now();

@@ -1,4 +1,5 @@
-// Builds vector indexes after a copy, in the background: writes never wait for it.
+// Builds vector indexes after a copy, and what else belongs to a table, in the background: writes
+// do not wait for it.
 #pragma once
 
 #include <chrono>
@@ -27,30 +28,33 @@ class IndexBuilder {
     std::uint32_t ef_construction = 0;
   };
 
-  /// ANALYZE, then these indexes where they are missing.
+  /// ANALYZE, then these indexes where they are missing; or, with `is_completion`, what
+  /// freshet.table_objects says is wanted.
   struct Job {
     TableName table;
     std::vector<Index> indexes;
+    bool is_completion = false;
     std::chrono::steady_clock::time_point not_before{};
     int failures = 0;
   };
 
-  IndexBuilder(std::string url, std::string application_name);
+  IndexBuilder(std::string url, std::string pipeline);
   ~IndexBuilder();
   IndexBuilder(const IndexBuilder&) = delete;
   IndexBuilder& operator=(const IndexBuilder&) = delete;
 
   void add(Job job);
   /// Makes room for a statement that needs the table for itself: what is being built now is broken
-  /// off and begun again a little later.
+  /// off and begun again a little later. Waits until it is.
   void give_way();
-  /// Drops the jobs of one table, breaking off a running one.
+  /// Drops the jobs of one table, breaking off a running one. The same.
   void forget(const TableName& table);
   /// Breaks off and joins. No jobs are taken afterwards.
   void stop();
 
  private:
   void run(const std::stop_token& stop);
+  void break_off(std::unique_lock<std::mutex>& lock);
   Status build(const Job& job,
                const std::shared_ptr<pg::Interrupter>& interrupter,
                std::unique_ptr<pg::Connection>& connection);
@@ -58,7 +62,7 @@ class IndexBuilder {
   void again_or_give_up(Job job, const Error& error);
 
   const std::string url_;
-  const std::string application_name_;
+  const std::string pipeline_;
   std::mutex mutex_;  // guards the following
   std::condition_variable_any changed_;
   std::deque<Job> jobs_;

@@ -1,6 +1,5 @@
 #include "destinations/postgres/make_room.h"
 
-#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "destinations/postgres/newest_by.h"
 #include "destinations/postgres/sql.h"
 #include "freshet/arena.h"
 #include "pg/sqlstate.h"
@@ -67,25 +67,44 @@ class NewRow {
   std::vector<Text> parameters_;
 };
 
+// Of the row that is wanted and the one that is there.
+constexpr std::string_view kIsNewer =
+    "(wanted.version IS NOT NULL AND (there.version IS NULL OR wanted.version > there.version))";
+
+// As json has none.
+constexpr std::string_view kUndefinedOperator = "42883";
+
+Error incomparable(const Target& target, const std::string& newest_by) {
+  return Error{ErrorKind::schema, "values of the column in newest_by cannot be compared"}
+      .with("table", to_string(target.schema->name))
+      .with("column", newest_by);
+}
+
+// Without a name what is wanted is always newer.
+Result<std::string> version_column(const Target& target, const std::string& newest_by) {
+  if (newest_by.empty()) return std::string{};
+  FRESHET_TRY(const std::size_t column, find_newest_by(*target.schema, newest_by));
+  return target.columns[column].name_sql;
+}
+
 }  // namespace
 
-Result<std::uint64_t> make_room(pg::Connection& connection,
-                                const Target& target,
-                                const Change& change,
-                                const Error& conflict) {
-  const bool is_text =
-      std::none_of(change.after.begin(), change.after.end(),
-                   [](const Value& value) { return value.kind == ValueKind::binary; });
+Result<Room> make_room(pg::Connection& connection,
+                       const Target& target,
+                       const Change& change,
+                       const Error& conflict,
+                       const std::string& newest_by) {
   const bool is_unique = conflict.sqlstate() == pg::sqlstate::kUniqueViolation;
-  if (!is_unique || change.op == Op::remove || !is_text) return 0U;
+  if (!is_unique || change.op == Op::remove || has_binary(change.after)) return Room::none;
+  FRESHET_TRY(const std::string version, version_column(target, newest_by));
   // Of a partition, where the table has some.
   const TableName table{std::string{conflict.find("schema")}, std::string{conflict.find("table")}};
   FRESHET_TRY(
       const pg::Rows index,
       connection.query(sql::kSqlUniqueIndex, std::array{Text{table.schema}, Text{table.table},
                                                         Text{conflict.find("constraint")}}));
-  if (index.rows() == 0) return 0U;
-  std::string keys;
+  if (index.rows() == 0) return Room::none;
+  std::string keys = version.empty() ? "" : version + " AS version, ";
   std::string matches;
   for (int part = 0; part < index.rows(); ++part) {
     keys += fmt::format("{}{} AS k{}", part > 0 ? ", " : "", index.text(part, 0), part);
@@ -94,15 +113,20 @@ Result<std::uint64_t> make_room(pg::Connection& connection,
   }
   const std::string where = index.is_null(0, 2) ? "" : fmt::format(" WHERE {}", index.text(0, 2));
   const NewRow row(target, change);
-  FRESHET_TRY(
-      const pg::Rows removed,
-      connection.query(
-          fmt::format("DELETE FROM ONLY {0} WHERE ctid IN (SELECT there.place FROM (SELECT ctid "
-                      "AS place, {1} FROM ONLY {0}{2}) AS there, (SELECT {1} FROM ({3}) AS given) "
-                      "AS wanted WHERE {4})",
-                      quote_identifier(table), keys, where, row.sql(), matches),
-          row.parameters()));
-  return removed.affected();
+  const auto found = connection.query(
+      fmt::format("WITH in_way AS MATERIALIZED (SELECT there.place, {5} AS is_older FROM (SELECT "
+                  "ctid AS place, {1} FROM ONLY {0}{2}) AS there, (SELECT {1} FROM ({3}) AS "
+                  "given) AS wanted WHERE {4}), gone AS (DELETE FROM ONLY {0} WHERE ctid IN "
+                  "(SELECT place FROM in_way WHERE is_older)) "
+                  "SELECT count(*) FILTER (WHERE is_older), count(*) FROM in_way",
+                  quote_identifier(table), keys, where, row.sql(), matches,
+                  version.empty() ? "true" : kIsNewer),
+      row.parameters());
+  if (!found.ok())
+    return found.error().sqlstate() == kUndefinedOperator ? incomparable(target, newest_by)
+                                                          : found.error();
+  if (found->integer(0, 0) > 0) return Room::made;
+  return found->integer(0, 1) > 0 ? Room::taken : Room::none;
 }
 
 }  // namespace freshet::postgres

@@ -69,7 +69,7 @@ bool NetChanges::move(const Change& change, RowView after) {
     // What was not sent can only come from a row of this batch, or stay in place by a real UPDATE.
     const Entry* old = find(change.before);
     if (old == nullptr || old->kind != Kind::put) return false;
-    after = overlay(old->row, after);
+    after = overlay(old->row, after, merged_);
   }
   remove(change);
   // No row had that key before, or the source would not have taken it.
@@ -79,13 +79,6 @@ bool NetChanges::move(const Change& change, RowView after) {
 
 void NetChanges::remove(const Change& change) {
   Entry& entry = get(change.before);
-  // Under a deferrable key two rows may share it for a moment: then the old row tells which of them
-  // goes, and a row put here by this batch stays.
-  if (entry.kind == Kind::put && change.old_row == OldRow::full &&
-      !same_rows(entry.row, change.before)) {
-    entry.is_untouched = false;
-    return;
-  }
   entry.kind = Kind::removed;
   entry.is_untouched = false;
   entry.row = {};
@@ -114,20 +107,12 @@ bool NetChanges::put_part(RowView row, RowView key, Lsn lsn) {
       return true;
     case Kind::put:
     case Kind::partial:
-      entry.row = overlay(entry.row, row);
+      entry.row = overlay(entry.row, row, merged_);
       return true;
     case Kind::removed:
       return false;
   }
   return false;
-}
-
-RowView NetChanges::overlay(RowView base, RowView sent) {
-  const std::span<Value> merged = merged_.array<Value>(sent.size());
-  for (std::size_t i = 0; i < sent.size(); ++i) {
-    merged[i] = sent[i].is_unchanged() ? base[i] : sent[i];
-  }
-  return merged;
 }
 
 std::uint64_t NetChanges::hash_of(RowView key) const {

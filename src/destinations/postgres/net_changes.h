@@ -50,7 +50,6 @@ class NetChanges {
   Entry& get(RowView key);
   std::uint64_t hash_of(RowView key) const;
   void grow();
-  RowView overlay(RowView base, RowView sent);
 
   std::vector<std::uint16_t> key_;
   std::vector<Entry> entries_;

@@ -155,6 +155,34 @@ TEST_F(PostgresDestinationTest, RowsAreAddressedByIdentityNotByPrimaryKey) {
   EXPECT_THAT(lines("SELECT * FROM public.t ORDER BY 1"), ElementsAre("2|a@x|n"));
 }
 
+TEST_F(PostgresDestinationTest, RowsThatAreMissingAreFoundByTheirKeysBetweenGroupsAndParts) {
+  const SchemaPtr schema = table("t", {{.name = "v"},
+                                       {.name = "id", .type = "bigint", .is_key = true},
+                                       {.name = "k", .is_key = true}});
+  start(schema);
+  Batch insert(schema, 0x2000);
+  insert.insert({"v", "1", "it's {\"},\\"}).insert({"v", "2", ""});
+  write(insert);
+  Batch keys(schema);
+  keys.insert({nullptr, "1", "it's {\"},\\"})
+      .insert({nullptr, "2", "x"})
+      .insert({nullptr, "2", ""});
+  std::vector<RowView> rows;
+  for (const Change& change : keys.changes())
+    rows.push_back(change.after);
+  const auto missing = destination_->find_missing(schema, rows);
+  ASSERT_TRUE(missing.ok()) << missing.error().describe();
+  EXPECT_THAT(*missing, ElementsAre(false, true, false));
+  Batch part(schema, 0x3000);
+  part.insert({"v", "2", "x"}).remove(OldRow::key, {nullptr, "2", ""});
+  const freshet::Run run = part.run();
+  Group group{.runs = {&run, 1}, .phases = {}, .upto = {}, .is_complete = false};
+  ASSERT_TRUE(destination_->write(group, Durability::may_defer).ok());
+  const auto now = destination_->find_missing(schema, rows);
+  ASSERT_TRUE(now.ok()) << now.error().describe();
+  EXPECT_THAT(*now, ElementsAre(false, false, true));
+}
+
 TEST_F(PostgresDestinationTest, ManyOfEachKindInOneGroupEndInTheLastState) {
   const SchemaPtr schema = table(
       "t", {{.name = "id", .type = "bigint", .is_key = true}, {.name = "v"}, {.name = "big"}});
@@ -283,20 +311,6 @@ TEST_F(PostgresDestinationTest, DuplicatesUnderFullAreTouchedOnce) {
   write(change);
   EXPECT_THAT(lines("SELECT a, j, p, f FROM public.t ORDER BY 1"),
               ElementsAre("1|{\"a\": 1}|(1,2)|t", "2|{\"a\": 1}|(1,2)|f", "-|-|-|-"));
-}
-
-TEST_F(PostgresDestinationTest, DeferrableSwapUnderFullKeepsBothRows) {
-  const SchemaPtr schema =
-      table("t", {{.name = "id", .type = "integer", .is_key = true}, {.name = "v"}},
-            ReplicaIdentity::full);
-  start(schema);
-  Batch insert(schema, 0x2000);
-  insert.insert({"1", "a"}).insert({"2", "b"});
-  write(insert);
-  Batch swap(schema, 0x3000);
-  swap.update(OldRow::full, {"1", "a"}, {"2", "a"}).update(OldRow::full, {"2", "b"}, {"1", "b"});
-  write(swap);
-  EXPECT_THAT(lines("SELECT * FROM public.t ORDER BY 1"), ElementsAre("1|b", "2|a"));
 }
 
 TEST_F(PostgresDestinationTest, PartialUpdateOfAMissingRowIsLoud) {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "destinations/postgres/definition_record.h"
 #include "destinations/postgres/session.h"
 #include "destinations/postgres/sql.h"
 #include "freshet/arena.h"
@@ -170,6 +171,7 @@ Result<TakenOver> take_over(pg::Connection& connection, const Lease& lease) {
     if (taken.ok()) {
       FRESHET_TRY(load_tables(connection, lease.pipeline, taken->state));
       FRESHET_TRY(load_chunks(connection, lease.pipeline, taken->state));
+      FRESHET_TRY(taken->state.definitions, load_definitions(connection, lease.pipeline));
       return taken;
     }
     if (taken.error().sqlstate() != pg::sqlstate::kLockNotAvailable)

@@ -9,6 +9,7 @@
 #include "base/xxh64.h"
 #include "destinations/postgres/change_record.h"
 #include "destinations/postgres/sql.h"
+#include "types/op_name.h"
 
 namespace freshet::postgres {
 namespace {
@@ -20,6 +21,11 @@ std::uint64_t hash_of(std::string_view key) {
 }
 
 }  // namespace
+
+void Quarantine::Held::hold(std::string_view key) {
+  is_every_key |= key == kEveryKey;
+  keys.insert(hash_of(key));
+}
 
 Status Quarantine::load(pg::Connection& connection) {
   held_.clear();
@@ -50,8 +56,7 @@ Status Quarantine::read(pg::Connection& connection, const TableName* table) {
     held.entries += id == last ? 0 : 1;
     last = id;
     if (rows.is_null(row, 3)) continue;
-    held.is_every_key |= rows.text(row, 3) == kEveryKey;
-    held.keys.insert(hash_of(rows.text(row, 3)));
+    held.hold(rows.text(row, 3));
   }
   return ok_status();
 }
@@ -88,7 +93,8 @@ Status Quarantine::add(pg::Connection& connection,
                        const Change& change,
                        const Error* reason) {
   const TableName& table = target.schema->name;
-  FRESHET_TRY(const ChangeRecord record, record_of(target, change));
+  const std::vector<std::string> keys = keys_of(target, change);
+  FRESHET_TRY(const ChangeRecord record, record_of(target, change, keys));
   const std::string lsn = to_string(change.lsn);
   const std::string commit_lsn = to_string(change.id.commit);
   const TransactionInfo* const from = change.transaction;
@@ -110,17 +116,16 @@ Status Quarantine::add(pg::Connection& connection,
                      known(reason == nullptr ? "" : reason->find("constraint")), Text{message}}));
   Held& held = held_[table];
   held.entries += added.affected();
-  for (const std::string& key : keys_of(target, change)) {
-    held.is_every_key |= key == kEveryKey;
-    held.keys.insert(hash_of(key));
-  }
+  for (const std::string& key : keys)
+    held.hold(key);
   return ok_status();
 }
 
 Status Quarantine::drop(pg::Connection& connection, const TableName& table) {
   if (held_.erase(table) == 0) return ok_status();
-  auto dropped = connection.query(
-      sql::kSqlDropQuarantined, std::array{Text{pipeline_}, Text{table.schema}, Text{table.table}});
+  auto dropped =
+      connection.query(sql::kSqlForgetQuarantined,
+                       std::array{Text{pipeline_}, Text{table.schema}, Text{table.table}, Text{}});
   return dropped.ok() ? ok_status() : Status{std::move(dropped).error()};
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 
 #include "destinations/postgres/target.h"
@@ -48,6 +49,8 @@ class Quarantine {
 
  private:
   struct Held {
+    void hold(std::string_view key);
+
     std::uint64_t entries = 0;
     bool is_every_key = false;
     std::unordered_set<std::uint64_t> keys;  // hashes: who shares one waits too, no harm done

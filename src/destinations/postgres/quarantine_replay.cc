@@ -7,8 +7,6 @@
 #include <string_view>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "base/try.h"
 #include "destinations/postgres/names.h"
 #include "destinations/postgres/replay_chains.h"
@@ -16,6 +14,7 @@
 #include "destinations/postgres/sql.h"
 #include "destinations/postgres/stored_change.h"
 #include "destinations/postgres/writer.h"
+#include "pg/array_literal.h"
 
 namespace freshet::postgres {
 namespace {
@@ -198,20 +197,22 @@ void Replay::fail(const StoredChanges::Place& place, const Error& error) {
 }
 
 Status Replay::notify() {
+  if (touched_.empty()) return ok_status();
   const std::string channel = notify_channel(pipeline_);
-  for (const std::string& table : std::exchange(touched_, {})) {
-    FRESHET_TRY(connection().query(sql::kSqlNotifyReplayed,
-                                   std::array{Text{pipeline_}, Text{channel}, Text{table}}));
-  }
-  return ok_status();
+  pg::ArrayLiteral tables;
+  for (const std::string& table : std::exchange(touched_, {}))
+    tables.add(table);
+  const std::string list = tables.text();
+  auto told = connection().query(sql::kSqlNotifyReplayed,
+                                 std::array{Text{pipeline_}, Text{channel}, Text{list}});
+  return told.ok() ? ok_status() : Status{std::move(told).error()};
 }
 
 Status Replay::remove_applied() {
   if (applied_.empty()) return ok_status();
-  const std::string list = nlohmann::json(applied_).dump();
+  const std::string list = pg::integer_array_literal(applied_, [](std::uint64_t id) { return id; });
   auto removed = connection().query(
-      "DELETE FROM freshet.quarantine WHERE pipeline = $1 AND id IN "
-      "(SELECT i.id::bigint FROM json_array_elements_text($2::json) AS i(id))",
+      "DELETE FROM freshet.quarantine WHERE pipeline = $1 AND id = ANY ($2::bigint[])",
       std::array{Text{pipeline_}, Text{list}});
   return removed.ok() ? ok_status() : Status{std::move(removed).error()};
 }

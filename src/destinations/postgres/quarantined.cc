@@ -3,10 +3,9 @@
 #include <array>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
-
 #include "base/try.h"
 #include "destinations/postgres/sql.h"
+#include "pg/array_literal.h"
 
 namespace freshet::postgres {
 namespace {
@@ -94,7 +93,7 @@ Result<std::vector<QuarantineEntry>> load_quarantine(pg::Connection& connection,
 Result<std::vector<QuarantineEntry>> lock_entries(pg::Connection& connection,
                                                   const std::string& pipeline,
                                                   std::span<const std::uint64_t> ids) {
-  const std::string list = nlohmann::json(ids).dump();
+  const std::string list = pg::integer_array_literal(ids, [](std::uint64_t id) { return id; });
   FRESHET_TRY(const pg::Rows rows,
               connection.query(sql::kSqlLockedEntries, std::array{Text{pipeline}, Text{list}}));
   return read_entries(rows);

@@ -24,6 +24,7 @@ class RowByRow {
   struct Options {
     std::string destination;
     OnConflict on_conflict = OnConflict::error;
+    std::string newest_by;  ///< With `newest_wins`.
     /// True for an error that the caller mends, to try again.
     std::function<bool(const Error&)> is_mended;
   };
@@ -65,11 +66,14 @@ class RowByRow {
     std::uint64_t unlogged = 0;  ///< Since then.
   };
 
+  static bool is_one_transaction(const Step& a, const Step& b);
+  static std::size_t middle_of(std::span<const Step> steps);
   Status write_steps(std::span<const Step> steps);
   Status write_free(std::span<const Step> steps);
   Status truncate(const Step& step);
   Status answer(const Step& step, Error error);
   Status overwrite(const Step& step, Error error);
+  Status leave_out(const Step& step, const Error& error);
   Status keep(const Step& step, const Error* reason);
   void tell(const Step& step, const Error& error);
   bool is_free(const Step& step);

@@ -33,7 +33,8 @@ Status load_columns(pg::Connection& connection, FoundTable& table) {
                              .is_identity_always = rows.text(row, 6) == "a",
                              .type = rows.oid(row, 7),
                              .element = rows.oid(row, 8),
-                             .has_binary_form = rows.boolean(row, 9)});
+                             .has_binary_form = rows.boolean(row, 9),
+                             .is_composite = rows.boolean(row, 10)});
     if (!rows.text(row, 6).empty()) table.columns.back().has_default = true;
   }
   return ok_status();

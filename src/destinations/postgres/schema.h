@@ -25,6 +25,7 @@ struct FoundColumn {
   Oid type{0};
   Oid element{0};  ///< Of an array.
   bool has_binary_form = false;
+  bool is_composite = false;  ///< Or a domain over one.
 };
 
 struct UniqueKey {

@@ -65,6 +65,34 @@ CREATE TABLE IF NOT EXISTS freshet.vector_indexes (
   ef_construction integer NOT NULL,
   PRIMARY KEY (pipeline, schema, "table", "column")
 );
+-- What of a table's indexes, constraints, defaults and sequences is to be made here, in the order
+-- `place`: 'wanted'; 'building' (an index: what stands under its name is ours); 'built' by us;
+-- 'found' here; 'failed', for a reason.
+CREATE TABLE IF NOT EXISTS freshet.table_objects (
+  pipeline text NOT NULL,
+  schema text NOT NULL,
+  "table" text NOT NULL,
+  place integer NOT NULL,
+  kind text NOT NULL,
+  name text NOT NULL,
+  definition text NOT NULL,
+  other_schema text NOT NULL,
+  other_table text NOT NULL,
+  state text NOT NULL DEFAULT 'wanted',
+  reason text,
+  PRIMARY KEY (pipeline, schema, "table", place)
+);
+-- Whether it may stand: rows fit constraints only once all tables concerned are streaming.
+CREATE OR REPLACE FUNCTION freshet.may_stand(object freshet.table_objects)
+RETURNS boolean LANGUAGE sql STABLE AS $function$
+  SELECT EXISTS (SELECT FROM freshet.tables t
+                 WHERE t.pipeline = object.pipeline AND t.schema = object.schema
+                   AND t."table" = object."table" AND t.phase = 'streaming')
+     AND (object.kind NOT IN ('foreign_key', 'validation') OR object.other_table = ''
+          OR EXISTS (SELECT FROM freshet.tables t
+                     WHERE t.pipeline = object.pipeline AND t.schema = object.other_schema
+                       AND t."table" = object.other_table AND t.phase = 'streaming'))
+$function$;
 -- Changes that could not be applied, in the order in which they came, and later ones of the same keys.
 -- Images map columns to values as text; what was not sent is missing there. Keys are lines of COPY
 -- text; `\*` stands for all keys of the table, and `\#` starts the hash of a row that has no key.

@@ -180,6 +180,21 @@ std::string remove_row(const Inputs& inputs) {
 
 }  // namespace
 
+std::string find_sql(const Target& target) {
+  const ColumnSets all_text;
+  const Inputs inputs{target, all_text};
+  std::string arrays;
+  std::string aliases;
+  for (std::size_t place = 1; place <= target.key.size(); ++place) {
+    arrays += fmt::format("${}::text[], ", place);
+    aliases += fmt::format("a{}, ", place);
+  }
+  return fmt::format(
+      "SELECT x.place FROM unnest({}${}::int4[]) AS x({}place) WHERE EXISTS (SELECT FROM {} AS t "
+      "WHERE {})",
+      arrays, target.key.size() + 1, aliases, target.table_sql, key_matches(inputs, "x.a"));
+}
+
 std::string copy_sql(const Target& target, bool is_binary) {
   return fmt::format("COPY {} ({}) FROM STDIN{}", target.table_sql, names(target, target.all),
                      is_binary ? " (FORMAT binary)" : "");

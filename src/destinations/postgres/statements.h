@@ -38,6 +38,9 @@ enum class Shape : std::uint8_t {
 
 /// `sets.set` is used by change_many and change_one alone.
 std::string statement_sql(const Target& target, Shape shape, const ColumnSets& sets);
+/// Finds rows by arrays of their keys, each `text[]`, and one of numbers: the numbers of those that
+/// are there.
+std::string find_sql(const Target& target);
 std::string copy_sql(const Target& target, bool is_binary);
 
 }  // namespace freshet::postgres

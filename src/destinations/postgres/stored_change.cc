@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/try.h"
+#include "types/op_name.h"
 
 namespace freshet::postgres {
 namespace {

@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "destinations/postgres/schema.h"
 #include "types/binary_form.h"
+#include "types/builtin_type.h"
 
 namespace freshet::postgres {
 namespace {
@@ -42,20 +43,18 @@ Status load_key(const TableSchema& schema, const FoundTable& found, Target& targ
 // Types of PostgreSQL's own have one number everywhere. Another is taken for the same if it has the
 // same name; an array of it then carries the number that its elements' type has at the source.
 BinaryForm binary_form(const Column& column, const FoundColumn& here) {
-  constexpr std::uint32_t kFirstOfUsers = 16384;
-  if (to_integer(column.type) < kFirstOfUsers && !column.is_derived) {
+  if (is_builtin(column.type) && !column.is_derived) {
     return {.type_sql = column.type == here.type ? here.cast_type : column.type_sql,
             .type = column.type,
             .is_direct = column.type == here.type,
-            .is_array = column.type_sql.ends_with("[]")};
+            .goes_by_row = column.type_sql.ends_with("[]")};
   }
   if (column.type_sql != here.declared_type) return {};
-  const bool is_users_element = to_integer(here.element) >= kFirstOfUsers;
   return {.type_sql = here.cast_type,
           .type = here.type,
-          .element = is_users_element ? here.element : Oid{0},
+          .element = is_builtin(here.element) ? Oid{0} : here.element,
           .is_direct = true,
-          .is_array = here.cast_type.ends_with("[]")};
+          .goes_by_row = here.is_composite || here.cast_type.ends_with("[]")};
 }
 
 Status load_columns(const TableSchema& schema, const FoundTable& found, Target& target) {
@@ -75,7 +74,7 @@ Status load_columns(const TableSchema& schema, const FoundTable& found, Target& 
                                              here->cast_type == "character varying" ||
                                              here->cast_type == "json",
                               .comes_as_text = is_text_in_binary(column.type)});
-    target.has_arrays |= target.columns.back().binary.is_array;
+    target.goes_by_row |= target.columns.back().binary.goes_by_row;
     target.takes_binary_copy &= here->has_binary_form;
     target.all.push_back(static_cast<std::uint16_t>(i));
   }

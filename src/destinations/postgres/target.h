@@ -47,7 +47,7 @@ struct Target {
   Addressing addressing = Addressing::none;
   bool is_key_byte_comparable = false;
   bool is_partitioned = false;
-  bool has_arrays = false;            ///< Among the columns.
+  bool goes_by_row = false;           ///< In binary form: one of the columns does.
   bool takes_binary_copy = true;      ///< No column is of a type without a binary form.
   std::uint64_t missing_deletes = 0;  ///< Deletes that found no row; logged once.
 

@@ -76,11 +76,6 @@ Status append_binary_row(const Target& target, RowView row, std::string& out) {
   return ok_status();
 }
 
-bool has_binary(RowView row) {
-  return std::any_of(row.begin(), row.end(),
-                     [](const Value& value) { return value.kind == ValueKind::binary; });
-}
-
 }  // namespace
 
 Status GroupWriter::write(std::span<const Run> runs, Effort effort) {
@@ -357,9 +352,8 @@ Status GroupWriter::send_rows(Target& target,
                               Shape one,
                               const std::vector<std::uint16_t>& set) {
   if (rows_.empty()) return ok_status();
-  // Sets of rows travel as arrays, and there are none of arrays.
   const bool goes_by_row =
-      target.has_arrays && std::any_of(rows_.begin(), rows_.end(), [](const RowRef& row) {
+      target.goes_by_row && std::any_of(rows_.begin(), rows_.end(), [](const RowRef& row) {
         return has_binary(row.row) || has_binary(row.key);
       });
   if (rows_.size() == 1 || goes_by_row) {

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error_policy.h"
+#include "ops/check/adoption_check.h"
+#include "ops/check/bytea_check.h"
 #include "ops/check/copy_check.h"
 #include "ops/check/destination_check.h"
 #include "ops/check/source_check.h"
@@ -57,9 +59,15 @@ void check_source(PipelineConfig& config, Findings& findings) {
   } else {
     report(tables.error(), Area::tables, "catalogue", "source.tables", findings);
   }
+  check_adoption(**connection, *facts, config, findings);
   check_filters(**connection, config, findings);
-  report_copies(**connection, config, findings);
-  if (Status status = check_publication(**connection, config, findings); !status.ok()) {
+  check_copy_conditions(**connection, config, findings);
+  report_copies(**connection, config, facts->is_standby, findings);
+  if (Status status = report_large_bytea(**connection, config, findings); !status.ok()) {
+    report(status.error(), Area::tables, "catalogue", "source.tables", findings);
+  }
+  if (Status status = check_publication(**connection, config, facts->is_standby, findings);
+      !status.ok()) {
     report(status.error(), Area::source, "publication", "source.publications", findings);
   }
   if (Status status = report_ddl_capture(**connection, findings); !status.ok()) {

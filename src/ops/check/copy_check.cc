@@ -72,9 +72,25 @@ void report(const CopyChoice& choice, const TableName& table, Findings& findings
       to_string(table), "set `copy: auto` for this table");
 }
 
+void warn_without_key(const TableSchema& schema, Findings& findings) {
+  const bool has_key = schema.identity != ReplicaIdentity::full &&
+                       std::any_of(schema.columns.begin(), schema.columns.end(),
+                                   [](const Column& column) { return column.is_identity; });
+  if (has_key) return;
+  findings.warning(Area::tables, "adopted_without_key",
+                   "rows are not told apart by a key: those that were changed between the slot's "
+                   "position and the dump would be there twice",
+                   to_string(schema.name),
+                   "make sure that the dump was made under the snapshot that the slot's creation "
+                   "exported");
+}
+
 }  // namespace
 
-void report_copies(pg::Connection& source, const PipelineConfig& config, Findings& findings) {
+void report_copies(pg::Connection& source,
+                   const PipelineConfig& config,
+                   bool is_standby,
+                   Findings& findings) {
   const bool can_be_kept =
       std::all_of(config.destinations.begin(), config.destinations.end(), keeps_chunks);
   auto catalog = load_those_there(source, config.source.tables);
@@ -87,8 +103,12 @@ void report_copies(pg::Connection& source, const PipelineConfig& config, Finding
     if (found == catalog.end()) continue;
     plan.catalog = std::move(found->second);
     if (plan.catalog.kind != 'r' && plan.catalog.kind != 'p') continue;
-    const auto choice = choose_copy(wanted_copy(config.source.copy, table), plan, can_be_kept);
+    const auto choice =
+        choose_copy(wanted_copy(config.source.copy, table), plan,
+                    {.destinations_keep_chunks = can_be_kept, .is_source_standby = is_standby});
     if (choice.ok()) report(*choice, table.name, findings);
+    if (choice.ok() && choice->way == CopyMode::none && config.source.adopts_slot)
+      warn_without_key(plan.catalog.schema, findings);
   }
 }
 

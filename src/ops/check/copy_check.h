@@ -10,6 +10,9 @@ namespace freshet::ops {
 /// Tells for each table the way that `run` would copy it, and why: `copy_chunked`, `copy_snapshot`
 /// or `copy_none`. A warning where chunks are asked for and cannot be. Tables that cannot be looked
 /// at are left to other checks.
-void report_copies(pg::Connection& source, const PipelineConfig& config, Findings& findings);
+void report_copies(pg::Connection& source,
+                   const PipelineConfig& config,
+                   bool is_standby,
+                   Findings& findings);
 
 }  // namespace freshet::ops

@@ -100,6 +100,36 @@ Result<std::vector<TargetFacts>> load_targets(pg::Connection& connection,
   return targets;
 }
 
+// What `schema: full` could not make, and why.
+Status report_objects(pg::Connection& connection,
+                      const DestinationConfig& destination,
+                      const std::string& pipeline,
+                      Findings& findings) {
+  if (destination.schema != DestinationSchema::full) return ok_status();
+  const Status may_set =
+      connection.execute("SET session_replication_role = replica; RESET session_replication_role");
+  if (!may_set.ok()) {
+    findings.warning(Area::destination, "foreign_keys",
+                     "foreign keys are left out: the role may not set session_replication_role",
+                     fmt::format("destination {}", destination.name),
+                     "PostgreSQL 15 and later: GRANT SET ON PARAMETER session_replication_role TO "
+                     "<the role>;");
+  }
+  FRESHET_TRY(const pg::Rows kept,
+              connection.query("SELECT to_regclass('freshet.table_objects') IS NOT NULL"));
+  if (!kept.boolean(0, 0)) return ok_status();
+  const std::optional<std::string_view> parameter{pipeline};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlFailedObjects, {&parameter, 1}));
+  for (int i = 0; i < rows.rows(); ++i) {
+    findings.warning(
+        Area::destination, "schema_object",
+        fmt::format("{} {} was not made: {}", rows.text(i, 2), rows.text(i, 3), rows.text(i, 4)),
+        to_string(TableName{rows.string(i, 0), rows.string(i, 1)}),
+        "mend that, then start the pipeline again");
+  }
+  return ok_status();
+}
+
 void check_postgres(const DestinationConfig& destination,
                     const PipelineConfig& config,
                     const EmbedderDimensions& dimensions,
@@ -113,6 +143,10 @@ void check_postgres(const DestinationConfig& destination,
   const auto facts = load_destination_facts(**connection);
   if (!facts.ok()) return fail(facts.error());
   judge_destination(*facts, destination, config, findings);
+  if (Status status = report_objects(**connection, destination, config.pipeline, findings);
+      !status.ok()) {
+    return fail(status.error());
+  }
   const auto targets = load_targets(**connection, *facts, config);
   if (!targets.ok()) return fail(targets.error());
   for (const TargetFacts& target : *targets) {

@@ -83,16 +83,30 @@ TEST(JudgeSource, EveryProblemIsFoundAtOnce) {
   facts.wal_level = "replica";
   facts.slots_used = facts.senders_used = 10;
   facts.has_replication = facts.can_create_in_database = false;
-  facts.is_standby = true;
   facts.output_plugin_libraries = "wal2json";
   facts.prepared_transactions = "gid";
   facts.long_transaction_pids = "12";
-  EXPECT_THAT(judge(facts), ElementsAre("error server_version", "error pooler", "error wal_level",
-                                        "error output_plugin_libraries", "error standby",
-                                        "error max_replication_slots", "error max_wal_senders",
-                                        "info max_slot_wal_keep_size", "error replication_right",
-                                        "error create_publication", "warning long_transactions",
-                                        "warning prepared_transactions"));
+  EXPECT_THAT(judge(facts),
+              ElementsAre("error server_version", "error pooler", "error wal_level",
+                          "error output_plugin_libraries", "error max_replication_slots",
+                          "error max_wal_senders", "info max_slot_wal_keep_size",
+                          "error replication_right", "error create_publication",
+                          "warning long_transactions", "warning prepared_transactions"));
+}
+
+TEST(JudgeSource, AStandbyLacksWhatItsPrimaryDoesNotKnowOf) {
+  SourceFacts facts = healthy();
+  facts.is_standby = true;
+  facts.can_create_in_database = false;
+  EXPECT_THAT(judge(facts), ElementsAre("info standby", "warning hot_standby_feedback",
+                                        "info max_slot_wal_keep_size"));
+  facts.has_standby_feedback = true;
+  EXPECT_THAT(judge(facts), ElementsAre("info standby", "warning primary_slot_name",
+                                        "info max_slot_wal_keep_size"));
+  facts.standby_slot = "standby";
+  EXPECT_THAT(judge(facts), ElementsAre("info standby", "info max_slot_wal_keep_size"));
+  facts.server_version = 150'020;
+  EXPECT_THAT(judge(facts), ElementsAre("error standby", "info max_slot_wal_keep_size"));
 }
 
 TEST(JudgeSource, NamesTheProvidersOwnSetting) {

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kOldestVersion = 14;
 constexpr int kNewestVersion = 18;
+constexpr int kStandbysDecodeSince = 160'000;
 
 std::string wal_level_fix(const SourceFacts& facts) {
   if (facts.provider == "rds") {
@@ -89,7 +90,7 @@ void judge_lost_slot(const PipelineConfig& config, Findings& findings) {
 
 void judge_slots(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
   const std::string usage = fmt::format("{} of {} in use", facts.slots_used, facts.slots_max);
-  if (!facts.slot && facts.slots_used >= facts.slots_max) {
+  if (!facts.slot && !config.source.adopts_slot && facts.slots_used >= facts.slots_max) {
     findings.error(Area::source, "max_replication_slots",
                    fmt::format("no free replication slot: {}", usage), "max_replication_slots",
                    fmt::format("ALTER SYSTEM SET max_replication_slots = {}; then restart; or drop "
@@ -135,7 +136,7 @@ void judge_role(const SourceFacts& facts, const PipelineConfig& config, Findings
     findings.info(Area::source, "superuser", "the role is a superuser, which is more than needed",
                   "role", "use a role with REPLICATION and SELECT on the tables");
   }
-  if (config.source.publications.empty() && !facts.can_create_in_database) {
+  if (config.source.publications.empty() && !facts.can_create_in_database && !facts.is_standby) {
     findings.error(Area::source, "create_publication",
                    fmt::format("the role {} may not create a publication", facts.role), "database",
                    fmt::format("GRANT CREATE ON DATABASE {} TO {}; or let an owner create one and "
@@ -158,11 +159,6 @@ void judge_settings(const SourceFacts& facts, Findings& findings) {
         "output_plugin_libraries",
         "ALTER SYSTEM SET output_plugin_libraries = 'pgoutput'; SELECT pg_reload_conf()");
   }
-  if (facts.is_standby) {
-    findings.error(
-        Area::source, "standby", "the source is a standby", "source.url",
-        "connect to the primary; with several hosts add target_session_attrs=read-write");
-  }
   if (facts.server_encoding != "UTF8") {
     findings.warning(Area::source, "encoding",
                      fmt::format("the database is in {}: the server converts all text to UTF-8",
@@ -175,6 +171,37 @@ void judge_settings(const SourceFacts& facts, Findings& findings) {
                               "values",
                               facts.pinned_overrides),
                   "settings", "");
+  }
+}
+
+void judge_standby(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
+  if (facts.server_version < kStandbysDecodeSince) {
+    findings.error(
+        Area::source, "standby",
+        "the source is a standby, and before PostgreSQL 16 none can decode", "source.url",
+        "connect to the primary; with several hosts add target_session_attrs=read-write");
+    return;
+  }
+  findings.info(Area::source, "standby",
+                "the source is a standby: its slot can be made once the primary has logged its "
+                "running transactions",
+                "source.url",
+                "to make that quick, at the primary: SELECT pg_log_standby_snapshot()");
+  if (config.source.is_failover) {
+    findings.error(Area::source, "standby_failover",
+                   "a slot that is made on a standby cannot be a failover slot", "source.failover",
+                   "remove it");
+  }
+  if (!facts.has_standby_feedback) {
+    findings.warning(Area::source, "hot_standby_feedback",
+                     "hot_standby_feedback is off: vacuum at the primary may invalidate the slot "
+                     "and cut off copies",
+                     "hot_standby_feedback", source::kFeedbackFix);
+  } else if (facts.standby_slot.empty()) {
+    findings.warning(Area::source, "primary_slot_name",
+                     "the standby has no physical slot: the primary forgets what the standby needs "
+                     "whenever they are not connected",
+                     "primary_slot_name", source::kFeedbackFix);
   }
 }
 
@@ -222,6 +249,8 @@ Result<SourceFacts> load_source_facts(pg::Connection& connection, const Pipeline
   facts.prepared_transactions = row.text("prepared_transactions");
   facts.pinned_overrides = row.text("pinned_overrides");
   facts.is_standby = row.flag("is_standby");
+  facts.has_standby_feedback = row.flag("has_standby_feedback");
+  facts.standby_slot = row.text("standby_slot");
   facts.is_superuser = row.flag("is_superuser");
   facts.has_replication = row.flag("has_replication");
   facts.bypasses_rls = row.flag("bypasses_rls");
@@ -235,6 +264,7 @@ void judge_source(const SourceFacts& facts, const PipelineConfig& config, Findin
   judge_version(facts, findings);
   judge_pooler(facts, findings);
   judge_settings(facts, findings);
+  if (facts.is_standby) judge_standby(facts, config, findings);
   judge_slots(facts, config, findings);
   judge_role(facts, config, findings);
   judge_activity(facts, findings);

@@ -34,6 +34,8 @@ struct SourceFacts {
   std::string prepared_transactions;
   std::string pinned_overrides;
   bool is_standby = false;
+  bool has_standby_feedback = false;  ///< Of a standby, as is the next.
+  std::string standby_slot;           ///< Its physical slot at the primary.
   bool is_superuser = false;
   bool has_replication = false;
   bool bypasses_rls = false;

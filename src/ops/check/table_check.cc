@@ -10,6 +10,7 @@
 #include "base/try.h"
 #include "ops/check/named_row.h"
 #include "ops/check/sql.h"
+#include "source/filter_probe.h"
 #include "source/publication.h"
 
 namespace freshet::ops {
@@ -223,7 +224,8 @@ class TableJudge {
   }
 
   void judge_owner() {
-    if (facts_.is_owner || source_.is_superuser || !config_.source.publications.empty()) return;
+    const bool is_published = source_.is_standby || !config_.source.publications.empty();
+    if (facts_.is_owner || source_.is_superuser || is_published) return;
     error("table_owner",
           fmt::format("only its owner can add it to a publication, and {} is not", source_.role),
           fmt::format("let the owner create a publication and name it in source.publications: "
@@ -240,6 +242,21 @@ class TableJudge {
   std::string quoted_;
 };
 
+// On a standby none can be created, but what `run` would create elsewhere can be told.
+Status report_uncreatable(pg::Connection& connection,
+                          const PipelineConfig& config,
+                          Findings& findings) {
+  const auto plan = source::plan_publication(
+      connection, {.name = default_object_name(config),
+                   .tables = config.source.tables,
+                   .publishes_via_root = config.source.publishes_via_root});
+  if (!plan.ok()) return plan.error();
+  findings.error(Area::source, "publication_missing",
+                 "there is no such publication, and on a standby none can be created",
+                 fmt::format("publication {}", plan->name), "at the primary: " + plan->sql);
+  return {};
+}
+
 }  // namespace
 
 void judge_tables(const std::vector<TableFacts>& facts,
@@ -248,6 +265,18 @@ void judge_tables(const std::vector<TableFacts>& facts,
                   Findings& findings) {
   for (std::size_t i = 0; i < facts.size() && i < config.source.tables.size(); ++i) {
     TableJudge(facts[i], config.source.tables[i], source, config, findings).run();
+  }
+}
+
+void check_copy_conditions(pg::Connection& connection,
+                           const PipelineConfig& config,
+                           Findings& findings) {
+  for (const TableConfig& table : config.source.tables) {
+    if (table.copy_where.empty()) continue;
+    const Status checked = source::check_copy_condition(connection, table.name, table.copy_where);
+    if (checked.ok()) continue;
+    findings.error(Area::tables, "copy_where", checked.error().describe(), to_string(table.name),
+                   std::string{checked.error().fix()});
   }
 }
 
@@ -265,9 +294,15 @@ void check_filters(pg::Connection& connection, const PipelineConfig& config, Fin
 
 Status check_publication(pg::Connection& connection,
                          const PipelineConfig& config,
+                         bool is_standby,
                          Findings& findings) {
-  const auto& names = config.source.publications;
-  if (names.empty()) return {};
+  auto names = config.source.publications;
+  if (names.empty() && !is_standby) return {};
+  if (names.empty()) {
+    names.push_back(default_object_name(config));
+    FRESHET_TRY(const bool exists, source::has_publication(connection, names.front()));
+    if (!exists) return report_uncreatable(connection, config, findings);
+  }
   const std::string list = nlohmann::json(names).dump();
   const std::optional<std::string_view> parameter{list};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlPublicationFacts, {&parameter, 1}));

@@ -54,12 +54,19 @@ void judge_tables(const std::vector<TableFacts>& facts,
                   const PipelineConfig& config,
                   Findings& findings);
 
+/// Asks the server whether each `copy_where` can limit a copy.
+void check_copy_conditions(pg::Connection& connection,
+                           const PipelineConfig& config,
+                           Findings& findings);
+
 /// Asks the server whether each `where` is a condition that it understands.
 void check_filters(pg::Connection& connection, const PipelineConfig& config, Findings& findings);
 
-/// Publications that are named must exist, cover the tables and publish all operations.
+/// Publications that are named must exist, cover the tables and publish all operations; on a
+/// standby also the one that would be created elsewhere.
 Status check_publication(pg::Connection& connection,
                          const PipelineConfig& config,
+                         bool is_standby,
                          Findings& findings);
 
 }  // namespace freshet::ops

@@ -34,7 +34,7 @@ bool keeps_records(const DestinationConfig& destination) {
 Result<bool> has_records(pg::Connection& connection, const std::string& pipeline) {
   FRESHET_TRY(const pg::Rows set_up,
               connection.query("SELECT to_regclass('freshet.progress') IS NOT NULL AND "
-                               "to_regclass('freshet.quarantine') IS NOT NULL"));
+                               "to_regclass('freshet.table_objects') IS NOT NULL"));
   if (!set_up.boolean(0, 0)) return false;
   const std::optional<std::string_view> parameter{pipeline};
   FRESHET_TRY(
@@ -76,7 +76,9 @@ Status drop_at_source(const PipelineConfig& config,
   FRESHET_TRY(const auto source, connect(config.source.url, "freshet drop"));
   const std::string slot = slot_name_of(config, stored);
   FRESHET_TRY(const auto row, source::find_slot(*source, slot));
-  if (row) {
+  if (row && is_slot_adopted(config, stored)) {
+    report(words_of_left_slot(slot));
+  } else if (row) {
     if (!row->is_logical || row->plugin != "pgoutput") {
       return Error{ErrorKind::setting, "the slot is not one of Freshet's"}
           .with("slot", slot)
@@ -123,6 +125,13 @@ Holder self() {
 
 }  // namespace
 
+std::string words_of_left_slot(const std::string& slot) {
+  return fmt::format(
+      "the slot {0} stays, as Freshet did not make it; it keeps WAL until SELECT "
+      "pg_drop_replication_slot('{0}')",
+      slot);
+}
+
 Result<DropPlan> plan_drop(const PipelineConfig& config) {
   DropPlan plan;
   FRESHET_TRY(const StoredPipeline stored, load_stored(config));
@@ -132,6 +141,7 @@ Result<DropPlan> plan_drop(const PipelineConfig& config) {
   FRESHET_TRY(const auto slot, source::find_slot(*source, slot_name_of(config, stored)));
   if (slot) {
     plan.slot = slot->name;
+    plan.leaves_slot = is_slot_adopted(config, stored);
     plan.active_pid = slot->active_pid;
   }
   if (stored.publication) {

@@ -1,6 +1,7 @@
--- The columns of the tables $1 (their oids) in attnum order, table by table. Text of equal values is equal bytes for the
--- types listed, for enums, and for text under a deterministic collation. A partitioned table keeps
--- no missing values of its own: a leaf's stands in.
+-- The columns of the tables $1 (their oids) in attnum order, table by table. Text of equal values
+-- is equal bytes for the types listed, for enums, and for text under a deterministic collation. A
+-- partitioned table keeps no missing values of its own: a leaf's stands in. A deferrable primary key
+-- is none for us: while it is deferred two rows may share it.
 SELECT a.attname, a.attnum, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod),
        a.attnotnull,
        a.attgenerated <> '',
@@ -35,7 +36,7 @@ JOIN pg_type t ON t.oid = a.atttypid
 JOIN pg_type base ON base.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
 LEFT JOIN LATERAL (
   SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS indkey  -- a slice starts at 1
-  FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary LIMIT 1) pk ON true
+  FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate LIMIT 1) pk ON true
 LEFT JOIN LATERAL (
   SELECT i.indkey, i.indnkeyatts
   FROM pg_index i

@@ -2,7 +2,7 @@
 -- partitioned one.
 -- (pg_partition_tree() would lock every partition until the transaction ends: a copy's is long.)
 WITH RECURSIVE member AS (
-  SELECT root, root AS relid FROM unnest($1::oid[]) root
+  SELECT DISTINCT root, root AS relid FROM unnest($1::oid[]) root
   UNION ALL
   SELECT member.root, i.inhrelid FROM member
   JOIN pg_class parent ON parent.oid = member.relid AND parent.relkind = 'p'

@@ -9,6 +9,7 @@
 #include "state/postgres/sql.h"
 #include "state/postgres/state_schema.h"
 #include "state/postgres/stored_rows.h"
+#include "types/schema_json.h"
 
 namespace freshet {
 namespace {
@@ -251,7 +252,7 @@ Status PostgresStore::store_schema(const Lease& lease, const TableSchema& schema
   const std::string relation = std::to_string(to_integer(schema.relation));
   const char identity = static_cast<char>(schema.identity);
   const std::string version = std::to_string(schema.version);
-  const std::string columns = stored_rows::columns_json(schema);
+  const std::string columns = to_json(schema.columns);
   return change(lease, sql::kSqlStoreSchema,
                 {schema.name.schema, schema.name.table, relation, std::string_view(&identity, 1),
                  version, schema.definition, schema.files, columns});

@@ -1,5 +1,4 @@
--- $1 pipeline, $2 epoch of the lease, held as in store_slot.sql; $10 the columns as load_schemas.sql
--- reads them
+-- $1 pipeline, $2 epoch of the lease, held as in store_slot.sql; $10 the columns
 WITH held AS (
   SELECT name FROM freshet_state.pipeline
   WHERE name = $1 AND epoch = $2::bigint AND holder_host IS NOT NULL FOR SHARE

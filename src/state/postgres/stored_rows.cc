@@ -1,15 +1,13 @@
 #include "state/postgres/stored_rows.h"
 
-#include <memory>
 #include <string_view>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "pg/sqlstate.h"
 #include "state/postgres/sql.h"
+#include "types/schema_json.h"
 
 namespace freshet::stored_rows {
 namespace {
@@ -32,31 +30,6 @@ Error damaged_row(const std::string& pipeline, std::string_view what) {
            "not recorded as streaming there is copied again");
 }
 
-std::string to_hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(bytes.size() * 2);
-  for (const char byte : bytes) {
-    const auto value = static_cast<unsigned char>(byte);
-    hex += kDigits[value >> 4U];
-    hex += kDigits[value & 15U];
-  }
-  return hex;
-}
-
-std::optional<std::string> from_hex(std::string_view hex) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  if (hex.size() % 2 != 0) return std::nullopt;
-  std::string bytes;
-  for (std::size_t at = 0; at < hex.size(); at += 2) {
-    const std::size_t high = kDigits.find(hex[at]);
-    const std::size_t low = kDigits.find(hex[at + 1]);
-    if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
-    bytes += static_cast<char>(high * 16 + low);
-  }
-  return bytes;
-}
-
 TableSchema read_schema(const pg::Rows& rows, int row) {
   TableSchema schema;
   schema.name = {.schema = rows.string(row, 0), .table = rows.string(row, 1)};
@@ -66,27 +39,6 @@ TableSchema read_schema(const pg::Rows& rows, int row) {
   schema.definition = rows.string(row, 5);
   schema.files = rows.string(row, 6);
   return schema;
-}
-
-// Nothing if the missing value is not what was written.
-std::optional<Column> read_column(const pg::Rows& rows, int row) {
-  Column column;
-  column.name = rows.string(row, 8);
-  column.type = rows.oid(row, 9);
-  column.typmod = static_cast<std::int32_t>(rows.integer(row, 10));
-  column.type_sql = rows.string(row, 11);
-  column.attnum = static_cast<std::int16_t>(rows.integer(row, 12));
-  column.is_not_null = rows.boolean(row, 13);
-  column.is_identity = rows.boolean(row, 14);
-  column.primary_key_place = static_cast<std::int16_t>(rows.integer(row, 15));
-  column.is_derived = rows.boolean(row, 16);
-  column.is_builtin_type = rows.boolean(row, 17);
-  column.is_byte_comparable = rows.boolean(row, 18);
-  if (rows.is_null(row, 19)) return column;
-  auto missing = from_hex(rows.text(row, 19));
-  if (!missing) return std::nullopt;
-  column.missing_value = std::make_shared<const std::string>(*std::move(missing));
-  return column;
 }
 
 }  // namespace
@@ -151,14 +103,11 @@ Status load_tables(pg::Connection& connection, const std::string& pipeline, Stor
 Status load_schemas(pg::Connection& connection, const std::string& pipeline, StoredPipeline& into) {
   FRESHET_TRY(const pg::Rows rows, query(connection, sql::kSqlLoadSchemas, pipeline));
   for (int row = 0; row < rows.rows(); ++row) {
-    const bool is_same_table = !into.schemas.empty() &&
-                               into.schemas.back().name.schema == rows.text(row, 0) &&
-                               into.schemas.back().name.table == rows.text(row, 1);
-    if (!is_same_table) into.schemas.push_back(read_schema(rows, row));
-    if (rows.is_null(row, 7)) continue;
-    std::optional<Column> column = read_column(rows, row);
-    if (!column) return damaged_row(pipeline, "table_schema");
-    into.schemas.back().columns.push_back(*std::move(column));
+    TableSchema schema = read_schema(rows, row);
+    auto columns = parse_columns(rows.text(row, 7));
+    if (!columns) return damaged_row(pipeline, "table_schema");
+    schema.columns = *std::move(columns);
+    into.schemas.push_back(std::move(schema));
   }
   return ok_status();
 }
@@ -176,28 +125,6 @@ Result<std::vector<WishedTable>> load_wishes(pg::Connection& connection,
         {.table = {.schema = rows->string(row, 0), .table = rows->string(row, 1)}, .wish = *wish});
   }
   return wishes;
-}
-
-std::string columns_json(const TableSchema& schema) {
-  using Json = nlohmann::ordered_json;
-  Json columns = Json::array();
-  for (const Column& column : schema.columns) {
-    columns.push_back(
-        {{"name", column.name},
-         {"type", to_integer(column.type)},
-         {"typmod", column.typmod},
-         {"type_sql", column.type_sql},
-         {"attnum", column.attnum},
-         {"is_not_null", column.is_not_null},
-         {"is_identity", column.is_identity},
-         {"primary_key_place", column.primary_key_place},
-         {"is_derived", column.is_derived},
-         {"is_builtin_type", column.is_builtin_type},
-         {"is_byte_comparable", column.is_byte_comparable},
-         {"missing_value", column.missing_value ? Json(to_hex(*column.missing_value)) : Json()}});
-  }
-  // A name that is no UTF-8 could not be stored as it is; it then differs from the source's.
-  return columns.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace freshet::stored_rows

@@ -1,4 +1,4 @@
-// Reads the rows of the state from a database, and writes a table's columns as one value.
+// Reads the rows of the state from a database.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,5 @@ Status load_schemas(pg::Connection& connection, const std::string& pipeline, Sto
 /// Nothing where the state was made before there were wishes.
 Result<std::vector<WishedTable>> load_wishes(pg::Connection& connection,
                                              const std::string& pipeline);
-
-/// The columns of `schema` as JSON, as load_schemas() reads them.
-std::string columns_json(const TableSchema& schema);
 
 }  // namespace freshet::stored_rows

@@ -1,0 +1,57 @@
+// Makes the indexes, constraints, defaults and sequences that are recorded as wanted, one after the
+// other. What cannot be made is told once, recorded, and stops nothing.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "freshet/result.h"
+#include "freshet/table_object.h"
+#include "pg/connection.h"
+
+namespace freshet::postgres {
+
+/// Of one table, over a connection that is in no transaction. The lane may take away at any time
+/// what it works on: whether an object may stand is asked again under the table's lock.
+class ObjectMaker {
+ public:
+  ObjectMaker(pg::Connection& connection, const std::string& pipeline, const TableName& table)
+      : connection_(connection), pipeline_(pipeline), table_(table) {}
+
+  /// Fails only with what may be tried again: a lost connection, a lock that is not to be had, a
+  /// full disk.
+  Status run();
+
+ private:
+  struct Wanted {
+    std::string place;
+    TableObject object;
+    bool is_begun = false;  ///< Building it began before.
+  };
+
+  Status make(const Wanted& wanted);
+  Status make_index(const Wanted& wanted);
+  Status make_in_transaction(const Wanted& wanted);
+  Status lock(const TableObject& object);
+  Status create(const TableObject& object);
+  Status create_sequence(const TableObject& object);
+  Status advance_sequence(const TableObject& object);
+  Status alter(const std::string& action);
+  Result<std::string> find_here(const TableObject& object);
+  Status wait_for_other_builders();
+  Status drop_index(const TableObject& object);
+  Status may_have_foreign_keys();
+  void note_failure(const TableObject& object);
+  Status record_failure(const Wanted& wanted, const Error& error);
+  /// False if the object may not stand any more.
+  Result<bool> set_state(const Wanted& wanted,
+                         std::string_view state,
+                         std::optional<std::string_view> reason = {});
+
+  pg::Connection& connection_;
+  const std::string& pipeline_;
+  const TableName& table_;
+  std::set<std::string> failed_;  // indexes and constraints that others of that name need
+};
+
+}  // namespace freshet::postgres

@@ -1,0 +1,212 @@
+// Values that were not sent (unchanged TOAST), where the destination has no row that holds them:
+// they are read again at the source, by the row's key. ARCHITECTURE.md tells why that is right.
+#include <algorithm>
+#include <limits>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "pipeline/lane.h"
+#include "source/snapshot_copy.h"
+#include "types/table_error.h"
+#include "types/whole_row.h"
+
+namespace freshet {
+namespace {
+
+// Of a table whose rows may be read again: the large values of so many are in memory at once.
+constexpr std::size_t kChangesAtOnce = 256;
+
+std::vector<std::uint16_t> identity_columns(const TableSchema& schema) {
+  std::vector<std::uint16_t> columns;
+  for (std::size_t i = 0; i < schema.columns.size(); ++i) {
+    if (schema.columns[i].is_identity) columns.push_back(static_cast<std::uint16_t>(i));
+  }
+  return columns;
+}
+
+std::string key_bytes(RowView row, std::span<const std::uint16_t> key) {
+  std::string bytes;
+  for (const std::uint16_t column : key) {
+    bytes += std::to_string(row[column].size);
+    bytes += ':';
+    bytes += row[column].view();
+  }
+  return bytes;
+}
+
+bool is_filtered(const TablePlan& plan) {
+  return !plan.config.where.empty() || !plan.publication.row_filter.empty();
+}
+
+// Only then does the server leave values out of an insert: it made that of an update.
+bool is_filtered_by_server(const TablePlan& plan) {
+  return is_filtered(plan) && !plan.publication.filters_rows;
+}
+
+// Where the destination has the columns `key` of streamed rows; nothing where it may have other
+// values there, or equal values that differ in bytes.
+std::optional<std::vector<std::uint16_t>> key_there(const Shape& shape,
+                                                    const TablePlan& plan,
+                                                    std::span<const std::uint16_t> key) {
+  std::vector<std::uint16_t> places;
+  for (const std::uint16_t column : key) {
+    const auto kept = std::find(shape.kept.begin(), shape.kept.end(), int{column});
+    if (!shape.kept.empty() && kept == shape.kept.end()) return {};
+    const auto projected = shape.kept.empty() ? std::size_t{column}
+                                              : static_cast<std::size_t>(kept - shape.kept.begin());
+    const Column& known = shape.projected->columns[projected];
+    const int place = shape.output->find(known.name);
+    if (place < 0 || !known.is_byte_comparable || plan.masked.contains(known.name)) return {};
+    places.push_back(static_cast<std::uint16_t>(place));
+  }
+  return places;
+}
+
+bool is_about_the_table(const Error& error) {
+  return source::is_changed_table(error) || error.kind() == ErrorKind::data ||
+         error.kind() == ErrorKind::unsupported || error.sqlstate().starts_with("4288");
+}
+
+}  // namespace
+
+// How many changes of a table are to be looked at together.
+std::size_t Lane::changes_at_once(const TablePlan& plan) const {
+  const bool is_likely = patchy_.contains(plan.config.name) || is_filtered_by_server(plan);
+  return is_likely ? kChangesAtOnce : std::numeric_limits<std::size_t>::max();
+}
+
+// Changes that lack values which the destination does not have, or may have wrong: what is read
+// again can be newer than the stream, even than the rest of its transaction, and be of another row
+// that has taken the key.
+Result<std::vector<Lane::Lacking>> Lane::find_lacking(const Shape& shape,
+                                                      const TablePlan& plan,
+                                                      std::span<const Change> changes) {
+  std::vector<Lacking> lacking;
+  std::vector<Lacking> asked;
+  const bool is_patchy = patchy_.contains(plan.config.name);
+  const std::vector<std::uint16_t> key = identity_columns(*shape.input);
+  const auto there = is_patchy ? key_there(shape, plan, key) : std::nullopt;
+  const bool is_emptied = is_patchy && group_.truncates(plan.config.name);
+  std::set<std::string>& gone = gone_[plan.config.name];
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const Change& change = changes[i];
+    const bool is_insert = change.op == Op::insert;
+    if (!is_patchy && (is_insert ? !is_filtered_by_server(plan) : change.before.empty())) continue;
+    Lacking found{.change = i, .row = {}, .left = {}};
+    if (!change.after.empty()) found.row = fill_unchanged(change, key, group_.arena());
+    const bool has_left =
+        !change.before.empty() &&
+        (change.after.empty() || key_bytes(change.before, key) != key_bytes(found.row, key));
+    if (has_left) found.left = change.before;
+    // In binary form nothing is read again, so that nothing can be wrong.
+    if (has_unchanged(found.row) && (is_insert || !has_binary(found.row))) {
+      const RowView holder = has_left ? found.left : found.row;
+      const bool is_behind = lsn_in_hand_ < reread_upto_ || !lacking.empty() || !asked.empty();
+      const bool may_be_wrong = has_left && is_behind;
+      const bool may_be_gone =
+          is_patchy && (!there || is_emptied || gone.contains(key_bytes(holder, key)));
+      if (is_insert || may_be_wrong || may_be_gone) {
+        lacking.push_back(found);
+      } else if (is_patchy) {
+        asked.push_back(found);
+      }
+    }
+    if (has_left && there) gone.insert(key_bytes(found.left, key));
+  }
+  if (!asked.empty()) FRESHET_TRY(ask(shape, key, *there, asked, lacking));
+  return lacking;
+}
+
+// Adds those whose rows the destination lacks.
+Status Lane::ask(const Shape& shape,
+                 std::span<const std::uint16_t> key,
+                 std::span<const std::uint16_t> there,
+                 std::span<Lacking> asked,
+                 std::vector<Lacking>& lacking) {
+  std::vector<RowView> rows;
+  for (const Lacking& one : asked) {
+    const RowView holder = one.left.empty() ? one.row : one.left;
+    const std::span<Value> row = group_.arena().array<Value>(shape.output->columns.size());
+    for (std::size_t i = 0; i < key.size(); ++i)
+      row[there[i]] = holder[key[i]];
+    rows.push_back(row);
+  }
+  FRESHET_TRY(const std::vector<bool> is_missing, destination_->find_missing(shape.output, rows));
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (is_missing[i]) lacking.push_back(asked[i]);
+  }
+  return ok_status();
+}
+
+Result<bool> Lane::complete_rows(const Shape& shape,
+                                 const TablePlan& plan,
+                                 std::span<Change>& changes) {
+  const bool may_lack_values = lsn_in_hand_ < reread_upto_ || patchy_.contains(plan.config.name) ||
+                               is_filtered_by_server(plan);
+  if (!may_lack_values || shape.input->identity == ReplicaIdentity::full) return true;
+  FRESHET_TRY(const std::vector<Lacking> lacking, find_lacking(shape, plan, changes));
+  if (lacking.empty()) return true;
+  FRESHET_TRY(const bool is_filled, fill_in(shape, plan, lacking, changes));
+  if (is_filled) return true;
+  if (!is_filtered(plan) || !plan.config.copy_where.empty()) {
+    return Error{ErrorKind::data, "a row came without its large values, and cannot be read again"}
+        .with("table", to_string(plan.config.name))
+        .with("commit_lsn", to_string(lsn_in_hand_))
+        .with("reason", kLacksValues);
+  }
+  FRESHET_TRY(
+      copy_again(plan.config.name, "a row of it came in by the filter without its large values"));
+  return false;
+}
+
+// Gives changes the values that they lack, as the source has them now. What took away a row that is
+// gone there is yet to be streamed, so that nothing of it need come before. False where the rows
+// cannot be read again.
+Result<bool> Lane::fill_in(const Shape& shape,
+                           const TablePlan& plan,
+                           std::span<const Lacking> lacking,
+                           std::span<Change>& changes) {
+  std::vector<RowView> rows;
+  for (const Lacking& one : lacking)
+    rows.push_back(one.row);
+  auto read = around_.resolver.reread({.schema = shape.input,
+                                       .is_partitioned = plan.catalog.kind == 'p',
+                                       .rows = rows,
+                                       .xid = xid_in_hand_,
+                                       .commit = lsn_in_hand_},
+                                      group_.arena());
+  if (!read.ok()) {
+    const Error error = naming(std::move(read).error(), plan.config.name);
+    if (!is_about_the_table(error)) return error;
+    log_error(LogLevel::warn, "rows cannot be read again for values that were not sent", error);
+    return false;
+  }
+  reread_upto_ = std::max(reread_upto_, read->read_upto);
+  group_.count_bytes(read->bytes);
+  std::vector<bool> is_dropped(changes.size());
+  for (std::size_t i = 0; i < lacking.size(); ++i) {
+    Change& change = changes[lacking[i].change];
+    const RowView found = read->rows[i];
+    if (!found.empty()) {
+      change.after = found;
+    } else if (!lacking[i].left.empty()) {
+      change = as_removal(change);
+    } else {
+      is_dropped[lacking[i].change] = true;
+    }
+  }
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    if (!is_dropped[i]) changes[kept++] = changes[i];
+  }
+  changes = changes.first(kept);
+  log_debug("rows were read again for values that were not sent",
+            {{"destination", name_},
+             {"table", to_string(plan.config.name)},
+             {"rows", lacking.size()},
+             {"gone", is_dropped.size() - kept},
+             {"lsn", to_string(lsn_in_hand_)}});
+  return true;
+}
+
+}  // namespace freshet

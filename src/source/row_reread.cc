@@ -1,0 +1,187 @@
+#include "source/row_reread.h"
+
+#include <algorithm>
+
+#include "base/sql_quote.h"
+#include "base/try.h"
+#include "core/snapshot.h"
+#include "pg/array_literal.h"
+#include "source/chunk_copy.h"
+#include "source/table_read.h"
+#include "types/whole_row.h"
+
+namespace freshet::source {
+namespace {
+
+// Values are large, or they would have been sent: so many rows are in memory twice for a moment.
+constexpr std::size_t kRowsPerQuery = 100;
+
+std::vector<std::uint16_t> identity_columns(const TableSchema& schema) {
+  std::vector<std::uint16_t> columns;
+  for (std::size_t i = 0; i < schema.columns.size(); ++i) {
+    if (schema.columns[i].is_identity) columns.push_back(static_cast<std::uint16_t>(i));
+  }
+  return columns;
+}
+
+/// Those that some row lacks.
+std::vector<std::uint16_t> wanted_columns(const RereadRequest& request) {
+  std::vector<std::uint16_t> columns;
+  for (std::size_t i = 0; i < request.schema->columns.size(); ++i) {
+    const bool is_wanted = std::any_of(request.rows.begin(), request.rows.end(),
+                                       [&](RowView row) { return row[i].is_unchanged(); });
+    if (is_wanted) columns.push_back(static_cast<std::uint16_t>(i));
+  }
+  return columns;
+}
+
+Status check_rows(const RereadRequest& request, std::span<const std::uint16_t> key) {
+  for (const RowView row : request.rows) {
+    const bool has_key = !key.empty() && std::all_of(key.begin(), key.end(), [&](auto column) {
+      return row[column].kind == ValueKind::text;
+    });
+    if (has_key && !has_binary(row)) continue;
+    return Error{ErrorKind::unsupported,
+                 has_binary(row) ? "the row came in binary form" : "the row came without its key"};
+  }
+  return ok_status();
+}
+
+std::string table_sql(const RereadRequest& request) {
+  return (request.is_partitioned ? "" : "ONLY ") + quote_identifier(request.schema->name);
+}
+
+/// The place of the key, then the wanted columns. The nested loop goes by the identity's index,
+/// whatever the server's estimates are.
+std::string select_sql(const RereadRequest& request,
+                       std::span<const std::uint16_t> key,
+                       std::span<const std::uint16_t> columns) {
+  std::string wanted = "freshet_key.place";
+  for (const std::uint16_t column : columns)
+    wanted += ", of_table." + quote_identifier(request.schema->columns[column].name);
+  std::string arrays;
+  std::string names;
+  std::string condition;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const Column& column = request.schema->columns[key[i]];
+    const std::string number = std::to_string(i + 1);
+    arrays += "$" + number + "::text[], ";
+    names += "k" + number + ", ";
+    condition += (condition.empty() ? "" : " AND ");
+    condition += "of_table." + quote_identifier(column.name) + " = freshet_key.k" + number +
+                 "::" + column.type_sql;
+  }
+  return "SELECT " + wanted + " FROM unnest(" + arrays + "$" + std::to_string(key.size() + 1) +
+         "::int4[]) AS freshet_key(" + names + "place) JOIN " + table_sql(request) +
+         " AS of_table ON " + condition;
+}
+
+enum class Replay : std::uint8_t {
+  none,  ///< A primary.
+  behind,
+  done,  ///< A snapshot taken from now on sees the transaction.
+};
+
+/// A standby's snapshots list no running transactions, but have all that was replayed before. One
+/// that crashed may be behind what it had streamed already.
+Result<Replay> look_at_replay(pg::Connection& connection, const RereadRequest& request) {
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query("SELECT pg_catalog.pg_is_in_recovery(), "
+                               "pg_catalog.pg_last_wal_replay_lsn() > " +
+                               quote_literal(to_string(request.commit)) + "::pg_lsn"));
+  if (!rows.boolean(0, 0)) return Replay::none;
+  return rows.boolean(0, 1) ? Replay::done : Replay::behind;
+}
+
+/// Begins to read as the copy does: what is locked first is seen as it is. False if the snapshot
+/// lacks the transaction.
+Result<bool> begin(pg::Connection& connection, const RereadRequest& request, Replay replay) {
+  const TableSchema& schema = *request.schema;
+  auto rows = connection.query(
+      "SET LOCAL lock_timeout = '5s'; SET LOCAL enable_hashjoin = off; "
+      "SET LOCAL enable_mergejoin = off; LOCK TABLE " +
+      table_sql(request) + " IN ACCESS SHARE MODE; SELECT pg_catalog.pg_current_snapshot(), " +
+      quote_literal(quote_identifier(schema.name)) + "::regclass::oid");
+  if (!rows.ok()) return std::move(rows).error();
+  if (rows->oid(0, 1) != schema.relation) return rewritten(schema.name);
+  if (replay == Replay::done) return true;
+  FRESHET_TRY(const Snapshot snapshot, Snapshot::parse(rows->text(0, 0)));
+  return snapshot.is_visible(request.xid);
+}
+
+/// Reads some of the rows, from `first` on.
+Status read(pg::Connection& connection,
+            const RereadRequest& request,
+            std::size_t first,
+            Reread& result,
+            Arena& arena) {
+  const TableSchema& schema = *request.schema;
+  const std::vector<std::uint16_t> key = identity_columns(schema);
+  const std::vector<std::uint16_t> columns = wanted_columns(request);
+  std::vector<pg::ArrayLiteral> arrays(key.size() + 1);
+  const std::size_t end = std::min(request.rows.size(), first + kRowsPerQuery);
+  for (std::size_t i = first; i < end; ++i) {
+    for (std::size_t k = 0; k < key.size(); ++k)
+      arrays[k].add(request.rows[i][key[k]].view());
+    arrays.back().add(std::to_string(i));
+  }
+  std::vector<std::string> texts;
+  for (const pg::ArrayLiteral& array : arrays)
+    texts.push_back(array.text());
+  const std::vector<std::optional<std::string_view>> parameters{texts.begin(), texts.end()};
+  FRESHET_TRY(const pg::Rows found,
+              connection.query(select_sql(request, key, columns), parameters));
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (found.attnum(static_cast<int>(i) + 1) != schema.columns[columns[i]].attnum)
+      return rewritten(schema.name);
+  }
+  for (int row = 0; row < found.rows(); ++row) {
+    const std::size_t place = found.unsigned_integer(row, 0);
+    const std::span<Value> values = arena.array<Value>(schema.columns.size());
+    std::copy(request.rows[place].begin(), request.rows[place].end(), values.begin());
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      Value& value = values[columns[i]];
+      if (!value.is_unchanged()) continue;
+      const auto text = found.find(row, static_cast<int>(i) + 1);
+      value = text ? Value::text(arena.copy(*text)) : Value::null();
+      result.bytes += value.size;
+    }
+    result.rows[place] = values;
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Result<std::optional<Reread>> reread_rows(pg::Connection& connection,
+                                          const RereadRequest& request,
+                                          Arena& arena) {
+  FRESHET_TRY(check_rows(request, identity_columns(*request.schema)));
+  FRESHET_TRY(const Replay replay, look_at_replay(connection, request));
+  if (replay == Replay::behind) return std::optional<Reread>{};
+  Reread result;
+  result.rows.resize(request.rows.size());
+  bool is_flushed = false;
+  {
+    ReadTransaction transaction{connection};
+    FRESHET_TRY(transaction.begin({}));
+    FRESHET_TRY(const bool is_seen, begin(connection, request, replay));
+    if (!is_seen) return std::optional<Reread>{};
+    for (std::size_t first = 0; first < request.rows.size(); first += kRowsPerQuery)
+      FRESHET_TRY(read(connection, request, first, result, arena));
+    // A standby shows a commit before it counts as replayed: there is room for its record.
+    FRESHET_TRY(
+        const pg::Rows wal,
+        connection.query("SELECT i, is_replayed OR pg_catalog.pg_current_wal_flush_lsn() >= i "
+                         "FROM (SELECT is_replayed, "
+                         "CASE WHEN is_replayed THEN pg_catalog.pg_last_wal_replay_lsn() + 8192 "
+                         "ELSE pg_catalog.pg_current_wal_insert_lsn() END AS i "
+                         "FROM pg_catalog.pg_is_in_recovery() AS is_replayed) AS upto"));
+    result.read_upto = wal.lsn(0, 0);
+    is_flushed = wal.boolean(0, 1);
+  }
+  if (!is_flushed) FRESHET_TRY(flush_source(connection));
+  return std::optional<Reread>{std::move(result)};
+}
+
+}  // namespace freshet::source
