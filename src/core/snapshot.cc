@@ -27,6 +27,10 @@ Error malformed() {
 
 }  // namespace
 
+Committed committed_of(const TransactionInfo& info) noexcept {
+  return {.xid = info.xid, .commit = info.commit_lsn, .end = info.end_lsn};
+}
+
 Result<Snapshot> Snapshot::parse(std::string_view text) {
   Snapshot snapshot;
   if (std::count(text.begin(), text.end(), ':') != 2) return malformed();

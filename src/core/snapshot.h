@@ -9,6 +9,7 @@
 
 #include "freshet/lsn.h"
 #include "freshet/result.h"
+#include "freshet/row.h"
 
 namespace freshet {
 
@@ -25,6 +26,8 @@ struct Committed {
   Lsn commit = kNoLsn;  ///< Where its commit record begins.
   Lsn end = kNoLsn;     ///< And ends.
 };
+
+Committed committed_of(const TransactionInfo& info) noexcept;
 
 /// How far a standby had replayed just before a snapshot was taken there, and just after.
 struct Replayed {

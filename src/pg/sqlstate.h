@@ -20,6 +20,7 @@ constexpr std::string_view kUndefinedColumn = "42703";
 constexpr std::string_view kUndefinedObject = "42704";
 constexpr std::string_view kDuplicateObject = "42710";
 constexpr std::string_view kUndefinedTable = "42P01";
+constexpr std::string_view kUndefinedSchema = "3F000";
 constexpr std::string_view kDiskFull = "53100";
 constexpr std::string_view kOutOfMemory = "53200";
 constexpr std::string_view kTooManyConnections = "53300";

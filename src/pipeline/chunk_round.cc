@@ -171,7 +171,9 @@ Status ChunkRound::cut(std::unique_ptr<pg::Connection>& connection, Task& task) 
     }
     FRESHET_TRY(end, source::find_chunk_end(*connection, work.of.table.heaps.front(), task.bounds,
                                             task.rows));
-    return ok_status();
+    if (end.empty()) return ok_status();
+    auto key = work.of.codec.encode(end);
+    return key.ok() ? ok_status() : Status{std::move(key).error()};
   };
   Status status = find_end();
   const std::lock_guard lock(mutex_);
@@ -355,7 +357,7 @@ Status ChunkRound::conclude(Work& work) {
 
 KeyRange ChunkRound::range_of(const Work& work, const KeyBounds& bounds) const {
   const auto encode = [&](const std::vector<std::string>& values) {
-    // They come from the server's own key columns.
+    // cut() has done so before, or an earlier process.
     auto key = work.of.codec.encode(values);
     FRESHET_CHECK(key.ok());
     return std::move(key).value();

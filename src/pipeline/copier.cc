@@ -10,6 +10,8 @@
 #include "pipeline/range_feed.h"
 #include "source/barrier.h"
 #include "source/filter_probe.h"
+#include "source/slot.h"
+#include "source/table_read.h"
 #include "source/waiting.h"
 #include "types/table_error.h"
 
@@ -20,6 +22,8 @@ namespace {
 // long.
 constexpr std::chrono::milliseconds kSnapshotRetry{20};
 constexpr std::chrono::milliseconds kStreamPoll{2};
+// So much WAL is streamed in a moment.
+constexpr std::uint64_t kBacklogMax = std::uint64_t{16} << 20;
 constexpr std::chrono::milliseconds kRoundRetry{500};
 constexpr std::chrono::milliseconds kIdleWait{200};
 
@@ -319,6 +323,7 @@ Result<std::unique_ptr<source::SnapshotCoordinator>> Copier::take_snapshot(std::
       FRESHET_TRY(prepare(jobs));
       is_prepared = true;
     }
+    FRESHET_TRY(await_stream(*connection, jobs));
     bool has_begun = false;
     auto snapshot = try_snapshot(jobs, has_begun);
     if (snapshot.ok() && *snapshot) {
@@ -391,13 +396,32 @@ bool Copier::try_begin(std::vector<Job>& jobs, const Snapshot& snapshot) {
   return true;
 }
 
+// What a lane has yet to write would be waited for with the snapshot open (leave_unclear), which
+// holds up the standby's replay, or is cut off by it.
+Status Copier::await_stream(pg::Connection& connection, std::span<const Job> jobs) {
+  FRESHET_TRY(const bool is_standby, source::is_in_recovery(connection));
+  if (!is_standby) return ok_status();
+  FRESHET_TRY(const Lsn replayed, source::load_insert_lsn(connection));
+  const Lsn wanted{to_integer(replayed) - std::min(to_integer(replayed), kBacklogMax)};
+  set_activity("waiting for the stream to come to " + to_string(wanted));
+  return await_written(jobs, wanted);
+}
+
+Status Copier::await_written(std::span<const Job> jobs, Lsn wanted) {
+  const auto is_there = [&](const Job& job) {
+    return std::all_of(job.lanes.begin(), job.lanes.end(),
+                       [&](const Lane* lane) { return has_passed(lane->written(), wanted); });
+  };
+  while (!std::all_of(jobs.begin(), jobs.end(), is_there))
+    FRESHET_TRY(pause(kStreamPoll));
+  return ok_status();
+}
+
 // Once the stream has passed all that a standby replayed while the snapshot was taken, it is known
 // which tables that concerned: they are pending again, and wait for the next snapshot.
 Status Copier::leave_unclear(std::vector<Job>& jobs, Lsn replayed) {
   set_activity("waiting for the stream to come to " + to_string(replayed));
-  const auto is_there = [&](const auto& lane) { return has_passed(lane->written(), replayed); };
-  while (!std::all_of(lanes_.begin(), lanes_.end(), is_there))
-    FRESHET_TRY(pause(kStreamPoll));
+  FRESHET_TRY(await_written(jobs, replayed));
   const auto first_unclear = std::stable_partition(jobs.begin(), jobs.end(), [&](const Job& job) {
     const std::lock_guard lock(router_mutex_);
     return std::all_of(job.lanes.begin(), job.lanes.end(), [&](const Lane* lane) {

@@ -93,6 +93,8 @@ class Copier {
                                                                     bool& has_begun);
   static Status halt(std::span<Lane* const> lanes, const std::function<Status()>& work);
   bool try_begin(std::vector<Job>& jobs, const Snapshot& snapshot);
+  Status await_stream(pg::Connection& connection, std::span<const Job> jobs);
+  Status await_written(std::span<const Job> jobs, Lsn wanted);
   Status leave_unclear(std::vector<Job>& jobs, Lsn replayed);
   Status copy(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot, bool is_slots);
   void work(const source::SnapshotCoordinator& snapshot);

@@ -1,5 +1,6 @@
 #include "pipeline/copy_choice.h"
 
+#include <algorithm>
 #include <vector>
 
 #include <fmt/format.h>
@@ -32,8 +33,13 @@ Result<std::string> find_obstacle(const TablePlan& plan, const ChunkConditions& 
     return std::string{"not every destination keeps chunks"};
   FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
   const TableSchema& schema = *shape->projected;
+  // A chunk is replaced at the destination by its range of keys.
+  const std::vector<const Column*> key = primary_key_columns(schema);
+  if (std::any_of(key.begin(), key.end(),
+                  [&](const Column* column) { return plan.masked.contains(column->name); }))
+    return std::string{"its primary key is masked"};
   if (SortKeyCodec::of(schema)) return std::string{};
-  if (primary_key_columns(schema).empty()) return std::string{"it has no primary key"};
+  if (key.empty()) return std::string{"it has no primary key"};
   if (schema.identity == ReplicaIdentity::index || schema.identity == ReplicaIdentity::nothing)
     return std::string{"its replica identity is not the primary key"};
   return fmt::format("its primary key ({}) is not all of integers, UUIDs, dates and timestamps",

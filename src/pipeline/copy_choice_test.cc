@@ -76,6 +76,9 @@ TEST(CopyChoice, ObstacleIsNamed) {
   plan.catalog.schema.identity = ReplicaIdentity::index;
   refused(plan, true, "its replica identity is not the primary key");
   plan = large_table();
+  plan.masked.insert(plan.catalog.schema.columns[0].name);
+  refused(plan, true, "its primary key is masked");
+  plan = large_table();
   plan.catalog.schema.columns[1].primary_key_place = 2;
   plan.catalog.schema.columns[1].is_identity = true;
   refused(

@@ -34,6 +34,7 @@ Lane::Lane(Options options, LaneSurroundings surroundings)
       position_(options.opened.position.value_or(Position{})),
       upto_(position_),
       patchy_(std::move(options.patchy)),
+      has_conflict_policy_(options.has_conflict_policy),
       reread_upto_(options.reread_upto),
       stored_(position_),
       destination_durable_(position_) {
@@ -130,17 +131,14 @@ Status Lane::consume(const LaneItem& item) {
 
 Status Lane::consume_transaction(const Transaction& transaction) {
   TransactionReader reader = transaction.read();
-  xid_in_hand_ = transaction.info().xid;
-  lsn_in_hand_ = transaction.info().commit_lsn;
-  const Committed committed{
-      .xid = xid_in_hand_, .commit = lsn_in_hand_, .end = transaction.info().end_lsn};
+  in_hand_ = committed_of(transaction.info());
   std::map<const TableSchema*, Verdict> verdicts;
   while (true) {
     Piece piece = group_.take_spare();
     FRESHET_TRY(const bool has_more, reader.next(piece));
     if (!has_more) break;
     for (Item& item : piece.items())
-      FRESHET_TRY(route_item(item, committed, verdicts));
+      FRESHET_TRY(route_item(item, verdicts));
     // Only now: following a changed definition writes and clears the group in between.
     group_.keep(std::move(piece));
     if (group_.byte_size() > traits_.group_bytes_max) FRESHET_TRY(flush_part());
@@ -153,7 +151,6 @@ Status Lane::consume_transaction(const Transaction& transaction) {
 }
 
 Result<Verdict> Lane::verdict_of(const SchemaPtr& schema,
-                                 const Committed& committed,
                                  std::map<const TableSchema*, Verdict>& verdicts) {
   if (std::exchange(are_verdicts_stale_, false)) verdicts.clear();
   const auto known = verdicts.find(schema.get());
@@ -161,19 +158,17 @@ Result<Verdict> Lane::verdict_of(const SchemaPtr& schema,
   std::optional<Verdict> verdict;
   {
     const std::lock_guard lock(around_.router_mutex);
-    if (router_.knows(schema->name)) verdict = router_.judge(schema->name, committed);
+    if (router_.knows(schema->name)) verdict = router_.judge(schema->name, in_hand_);
   }
   if (!verdict) FRESHET_TRY(check_unknown(*schema));
   return verdicts.emplace(schema.get(), verdict.value_or(Verdict::skip)).first->second;
 }
 
-Status Lane::route_item(Item& item,
-                        const Committed& committed,
-                        std::map<const TableSchema*, Verdict>& verdicts) {
+Status Lane::route_item(Item& item, std::map<const TableSchema*, Verdict>& verdicts) {
   if (item.kind == Item::Kind::message) return ok_status();
-  if (item.kind == Item::Kind::definition) return route_definition(item, committed, verdicts);
-  if (item.kind == Item::Kind::truncate) return route_truncate(item, verdicts, committed);
-  FRESHET_TRY(const Verdict verdict, verdict_of(item.schema, committed, verdicts));
+  if (item.kind == Item::Kind::definition) return route_definition(item, verdicts);
+  if (item.kind == Item::Kind::truncate) return route_truncate(item, verdicts);
+  FRESHET_TRY(const Verdict verdict, verdict_of(item.schema, verdicts));
   switch (verdict) {
     case Verdict::apply: {
       auto applied = apply_rows(item.schema, item.changes);
@@ -182,19 +177,17 @@ Status Lane::route_item(Item& item,
     case Verdict::hold:
       return spool_of(item.schema->name).append(item.schema, item.changes);
     case Verdict::by_key:
-      return route_by_key(item, committed);
+      return route_by_key(item);
     case Verdict::skip:
       return ok_status();
   }
   return ok_status();
 }
 
-Status Lane::route_truncate(const Item& item,
-                            std::map<const TableSchema*, Verdict>& verdicts,
-                            const Committed& committed) {
+Status Lane::route_truncate(const Item& item, std::map<const TableSchema*, Verdict>& verdicts) {
   std::vector<SchemaPtr> tables;
   for (const SchemaPtr& schema : item.truncated) {
-    FRESHET_TRY(const Verdict verdict, verdict_of(schema, committed, verdicts));
+    FRESHET_TRY(const Verdict verdict, verdict_of(schema, verdicts));
     switch (verdict) {
       case Verdict::apply: {
         FRESHET_TRY(const ShapePtr shape, follow_schema(schema));
@@ -205,7 +198,7 @@ Status Lane::route_truncate(const Item& item,
         FRESHET_TRY(spool_of(schema->name).append_truncate(schema, item.restarts_identity));
         break;
       case Verdict::by_key:
-        FRESHET_TRY(begin_chunks_again(schema->name, committed));
+        FRESHET_TRY(begin_chunks_again(schema->name));
         break;
       case Verdict::skip:
         break;
@@ -220,9 +213,8 @@ Result<bool> Lane::apply_rows(const SchemaPtr& streamed, std::span<Change> chang
   FRESHET_TRY(const ShapePtr shape, follow_schema(streamed));
   if (!shape) return false;
   const TablePlan& plan = around_.plans.at(streamed->name);
-  const std::size_t at_once = changes_at_once(plan);
   while (true) {
-    std::span<Change> some = changes.first(std::min(at_once, changes.size()));
+    std::span<Change> some = changes.first(count_at_once(plan, changes));
     changes = changes.subspan(some.size());
     if (plan.publication.filters_rows) FRESHET_TRY(filter_rows(*shape, plan, some));
     FRESHET_TRY(const bool is_whole, complete_rows(*shape, plan, some));

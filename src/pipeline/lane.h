@@ -60,6 +60,8 @@ class Lane {
     DestinationState opened;     ///< What open() returned, with a position.
     std::set<TableName> patchy;  ///< The destination lacks rows of these that updates come for.
     Lsn reread_upto = kNoLsn;    ///< What an earlier session read again was read before.
+    bool has_conflict_policy =
+        false;  ///< The destination has an answer of its own to a missing row.
     std::size_t queue_bytes_max = std::size_t{32} << 20;
     std::size_t hold_bytes_max = std::size_t{16} << 20;
   };
@@ -160,38 +162,31 @@ class Lane {
   Result<SchemaPtr> make_room(const Shape& shape);
   Status consume(const LaneItem& item);
   Status consume_transaction(const Transaction& transaction);
-  Status route_item(Item& item,
-                    const Committed& committed,
-                    std::map<const TableSchema*, Verdict>& verdicts);
-  Status route_truncate(const Item& item,
-                        std::map<const TableSchema*, Verdict>& verdicts,
-                        const Committed& committed);
-  Status route_definition(const Item& item,
-                          const Committed& committed,
-                          std::map<const TableSchema*, Verdict>& verdicts);
+  Status route_item(Item& item, std::map<const TableSchema*, Verdict>& verdicts);
+  Status route_truncate(const Item& item, std::map<const TableSchema*, Verdict>& verdicts);
+  Status route_definition(const Item& item, std::map<const TableSchema*, Verdict>& verdicts);
   void tell_new_name(const Item& item) const;
   Result<Verdict> verdict_of(const SchemaPtr& schema,
-                             const Committed& committed,
                              std::map<const TableSchema*, Verdict>& verdicts);
   Status check_unknown(const TableSchema& schema) const;
   // Of tables that are copied in chunks (lane_chunks.cc).
-  Status route_by_key(Item& item, const Committed& committed);
+  Status route_by_key(Item& item);
   Result<const ChunkKeys*> keys_of(const SchemaPtr& streamed);
-  Result<bool> judge_keys(const Item& item, const ChunkKeys& keys, const Committed& committed);
+  Result<bool> judge_keys(const Item& item, const ChunkKeys& keys);
   /// False if the table's copy began again instead.
   Result<bool> route_fate(const SchemaPtr& schema, std::span<Change> changes, KeyVerdict fate);
   Result<bool> route_move(const Shape& shape,
                           const SchemaPtr& schema,
                           const Change& change,
                           const Fate& fate);
-  Status begin_chunks_again(const TableName& table,
-                            const Committed& committed,
-                            bool is_kept_whole = false);
+  Status begin_chunks_again(const TableName& table, bool is_kept_whole = false);
   /// False if the table's copy began again instead.
   Result<bool> apply_rows(const SchemaPtr& streamed, std::span<Change> changes);
   Status filter_rows(const Shape& shape, const TablePlan& plan, std::span<Change>& changes);
   // Values that were not sent (lane_values.cc).
-  std::size_t changes_at_once(const TablePlan& plan) const;
+  bool is_patchy(const TableName& table) const;
+  bool may_lack_values(const TablePlan& plan) const;
+  std::size_t count_at_once(const TablePlan& plan, std::span<const Change> changes) const;
   /// False if the table's copy began again instead.
   Result<bool> complete_rows(const Shape& shape, const TablePlan& plan, std::span<Change>& changes);
   Result<std::vector<Lacking>> find_lacking(const Shape& shape,
@@ -254,10 +249,10 @@ class Lane {
   std::map<TableName, std::unique_ptr<HoldSpool>> spools_;
   std::map<std::pair<TableName, ChunkId>, std::unique_ptr<HoldSpool>> chunk_spools_;
   std::map<SchemaPtr, ChunkKeys> chunk_keys_;
-  std::vector<Fate> fates_;   // of the item in hand
-  Xid xid_in_hand_{0};        // of the transaction that is being routed, or whose held changes are
-  Lsn lsn_in_hand_ = kNoLsn;  // of its commit
+  std::vector<Fate> fates_;  // of the item in hand
+  Committed in_hand_;        // what is being routed, or the first of what was held
   const std::set<TableName> patchy_;
+  const bool has_conflict_policy_;
   std::map<TableName, std::set<std::string>> gone_;  // keys that rows of the group in hand leave
   Lsn reread_upto_;  // what has been read again may be newer than the stream, but not than this
   bool are_verdicts_stale_ = false;  // a table's copy began again within the transaction in hand

@@ -24,7 +24,7 @@ Result<const Lane::ChunkKeys*> Lane::keys_of(const SchemaPtr& streamed) {
   const auto known = chunk_keys_.find(streamed);
   if (known != chunk_keys_.end()) return &known->second;
   FRESHET_TRY(const ShapePtr shape,
-              around_.resolver.resolve(streamed, current_[streamed->name], xid_in_hand_));
+              around_.resolver.resolve(streamed, current_[streamed->name], in_hand_));
   std::vector<std::string> copied_by;
   {
     const std::lock_guard lock(around_.router_mutex);
@@ -36,21 +36,20 @@ Result<const Lane::ChunkKeys*> Lane::keys_of(const SchemaPtr& streamed) {
   return &chunk_keys_.insert_or_assign(streamed, ChunkKeys{shape, *codec, *places}).first->second;
 }
 
-Status Lane::route_by_key(Item& item, const Committed& committed) {
+Status Lane::route_by_key(Item& item) {
   const TableName& table = item.schema->name;
   FRESHET_TRY(const ChunkKeys* const keys, keys_of(item.schema));
-  if (keys == nullptr) return begin_chunks_again(table, committed);
-  FRESHET_TRY(const bool has_effect, judge_keys(item, *keys, committed));
+  if (keys == nullptr) return begin_chunks_again(table);
+  FRESHET_TRY(const bool has_effect, judge_keys(item, *keys));
   if (!has_effect) return ok_status();
   // Chunks are read with the columns that the table had when its copy began.
-  if (!is_same_shape(*current_[table], *keys->shape->output))
-    return begin_chunks_again(table, committed);
+  if (!is_same_shape(*current_[table], *keys->shape->output)) return begin_chunks_again(table);
   for (std::size_t start = 0; start < item.changes.size();) {
     const Fate& fate = fates_[start];
     if (fate.before != fate.after) {
       FRESHET_TRY(const bool is_routed,
                   route_move(*keys->shape, item.schema, item.changes[start], fate));
-      if (!is_routed) return begin_chunks_again(table, committed, true);
+      if (!is_routed) return begin_chunks_again(table, true);
       ++start;
       continue;
     }
@@ -68,7 +67,7 @@ Status Lane::route_by_key(Item& item, const Committed& committed) {
 }
 
 // Sets fates_; false if all are skipped.
-Result<bool> Lane::judge_keys(const Item& item, const ChunkKeys& keys, const Committed& committed) {
+Result<bool> Lane::judge_keys(const Item& item, const ChunkKeys& keys) {
   const TableName& table = item.schema->name;
   fates_.assign(item.changes.size(), Fate{});
   bool has_effect = false;
@@ -76,12 +75,12 @@ Result<bool> Lane::judge_keys(const Item& item, const ChunkKeys& keys, const Com
   const std::lock_guard lock(around_.router_mutex);
   if (!router_.is_chunked(table)) {
     // Its copy began again while this transaction was being routed.
-    static_cast<void>(router_.judge(table, committed));
+    static_cast<void>(router_.judge(table, in_hand_));
     return false;
   }
   const auto judge = [&](RowView row) -> Result<KeyVerdict> {
     FRESHET_TRY(keys.codec.encode(row, keys.places, key));
-    return router_.judge_key(table, key, committed.xid);
+    return router_.judge_key(table, key, in_hand_.xid);
   };
   for (std::size_t i = 0; i < item.changes.size(); ++i) {
     const Change& change = item.changes[i];
@@ -129,12 +128,10 @@ Result<bool> Lane::route_move(const Shape& shape,
 }
 
 // What is copied already does not fit what streams, unless it is all there.
-Status Lane::begin_chunks_again(const TableName& table,
-                                const Committed& committed,
-                                bool is_kept_whole) {
+Status Lane::begin_chunks_again(const TableName& table, bool is_kept_whole) {
   {
     const std::lock_guard lock(around_.router_mutex);
-    if (!router_.is_chunked(table) || router_.is_seen_by_all_chunks(table, committed.xid)) {
+    if (!router_.is_chunked(table) || router_.is_seen_by_all_chunks(table, in_hand_.xid)) {
       return ok_status();
     }
     if (is_kept_whole) router_.restart_copy_whole(table);

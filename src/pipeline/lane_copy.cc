@@ -168,8 +168,7 @@ Result<bool> Lane::add_held(HoldSpool& spool) {
         FRESHET_TRY(const ShapePtr shape, follow_schema(item.schema));
         if (!shape) return false;
       } else {
-        xid_in_hand_ = item.changes.front().transaction->xid;
-        lsn_in_hand_ = item.changes.front().transaction->commit_lsn;
+        in_hand_ = committed_of(*item.changes.front().transaction);
         FRESHET_TRY(const bool is_applied, apply_rows(item.schema, item.changes));
         if (!is_applied) return false;
       }

@@ -21,9 +21,7 @@ Status Lane::check_unknown(const TableSchema& schema) const {
 
 // A definition that was captured in the stream is followed where it stands, whether or not a row
 // comes: what a later session starts from is then exact.
-Status Lane::route_definition(const Item& item,
-                              const Committed& committed,
-                              std::map<const TableSchema*, Verdict>& verdicts) {
+Status Lane::route_definition(const Item& item, std::map<const TableSchema*, Verdict>& verdicts) {
   const SchemaPtr& schema = item.schema;
   const auto plan = around_.plans.find(schema->name);
   if (plan == around_.plans.end()) {
@@ -32,7 +30,7 @@ Status Lane::route_definition(const Item& item,
   }
   // What of it is published, only a Relation message tells.
   if (!plan->second.publication.columns.empty()) return ok_status();
-  FRESHET_TRY(const Verdict verdict, verdict_of(schema, committed, verdicts));
+  FRESHET_TRY(const Verdict verdict, verdict_of(schema, verdicts));
   switch (verdict) {
     case Verdict::apply: {
       auto followed = follow_schema(schema);
@@ -42,11 +40,11 @@ Status Lane::route_definition(const Item& item,
       return spool_of(schema->name).append_definition(schema);
     case Verdict::by_key: {
       FRESHET_TRY(const ShapePtr shape,
-                  around_.resolver.resolve(schema, current_[schema->name], xid_in_hand_));
+                  around_.resolver.resolve(schema, current_[schema->name], in_hand_));
       const TableSchema& current = *current_[schema->name];
       const bool is_same =
           is_same_shape(current, *shape->output) && !source::was_rewritten(current, *shape->output);
-      return is_same ? ok_status() : begin_chunks_again(schema->name, committed);
+      return is_same ? ok_status() : begin_chunks_again(schema->name);
     }
     case Verdict::skip:
       break;
@@ -80,7 +78,7 @@ void Lane::look_up_ahead(std::span<const LaneItem> items) {
       if (!looked_up_.insert(schema).second || !tables.insert(schema->name).second) continue;
       const auto current = current_.find(schema->name);
       if (current == current_.end() || !is_streaming(schema->name)) continue;
-      questions.push_back({{schema, current->second}, item.transaction->info().xid});
+      questions.push_back({{schema, current->second}, committed_of(item.transaction->info())});
     }
   }
   if (questions.size() < 2) return;
@@ -97,7 +95,7 @@ bool Lane::is_streaming(const TableName& table) const {
 // the table's copy began again instead.
 Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
   SchemaPtr& current = current_[streamed->name];
-  auto resolved = around_.resolver.resolve(streamed, current, xid_in_hand_);
+  auto resolved = around_.resolver.resolve(streamed, current, in_hand_);
   if (!resolved.ok()) return stop_before(std::move(resolved).error());
   ShapePtr shape = std::move(resolved).value();
   if (current == shape->output) return shape;
@@ -138,7 +136,7 @@ Error Lane::stop_before(Error error) {
     Status flushed = flush_complete();
     if (!flushed.ok()) return std::move(flushed).error();
   }
-  return std::move(error).with("lsn", to_string(lsn_in_hand_));
+  return std::move(error).with("lsn", to_string(in_hand_.commit));
 }
 
 // The destination's table stays as it is. What it lacks is kept in mind, for the day that changes

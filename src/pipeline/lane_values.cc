@@ -7,22 +7,15 @@
 #include "base/try.h"
 #include "pipeline/lane.h"
 #include "source/snapshot_copy.h"
+#include "types/primary_key.h"
 #include "types/table_error.h"
 #include "types/whole_row.h"
 
 namespace freshet {
 namespace {
 
-// Of a table whose rows may be read again: the large values of so many are in memory at once.
-constexpr std::size_t kChangesAtOnce = 256;
-
-std::vector<std::uint16_t> identity_columns(const TableSchema& schema) {
-  std::vector<std::uint16_t> columns;
-  for (std::size_t i = 0; i < schema.columns.size(); ++i) {
-    if (schema.columns[i].is_identity) columns.push_back(static_cast<std::uint16_t>(i));
-  }
-  return columns;
-}
+// The large values of so many rows that are read again are in memory at once.
+constexpr std::size_t kLackingAtOnce = 100;
 
 std::string key_bytes(RowView row, std::span<const std::uint16_t> key) {
   std::string bytes;
@@ -69,10 +62,27 @@ bool is_about_the_table(const Error& error) {
 
 }  // namespace
 
-// How many changes of a table are to be looked at together.
-std::size_t Lane::changes_at_once(const TablePlan& plan) const {
-  const bool is_likely = patchy_.contains(plan.config.name) || is_filtered_by_server(plan);
-  return is_likely ? kChangesAtOnce : std::numeric_limits<std::size_t>::max();
+// Rows of the table may be missing at the destination, which may have an answer of its own to that
+// (on_conflict): it must not come before ours.
+bool Lane::is_patchy(const TableName& table) const {
+  return patchy_.contains(table) || (has_conflict_policy_ && in_hand_.commit < reread_upto_);
+}
+
+bool Lane::may_lack_values(const TablePlan& plan) const {
+  return in_hand_.commit < reread_upto_ || is_patchy(plan.config.name) ||
+         is_filtered_by_server(plan);
+}
+
+// How many of the changes are to be looked at together: as long as few of them lack values.
+std::size_t Lane::count_at_once(const TablePlan& plan, std::span<const Change> changes) const {
+  if (!may_lack_values(plan) && !plan.publication.filters_rows) return changes.size();
+  std::size_t lacking = 0;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const bool may_lack = changes[i].op != Op::insert || is_filtered(plan);
+    if (!may_lack || !has_unchanged(changes[i].after)) continue;
+    if (++lacking == kLackingAtOnce) return i + 1;
+  }
+  return changes.size();
 }
 
 // Changes that lack values which the destination does not have, or may have wrong: what is read
@@ -83,15 +93,15 @@ Result<std::vector<Lane::Lacking>> Lane::find_lacking(const Shape& shape,
                                                       std::span<const Change> changes) {
   std::vector<Lacking> lacking;
   std::vector<Lacking> asked;
-  const bool is_patchy = patchy_.contains(plan.config.name);
+  const bool has_gaps = is_patchy(plan.config.name);
   const std::vector<std::uint16_t> key = identity_columns(*shape.input);
-  const auto there = is_patchy ? key_there(shape, plan, key) : std::nullopt;
-  const bool is_emptied = is_patchy && group_.truncates(plan.config.name);
+  const auto there = has_gaps ? key_there(shape, plan, key) : std::nullopt;
+  const bool is_emptied = has_gaps && group_.truncates(plan.config.name);
   std::set<std::string>& gone = gone_[plan.config.name];
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const Change& change = changes[i];
     const bool is_insert = change.op == Op::insert;
-    if (!is_patchy && (is_insert ? !is_filtered_by_server(plan) : change.before.empty())) continue;
+    if (!has_gaps && (is_insert ? !is_filtered_by_server(plan) : change.before.empty())) continue;
     Lacking found{.change = i, .row = {}, .left = {}};
     if (!change.after.empty()) found.row = fill_unchanged(change, key, group_.arena());
     const bool has_left =
@@ -101,13 +111,13 @@ Result<std::vector<Lane::Lacking>> Lane::find_lacking(const Shape& shape,
     // In binary form nothing is read again, so that nothing can be wrong.
     if (has_unchanged(found.row) && (is_insert || !has_binary(found.row))) {
       const RowView holder = has_left ? found.left : found.row;
-      const bool is_behind = lsn_in_hand_ < reread_upto_ || !lacking.empty() || !asked.empty();
+      const bool is_behind = in_hand_.commit < reread_upto_ || !lacking.empty() || !asked.empty();
       const bool may_be_wrong = has_left && is_behind;
       const bool may_be_gone =
-          is_patchy && (!there || is_emptied || gone.contains(key_bytes(holder, key)));
+          has_gaps && (!there || is_emptied || gone.contains(key_bytes(holder, key)));
       if (is_insert || may_be_wrong || may_be_gone) {
         lacking.push_back(found);
-      } else if (is_patchy) {
+      } else if (has_gaps) {
         asked.push_back(found);
       }
     }
@@ -141,9 +151,7 @@ Status Lane::ask(const Shape& shape,
 Result<bool> Lane::complete_rows(const Shape& shape,
                                  const TablePlan& plan,
                                  std::span<Change>& changes) {
-  const bool may_lack_values = lsn_in_hand_ < reread_upto_ || patchy_.contains(plan.config.name) ||
-                               is_filtered_by_server(plan);
-  if (!may_lack_values || shape.input->identity == ReplicaIdentity::full) return true;
+  if (!may_lack_values(plan) || shape.input->identity == ReplicaIdentity::full) return true;
   FRESHET_TRY(const std::vector<Lacking> lacking, find_lacking(shape, plan, changes));
   if (lacking.empty()) return true;
   FRESHET_TRY(const bool is_filled, fill_in(shape, plan, lacking, changes));
@@ -151,7 +159,7 @@ Result<bool> Lane::complete_rows(const Shape& shape,
   if (!is_filtered(plan) || !plan.config.copy_where.empty()) {
     return Error{ErrorKind::data, "a row came without its large values, and cannot be read again"}
         .with("table", to_string(plan.config.name))
-        .with("commit_lsn", to_string(lsn_in_hand_))
+        .with("commit_lsn", to_string(in_hand_.commit))
         .with("reason", kLacksValues);
   }
   FRESHET_TRY(
@@ -167,14 +175,15 @@ Result<bool> Lane::fill_in(const Shape& shape,
                            std::span<const Lacking> lacking,
                            std::span<Change>& changes) {
   std::vector<RowView> rows;
-  for (const Lacking& one : lacking)
+  std::vector<Committed> transactions;  // what was held is of many
+  for (const Lacking& one : lacking) {
     rows.push_back(one.row);
-  auto read = around_.resolver.reread({.schema = shape.input,
-                                       .is_partitioned = plan.catalog.kind == 'p',
-                                       .rows = rows,
-                                       .xid = xid_in_hand_,
-                                       .commit = lsn_in_hand_},
-                                      group_.arena());
+    const Committed of = committed_of(*changes[one.change].transaction);
+    if (transactions.empty() || transactions.back().commit != of.commit) transactions.push_back(of);
+  }
+  auto read = around_.resolver.reread(
+      {.schema = shape.input, .is_partitioned = plan.catalog.kind == 'p', .rows = rows},
+      transactions, group_.arena());
   if (!read.ok()) {
     const Error error = naming(std::move(read).error(), plan.config.name);
     if (!is_about_the_table(error)) return error;
@@ -205,7 +214,7 @@ Result<bool> Lane::fill_in(const Shape& shape,
              {"table", to_string(plan.config.name)},
              {"rows", lacking.size()},
              {"gone", is_dropped.size() - kept},
-             {"lsn", to_string(lsn_in_hand_)}});
+             {"lsn", to_string(in_hand_.commit)}});
   return true;
 }
 

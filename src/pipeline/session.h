@@ -78,6 +78,7 @@ class Session {
   Status check_standby();
   Status await_replay(const std::stop_token& stop);
   Status check_replayed(Position known);
+  Result<Lsn> load_reread_limit();
   Status check_free_slot();
   Status load_tables();
   Result<std::vector<TableConfig>> list_tables();

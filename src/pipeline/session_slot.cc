@@ -93,7 +93,10 @@ Result<source::IdentityCheck> Session::look_at_slot() {
     check.greatest = std::max(check.greatest, *position);
   }
   // A destination that knows no position is copied afresh, so that nothing can be missing there.
-  if (!check.least_durable && check.slot)
+  const bool is_all_copied = std::none_of(plans_.begin(), plans_.end(), [this](const auto& entry) {
+    return is_uncopied(entry.second);
+  });
+  if (!check.least_durable && check.slot && is_all_copied)
     check.least_durable = Position{check.slot->confirmed_flush};
   const bool is_promoted = slot_.system_identifier == system_.system_identifier &&
                            slot_.timeline != kAnyTimeline && slot_.timeline < system_.timeline;

@@ -1,5 +1,6 @@
 // What a session minds where its source is a standby.
 #include <algorithm>
+#include <limits>
 
 #include "base/log.h"
 #include "base/try.h"
@@ -44,14 +45,26 @@ Status Session::await_replay(const std::stop_token& stop) {
   return source::await_replay(*sql_, known.end);
 }
 
+// What an earlier session read again is not newer than this. A standby that crashed shows its past
+// until its receiver runs again: by then it has replayed all that it has ever shown.
+Result<Lsn> Session::load_reread_limit() {
+  FRESHET_TRY(const Lsn now, source::load_insert_lsn(*sql_));
+  if (!is_standby_) return now;
+  FRESHET_TRY(const pg::Rows rows,
+              sql_->query("SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver)"));
+  return rows.boolean(0, 0) ? now : Lsn{std::numeric_limits<std::uint64_t>::max()};
+}
+
 // The destinations have the last word on what is known; the catalogue has been read by now.
 Status Session::check_replayed(Position known) {
-  if (!is_standby_) return ok_status();
+  // Of another server check_identity() tells.
+  if (!is_standby_ || slot_.system_identifier != system_.system_identifier) return ok_status();
   FRESHET_TRY(const Lsn replayed, source::load_insert_lsn(*sql_));
   if (replayed >= known.end) return ok_status();
   return Error{ErrorKind::busy, "the standby has yet to replay again what it had streamed"}
       .with("replayed", to_string(replayed))
-      .with("position", to_string(known.end));
+      .with("position", to_string(known.end))
+      .fix(std::string{source::kReplayFix});
 }
 
 }  // namespace freshet

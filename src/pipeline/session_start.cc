@@ -53,7 +53,9 @@ Status Session::open_source(const std::stop_token& stop) {
   FRESHET_TRY(replication_, source::ReplicationConnection::open(connect_options("reader")));
   FRESHET_TRY(system_, replication_->identify_system());
   FRESHET_TRY(stored_, options_.state.load(options_.config.pipeline));
-  if (is_standby_) FRESHET_TRY(await_replay(stop));
+  const bool is_known =
+      stored_.slot && stored_.slot->system_identifier == system_.system_identifier;
+  if (is_standby_ && is_known) FRESHET_TRY(await_replay(stop));
   for (TableSchema& schema : std::exchange(stored_.schemas, {})) {
     const TableName name = schema.name;
     stored_schemas_.emplace(name, std::make_shared<const TableSchema>(std::move(schema)));
@@ -122,11 +124,7 @@ Status Session::load_tables() {
     plan.catalog = std::move(catalog[i]);
     FRESHET_TRY(admit(plan.catalog));
     plan.transforms = options_.transforms.of(names[i]);
-    for (const TransformConfig& transform : options_.config.transforms) {
-      if (transform.table != names[i]) continue;
-      for (const auto& [column, method] : transform.mask)
-        plan.masked.insert(column);
-    }
+    plan.masked = masked_columns(options_.config, names[i]);
     plan.config = std::move(tables[i]);
     plans_.emplace(names[i], std::move(plan));
   }
@@ -297,26 +295,31 @@ Status Session::begin_uncopied(OpenDestination& opened) {
 Status Session::make_lanes() {
   resolver_ = std::make_unique<SchemaResolver>(connect_options("catalog"), plans_);
   // After the destinations were opened, so that no earlier process can write there any more.
-  FRESHET_TRY(const Lsn now, source::load_insert_lsn(*sql_));
+  FRESHET_TRY(const Lsn now, load_reread_limit());
   for (OpenDestination& opened : destinations_) {
+    const auto config =
+        std::find_if(options_.config.destinations.begin(), options_.config.destinations.end(),
+                     [&](const DestinationConfig& one) { return one.name == opened.name; });
     FRESHET_TRY(begin_uncopied(opened));
     FRESHET_TRY(auto spill, DiskSpillStore::open(options_.spill_directory));
     spills_.push_back(std::move(spill));
-    auto lane = std::make_unique<Lane>(Lane::Options{.name = opened.name,
-                                                     .destination = std::move(opened.destination),
-                                                     .opened = opened.state,
-                                                     .patchy = patchy_at(opened.name),
-                                                     .reread_upto = now},
-                                       LaneSurroundings{.plans = plans_,
-                                                        .resolver = *resolver_,
-                                                        .spill = *spills_.back(),
-                                                        .state = options_.state,
-                                                        .lease = options_.lease,
-                                                        .reader_wake = wake_,
-                                                        .failure = failure_,
-                                                        .router_mutex = router_mutex_,
-                                                        .skipped = options_.skipped,
-                                                        .is_urgent = is_urgent_});
+    auto lane = std::make_unique<Lane>(
+        Lane::Options{.name = opened.name,
+                      .destination = std::move(opened.destination),
+                      .opened = opened.state,
+                      .patchy = patchy_at(opened.name),
+                      .reread_upto = now,
+                      .has_conflict_policy = config->on_conflict != OnConflict::error},
+        LaneSurroundings{.plans = plans_,
+                         .resolver = *resolver_,
+                         .spill = *spills_.back(),
+                         .state = options_.state,
+                         .lease = options_.lease,
+                         .reader_wake = wake_,
+                         .failure = failure_,
+                         .router_mutex = router_mutex_,
+                         .skipped = options_.skipped,
+                         .is_urgent = is_urgent_});
     FRESHET_TRY(set_routes(*lane, opened.state));
     const std::lock_guard lock(threads_mutex_);
     lanes_.push_back(std::move(lane));

@@ -4,9 +4,11 @@
 #include <chrono>
 #include <thread>
 
+#include "base/log.h"
 #include "base/try.h"
-#include "core/snapshot.h"
+#include "pg/sqlstate.h"
 #include "pipeline/schema_policy.h"
+#include "source/barrier.h"
 
 namespace freshet {
 namespace {
@@ -44,12 +46,23 @@ void project(const TablePlan& plan, SchemaPtr input, Shape& shape) {
   shape.input = std::move(input);
 }
 
-Error not_visible(Xid xid) {
+Error not_visible(std::span<const Committed> transactions) {
   return Error{ErrorKind::busy, "a transaction that changed a table has yet to become visible"}
-      .with("xid", static_cast<unsigned long long>(to_integer(xid)));
+      .with("xid", static_cast<unsigned long long>(to_integer(transactions.back().xid)))
+      .with("transactions", transactions.size());
 }
 
 }  // namespace
+
+std::set<std::string> masked_columns(const PipelineConfig& config, const TableName& table) {
+  std::set<std::string> masked;
+  for (const TransformConfig& transform : config.transforms) {
+    if (transform.table != table) continue;
+    for (const auto& [column, method] : transform.mask)
+      masked.insert(column);
+  }
+  return masked;
+}
 
 Result<ShapePtr> make_copy_shape(const TablePlan& plan) {
   FRESHET_TRY(const TableSchema wanted,
@@ -94,19 +107,14 @@ Result<pg::Connection*> SchemaResolver::connection() {
   return connection_.get();
 }
 
-// A transaction is streamed as soon as its commit is flushed, and seen by others a moment later
-// (much later, if it waits for a standby): until then the catalogue does not have its definitions.
+// Until then the catalogue does not have their definitions.
 Status SchemaResolver::wait_until_visible(pg::Connection& catalog,
-                                          std::span<const Question> questions) {
+                                          std::span<const Committed> transactions) {
   const auto deadline = std::chrono::steady_clock::now() + kVisibilityTimeout;
   while (true) {
-    FRESHET_TRY(const pg::Rows rows, catalog.query("SELECT pg_catalog.pg_current_snapshot()"));
-    FRESHET_TRY(const Snapshot snapshot, Snapshot::parse(rows.text(0, 0)));
-    const auto unseen = std::find_if_not(
-        questions.begin(), questions.end(),
-        [&](const Question& question) { return snapshot.is_visible(question.xid); });
-    if (unseen == questions.end()) return ok_status();
-    if (std::chrono::steady_clock::now() >= deadline) return not_visible(unseen->xid);
+    FRESHET_TRY(const bool are_seen, source::are_visible(catalog, transactions));
+    if (are_seen) return ok_status();
+    if (std::chrono::steady_clock::now() >= deadline) return not_visible(transactions);
     std::this_thread::sleep_for(kVisibilityRetry);
   }
 }
@@ -119,10 +127,13 @@ Status SchemaResolver::add_shape(const SchemaPtr& streamed, SchemaPtr input) {
 
 Status SchemaResolver::ask(std::span<const Question> questions) {
   std::vector<source::Announced> announced;
-  for (const Question& question : questions)
+  std::vector<Committed> transactions;
+  for (const Question& question : questions) {
     announced.push_back(question.table);
+    transactions.push_back(question.transaction);
+  }
   FRESHET_TRY(pg::Connection* const catalog, connection());
-  FRESHET_TRY(wait_until_visible(*catalog, questions));
+  FRESHET_TRY(wait_until_visible(*catalog, transactions));
   FRESHET_TRY(auto inputs, source::enrich(*catalog, announced));
   Status added = ok_status();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -155,12 +166,12 @@ Status SchemaResolver::look_up(std::span<const Question> questions) {
 
 Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
                                          const SchemaPtr& previous,
-                                         Xid xid) {
+                                         const Committed& transaction) {
   {
     const std::lock_guard lock(mutex_);
     if (const auto known = shapes_.find(streamed); known != shapes_.end()) return known->second;
   }
-  const Question question{{streamed, previous}, xid};
+  const Question question{{streamed, previous}, transaction};
   FRESHET_TRY(look_up({&question, 1}));
   const std::lock_guard lock(mutex_);
   return shapes_.at(streamed);
@@ -174,7 +185,6 @@ Result<std::map<Oid, std::vector<TableObject>>> SchemaResolver::objects(
     auto objects = source::load_objects(*catalog, relations);
     const bool is_lost = !objects.ok() && objects.error().kind() == ErrorKind::connection;
     if (!is_lost || attempt > 0) return objects;
-    filters_.clear();
     connection_.reset();
   }
 }
@@ -192,30 +202,34 @@ Result<std::vector<source::Match>> SchemaResolver::filter(const Shape& shape,
     auto matches = filter->evaluate(rows);
     const bool is_lost = !matches.ok() && matches.error().kind() == ErrorKind::connection;
     if (!is_lost || attempt > 0) return matches;
-    filters_.clear();
     connection_.reset();
   }
 }
 
+// A table that somebody locks, for hours perhaps, holds up this lane alone.
 Result<source::Reread> SchemaResolver::reread_once(const source::RereadRequest& request,
+                                                   std::span<const Committed> transactions,
                                                    Arena& arena) {
-  const auto deadline = std::chrono::steady_clock::now() + kVisibilityTimeout;
   FRESHET_TRY(pg::Connection* const catalog, connection());
+  FRESHET_TRY(wait_until_visible(*catalog, transactions));
+  bool has_told = false;
   while (true) {
-    FRESHET_TRY(auto read, source::reread_rows(*catalog, request, arena));
-    if (read) return *std::move(read);
-    if (std::chrono::steady_clock::now() >= deadline) return not_visible(request.xid);
-    std::this_thread::sleep_for(kVisibilityRetry);
+    auto read = source::reread_rows(*catalog, request, arena);
+    if (read.ok() || read.error().sqlstate() != pg::sqlstate::kLockNotAvailable) return read;
+    if (!std::exchange(has_told, true))
+      log_error(LogLevel::warn, "waiting for a table that is locked, to read rows again",
+                read.error());
   }
 }
 
-Result<source::Reread> SchemaResolver::reread(const source::RereadRequest& request, Arena& arena) {
+Result<source::Reread> SchemaResolver::reread(const source::RereadRequest& request,
+                                              std::span<const Committed> transactions,
+                                              Arena& arena) {
   const std::lock_guard lock(mutex_);
-  auto read = reread_once(request, arena);
+  auto read = reread_once(request, transactions, arena);
   if (read.ok() || read.error().kind() != ErrorKind::connection) return read;
-  filters_.clear();
   connection_.reset();
-  return reread_once(request, arena);
+  return reread_once(request, transactions, arena);
 }
 
 }  // namespace freshet

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/snapshot.h"
 #include "freshet/config.h"
 #include "freshet/result.h"
 #include "freshet/schema.h"
@@ -37,6 +38,9 @@ struct TablePlan {
   /// By its primary key, chunk by chunk; else under one snapshot. Fixed before copying begins.
   bool is_copied_in_chunks = false;
 };
+
+/// The columns of the table whose values a transform of the pipeline replaces.
+std::set<std::string> masked_columns(const PipelineConfig& config, const TableName& table);
 
 using TablePlans = std::map<TableName, TablePlan>;
 
@@ -67,25 +71,29 @@ class SchemaResolver {
  public:
   struct Question {
     source::Announced table;
-    Xid xid{0};
+    Committed transaction;
   };
 
   SchemaResolver(pg::ConnectOptions options, const TablePlans& plans);
   ~SchemaResolver();
 
-  /// The shape of a schema that came in the stream with the transaction `xid`. `previous` is what
-  /// the table looked like before. Fails with `busy` if the catalogue does not show for seconds
+  /// The shape of a schema that came in the stream with `transaction`. `previous` is what the table
+  /// looked like before. Fails with `busy` if the catalogue does not show for seconds
   /// what that transaction did.
-  Result<ShapePtr> resolve(const SchemaPtr& streamed, const SchemaPtr& previous, Xid xid);
+  Result<ShapePtr> resolve(const SchemaPtr& streamed,
+                           const SchemaPtr& previous,
+                           const Committed& transaction);
   /// Looks many up in one go, for resolve() to know them.
   Status look_up(std::span<const Question> questions);
   /// Which rows match the table's `where`. Rows have the shape of `shape.input`.
   Result<std::vector<source::Match>> filter(const Shape& shape,
                                             const TablePlan& plan,
                                             std::span<const RowView> rows);
-  /// Reads rows again for the values that they lack (source/row_reread.h). Fails with `busy` if the
-  /// transaction is not visible for seconds.
-  Result<source::Reread> reread(const source::RereadRequest& request, Arena& arena);
+  /// Reads rows again for the values that they lack (source/row_reread.h). Fails with `busy` if one
+  /// of the transactions that they are of is not visible for seconds.
+  Result<source::Reread> reread(const source::RereadRequest& request,
+                                std::span<const Committed> transactions,
+                                Arena& arena);
   /// What belongs to these tables of the source.
   Result<std::map<Oid, std::vector<TableObject>>> objects(std::span<const Oid> relations);
 
@@ -93,8 +101,11 @@ class SchemaResolver {
   Result<pg::Connection*> connection();
   Status ask(std::span<const Question> questions);
   Status add_shape(const SchemaPtr& streamed, SchemaPtr input);
-  Result<source::Reread> reread_once(const source::RereadRequest& request, Arena& arena);
-  static Status wait_until_visible(pg::Connection& catalog, std::span<const Question> questions);
+  Result<source::Reread> reread_once(const source::RereadRequest& request,
+                                     std::span<const Committed> transactions,
+                                     Arena& arena);
+  static Status wait_until_visible(pg::Connection& catalog,
+                                   std::span<const Committed> transactions);
 
   pg::ConnectOptions options_;
   const TablePlans& plans_;

@@ -4,10 +4,10 @@
 
 #include "base/sql_quote.h"
 #include "base/try.h"
-#include "core/snapshot.h"
 #include "pg/array_literal.h"
 #include "source/chunk_copy.h"
 #include "source/table_read.h"
+#include "types/primary_key.h"
 #include "types/whole_row.h"
 
 namespace freshet::source {
@@ -15,14 +15,6 @@ namespace {
 
 // Values are large, or they would have been sent: so many rows are in memory twice for a moment.
 constexpr std::size_t kRowsPerQuery = 100;
-
-std::vector<std::uint16_t> identity_columns(const TableSchema& schema) {
-  std::vector<std::uint16_t> columns;
-  for (std::size_t i = 0; i < schema.columns.size(); ++i) {
-    if (schema.columns[i].is_identity) columns.push_back(static_cast<std::uint16_t>(i));
-  }
-  return columns;
-}
 
 /// Those that some row lacks.
 std::vector<std::uint16_t> wanted_columns(const RereadRequest& request) {
@@ -51,14 +43,16 @@ std::string table_sql(const RereadRequest& request) {
   return (request.is_partitioned ? "" : "ONLY ") + quote_identifier(request.schema->name);
 }
 
-/// The place of the key, then the wanted columns. The nested loop goes by the identity's index,
-/// whatever the server's estimates are.
+/// The place of the key, the wanted columns, then those of the key. The nested loop goes by the
+/// identity's index, whatever the server's estimates are.
 std::string select_sql(const RereadRequest& request,
                        std::span<const std::uint16_t> key,
                        std::span<const std::uint16_t> columns) {
   std::string wanted = "freshet_key.place";
-  for (const std::uint16_t column : columns)
-    wanted += ", of_table." + quote_identifier(request.schema->columns[column].name);
+  for (const auto& some : {columns, key}) {
+    for (const std::uint16_t column : some)
+      wanted += ", of_table." + quote_identifier(request.schema->columns[column].name);
+  }
   std::string arrays;
   std::string names;
   std::string condition;
@@ -76,37 +70,31 @@ std::string select_sql(const RereadRequest& request,
          " AS of_table ON " + condition;
 }
 
-enum class Replay : std::uint8_t {
-  none,  ///< A primary.
-  behind,
-  done,  ///< A snapshot taken from now on sees the transaction.
-};
-
-/// A standby's snapshots list no running transactions, but have all that was replayed before. One
-/// that crashed may be behind what it had streamed already.
-Result<Replay> look_at_replay(pg::Connection& connection, const RereadRequest& request) {
-  FRESHET_TRY(const pg::Rows rows,
-              connection.query("SELECT pg_catalog.pg_is_in_recovery(), "
-                               "pg_catalog.pg_last_wal_replay_lsn() > " +
-                               quote_literal(to_string(request.commit)) + "::pg_lsn"));
-  if (!rows.boolean(0, 0)) return Replay::none;
-  return rows.boolean(0, 1) ? Replay::done : Replay::behind;
-}
-
-/// Begins to read as the copy does: what is locked first is seen as it is. False if the snapshot
-/// lacks the transaction.
-Result<bool> begin(pg::Connection& connection, const RereadRequest& request, Replay replay) {
+/// Begins to read as the copy does: what is locked first is seen as it is.
+Status begin(pg::Connection& connection, const RereadRequest& request) {
   const TableSchema& schema = *request.schema;
   auto rows = connection.query(
       "SET LOCAL lock_timeout = '5s'; SET LOCAL enable_hashjoin = off; "
       "SET LOCAL enable_mergejoin = off; LOCK TABLE " +
-      table_sql(request) + " IN ACCESS SHARE MODE; SELECT pg_catalog.pg_current_snapshot(), " +
+      table_sql(request) + " IN ACCESS SHARE MODE; SELECT " +
       quote_literal(quote_identifier(schema.name)) + "::regclass::oid");
   if (!rows.ok()) return std::move(rows).error();
-  if (rows->oid(0, 1) != schema.relation) return rewritten(schema.name);
-  if (replay == Replay::done) return true;
-  FRESHET_TRY(const Snapshot snapshot, Snapshot::parse(rows->text(0, 0)));
-  return snapshot.is_visible(request.xid);
+  return rows->oid(0, 0) == schema.relation ? ok_status() : Status{rewritten(schema.name)};
+}
+
+/// Whether the columns found, behind the place, are still those that were asked for: others may
+/// have got their names.
+bool has_same_columns(const pg::Rows& found,
+                      const TableSchema& schema,
+                      std::span<const std::uint16_t> columns,
+                      std::span<const std::uint16_t> key) {
+  int at = 1;
+  for (const auto& some : {columns, key}) {
+    for (const std::uint16_t column : some) {
+      if (found.attnum(at++) != schema.columns[column].attnum) return false;
+    }
+  }
+  return true;
 }
 
 /// Reads some of the rows, from `first` on.
@@ -131,12 +119,11 @@ Status read(pg::Connection& connection,
   const std::vector<std::optional<std::string_view>> parameters{texts.begin(), texts.end()};
   FRESHET_TRY(const pg::Rows found,
               connection.query(select_sql(request, key, columns), parameters));
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (found.attnum(static_cast<int>(i) + 1) != schema.columns[columns[i]].attnum)
-      return rewritten(schema.name);
-  }
+  if (!has_same_columns(found, schema, columns, key)) return rewritten(schema.name);
   for (int row = 0; row < found.rows(); ++row) {
     const std::size_t place = found.unsigned_integer(row, 0);
+    // Its identity is another by now, and tells rows apart no more.
+    if (!result.rows[place].empty()) return rewritten(schema.name);
     const std::span<Value> values = arena.array<Value>(schema.columns.size());
     std::copy(request.rows[place].begin(), request.rows[place].end(), values.begin());
     for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -153,20 +140,15 @@ Status read(pg::Connection& connection,
 
 }  // namespace
 
-Result<std::optional<Reread>> reread_rows(pg::Connection& connection,
-                                          const RereadRequest& request,
-                                          Arena& arena) {
+Result<Reread> reread_rows(pg::Connection& connection, const RereadRequest& request, Arena& arena) {
   FRESHET_TRY(check_rows(request, identity_columns(*request.schema)));
-  FRESHET_TRY(const Replay replay, look_at_replay(connection, request));
-  if (replay == Replay::behind) return std::optional<Reread>{};
   Reread result;
   result.rows.resize(request.rows.size());
   bool is_flushed = false;
   {
     ReadTransaction transaction{connection};
     FRESHET_TRY(transaction.begin({}));
-    FRESHET_TRY(const bool is_seen, begin(connection, request, replay));
-    if (!is_seen) return std::optional<Reread>{};
+    FRESHET_TRY(begin(connection, request));
     for (std::size_t first = 0; first < request.rows.size(); first += kRowsPerQuery)
       FRESHET_TRY(read(connection, request, first, result, arena));
     // A standby shows a commit before it counts as replayed: there is room for its record.
@@ -181,7 +163,7 @@ Result<std::optional<Reread>> reread_rows(pg::Connection& connection,
     is_flushed = wal.boolean(0, 1);
   }
   if (!is_flushed) FRESHET_TRY(flush_source(connection));
-  return std::optional<Reread>{std::move(result)};
+  return result;
 }
 
 }  // namespace freshet::source

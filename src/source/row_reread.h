@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,8 +19,6 @@ struct RereadRequest {
   SchemaPtr schema;  ///< As streamed, completed from the catalogue.
   bool is_partitioned = false;
   std::span<const RowView> rows;  ///< Of `schema`, as text; their identity's columns were sent.
-  Xid xid{0};                     ///< A transaction that must be seen.
-  Lsn commit = kNoLsn;            ///< Its commit: a standby goes by that.
 };
 
 struct Reread {
@@ -33,12 +30,10 @@ struct Reread {
   Lsn read_upto = kNoLsn;
 };
 
-/// Reads what the rows lack as it is now, which may be newer than the rest. Nothing where the
-/// transaction is not visible yet: try again soon. Values lie in `arena`. A table that is not what
+/// Reads what the rows lack as it is now, which may be newer than the rest. The transactions that
+/// they are of must be visible (are_visible()). Values lie in `arena`. A table that is not what
 /// `schema` says is_changed_table(); rows that cannot be asked for are `unsupported`; a lock that
 /// is not to be had in seconds is `busy`.
-Result<std::optional<Reread>> reread_rows(pg::Connection& connection,
-                                          const RereadRequest& request,
-                                          Arena& arena);
+Result<Reread> reread_rows(pg::Connection& connection, const RereadRequest& request, Arena& arena);
 
 }  // namespace freshet::source

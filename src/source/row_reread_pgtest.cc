@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "pg/testing/test_server.h"
+#include "source/barrier.h"
 #include "source/catalog.h"
 #include "source/row_reread.h"
 #include "source/snapshot_copy.h"
@@ -45,17 +46,12 @@ class RowRereadPgTest : public pg::testing::ServerTest {
     return values;
   }
 
-  Xid now() {
-    return Xid{
-        static_cast<std::uint32_t>(std::stoul(text(*connection_, "SELECT pg_current_xact_id()")))};
-  }
-
-  Result<std::optional<Reread>> reread(std::span<const RowView> rows, Xid xid) {
-    return reread_rows(*connection_, {.schema = schema_, .rows = rows, .xid = xid}, arena_);
+  Result<Reread> reread(std::span<const RowView> rows) {
+    return reread_rows(*connection_, {.schema = schema_, .rows = rows}, arena_);
   }
 
   Error error_of(std::span<const RowView> rows) {
-    auto read = reread(rows, now());
+    auto read = reread(rows);
     EXPECT_FALSE(read.ok());
     return read.ok() ? Error{ErrorKind::internal, "it went well"} : std::move(read).error();
   }
@@ -68,46 +64,57 @@ TEST_F(RowRereadPgTest, RowsGetWhatTheyLackAndKeepWhatTheyHave) {
   std::vector<RowView> rows;
   for (int id = 301; id > 0; --id)
     rows.push_back(row(id));
-  const auto read = reread(rows, now());
+  const auto read = reread(rows);
   ASSERT_TRUE(read.ok()) << read.error().describe();
-  ASSERT_TRUE(read->has_value());
-  ASSERT_EQ((*read)->rows.size(), 301U);
-  EXPECT_TRUE((*read)->rows[0].empty()) << "there is no row 301";
+  ASSERT_EQ(read->rows.size(), 301U);
+  EXPECT_TRUE(read->rows[0].empty()) << "there is no row 301";
   for (std::size_t i = 1; i < 301; ++i) {
-    const RowView found = (*read)->rows[i];
+    const RowView found = read->rows[i];
     ASSERT_EQ(found.size(), 5U);
     EXPECT_EQ(found[0].view(), rows[i][0].view());
     EXPECT_EQ(found[2].view(), "sent");
     EXPECT_EQ(found[3].view().substr(0, 1 + found[0].size), "a" + std::string{found[0].view()});
     EXPECT_TRUE(found[4].is_null());
   }
-  EXPECT_GT((*read)->bytes, 300U * 6000U);
-  EXPECT_NE((*read)->read_upto, kNoLsn);
+  EXPECT_GT(read->bytes, 300U * 6000U);
+  EXPECT_NE(read->read_upto, kNoLsn);
 }
 
-TEST_F(RowRereadPgTest, ATransactionThatIsNotVisibleIsWaitedFor) {
+TEST_F(RowRereadPgTest, OfSeveralTransactionsAllMustBeVisible) {
   const auto other = connect(url());
-  run(*other, "BEGIN");
-  const Xid open{
-      static_cast<std::uint32_t>(std::stoul(text(*other, "SELECT pg_current_xact_id()")))};
-  const std::vector<RowView> rows{row(1)};
-  const auto before = reread(rows, open);
+  const auto begin = [](pg::Connection& connection) {
+    run(connection, "BEGIN");
+    return Committed{.xid = Xid{static_cast<std::uint32_t>(
+                         std::stoul(text(connection, "SELECT pg_current_xact_id()")))}};
+  };
+  const std::vector<Committed> both{begin(*other), begin(*connection_)};
+  run(*connection_, "COMMIT");
+  const auto before = are_visible(*connection_, both);
   ASSERT_TRUE(before.ok());
-  EXPECT_FALSE(before->has_value());
+  EXPECT_FALSE(*before);
+  EXPECT_TRUE(are_visible(*connection_, std::span{both}.subspan(1)).value());
   run(*other, "COMMIT");
-  const auto after = reread(rows, open);
-  ASSERT_TRUE(after.ok());
-  EXPECT_TRUE(after->has_value());
+  EXPECT_TRUE(are_visible(*connection_, both).value());
+}
+
+TEST_F(RowRereadPgTest, WhatIsNoKeyAnyMoreFindsNoRow) {
+  alter(
+      "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id, \"Odd key\", v);"
+      "INSERT INTO t SELECT id, \"Odd key\", v + 1, a, b FROM t WHERE id = 1");
+  const std::vector<RowView> rows{row(1)};
+  EXPECT_TRUE(is_changed_table(error_of(rows))) << "two rows have it";
+  alter("ALTER TABLE t RENAME id TO was_id; ALTER TABLE t RENAME v TO id");
+  EXPECT_TRUE(is_changed_table(error_of(rows))) << "another column has its name";
 }
 
 TEST_F(RowRereadPgTest, WhatWasReadIsFlushedAtTheSource) {
   alter("SET synchronous_commit = off; UPDATE t SET v = 7 WHERE id = 1");
   const std::vector<RowView> rows{row(1)};
-  const auto read = reread(rows, now());
-  ASSERT_TRUE(read.ok() && read->has_value());
+  const auto read = reread(rows);
+  ASSERT_TRUE(read.ok());
   const auto flushed = parse_lsn(text(*connection_, "SELECT pg_current_wal_flush_lsn()"));
   ASSERT_TRUE(flushed.has_value());
-  EXPECT_GE(*flushed, (*read)->read_upto);
+  EXPECT_GE(*flushed, read->read_upto);
 }
 
 TEST_F(RowRereadPgTest, ATableThatChangedIsNotMistakenForTheOldOne) {
@@ -143,11 +150,9 @@ TEST_F(RowRereadPgTest, PartitionsAreReadThroughTheirRoot) {
   schema_ = load();
   const std::vector<RowView> rows{row(5)};
   const auto read =
-      reread_rows(*connection_,
-                  {.schema = schema_, .is_partitioned = true, .rows = rows, .xid = now()}, arena_);
+      reread_rows(*connection_, {.schema = schema_, .is_partitioned = true, .rows = rows}, arena_);
   ASSERT_TRUE(read.ok()) << read.error().describe();
-  ASSERT_TRUE(read->has_value());
-  EXPECT_EQ((*read)->rows[0].size(), 5U);
+  EXPECT_EQ(read->rows[0].size(), 5U);
 }
 
 }  // namespace

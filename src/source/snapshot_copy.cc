@@ -136,7 +136,10 @@ Status SnapshotCoordinator::await_replayed() {
     FRESHET_TRY([[maybe_unused]] const bool is_ready,
                 connection_->wait(pg::Ready::read, kReplayPoll));
   }
-  return Error{ErrorKind::busy, "the standby did not go on replaying after a snapshot was taken"};
+  return Error{ErrorKind::busy, "the standby did not go on replaying after a snapshot was taken"}
+      .fix(
+          "see that it streams from its primary (pg_stat_wal_receiver) and that replay is not "
+          "paused; a standby fed from an archive alone can be copied only while it replays");
 }
 
 // LOCK takes no snapshot; the first query afterwards does, and sees the heaps as they are locked.
@@ -203,10 +206,6 @@ Result<std::vector<Status>> SnapshotCoordinator::check_heaps(std::span<const Cop
   for (std::size_t i = 0; i < tables.size(); ++i)
     checked.push_back(check_same_files(tables[i], now[i].heaps));
   return checked;
-}
-
-Status SnapshotCoordinator::check() {
-  return connection_->execute("SELECT 1");
 }
 
 Result<RangeResult> copy_range(pg::Connection& connection,

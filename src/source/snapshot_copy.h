@@ -98,9 +98,6 @@ class SnapshotCoordinator {
 
   const std::string& system_identifier() const { return system_identifier_; }
 
-  /// Keeps the session from looking dead; call it every few minutes of a long copy.
-  Status check();
-
  private:
   SnapshotCoordinator(std::unique_ptr<pg::Connection> connection, std::string system_identifier);
   Status lock_all(std::span<const CopyTable> tables);

@@ -25,8 +25,8 @@ std::string lock_sql(const Heap& heap) {
 
 /// A failure to lock means a heap that is gone, unless the connection is to blame.
 Error lock_error(const Error& error, const Heap& heap) {
-  const bool is_gone =
-      error.sqlstate() == pg::sqlstate::kUndefinedTable || error.sqlstate() == "3F000";
+  const bool is_gone = error.sqlstate() == pg::sqlstate::kUndefinedTable ||
+                       error.sqlstate() == pg::sqlstate::kUndefinedSchema;
   return is_gone ? rewritten(heap.name) : error;
 }
 
@@ -91,7 +91,8 @@ Status ReadTransaction::begin(const std::string& snapshot_name) {
 
 Status ReadTransaction::begin_within() {
   end_ = "ROLLBACK TO SAVEPOINT freshet_range; RELEASE SAVEPOINT freshet_range";
-  return connection_.execute("SAVEPOINT freshet_range");
+  // On a standby whoever waits for a lock may be what holds up the replay that frees it.
+  return connection_.execute("SAVEPOINT freshet_range; SET LOCAL lock_timeout = '5s'");
 }
 
 Result<bool> is_in_recovery(pg::Connection& connection) {
@@ -164,7 +165,8 @@ bool is_rewritten(const Error& error) {
 
 bool is_changed_table(const Error& error) {
   return is_rewritten(error) || error.sqlstate() == pg::sqlstate::kUndefinedColumn ||
-         error.sqlstate() == pg::sqlstate::kUndefinedTable;
+         error.sqlstate() == pg::sqlstate::kUndefinedTable ||
+         error.sqlstate() == pg::sqlstate::kUndefinedSchema;
 }
 
 Result<RangeResult> copy_rows(pg::Connection& connection,

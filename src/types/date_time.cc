@@ -14,7 +14,7 @@ constexpr std::int64_t kHour = 60 * kMinute;
 constexpr std::int64_t kDay = 24 * kHour;
 constexpr std::int64_t kDateYearMax = 5'874'897;
 constexpr std::int64_t kTimestampYearMax = 294'276;
-constexpr std::int64_t kYearMin = -4'712;  // 4713 BC: there is a year 0 here, which is 1 BC
+constexpr std::int64_t kYearMin = -4'713;  // 4714 BC
 constexpr std::string_view kBefore = " BC";
 
 struct Date {
@@ -55,6 +55,9 @@ Date date_of(std::int64_t days) {
   return {.year = year_of_era + era * 400 + (month <= 2 ? 1 : 0), .month = month, .day = day};
 }
 
+// What PostgreSQL counts its days from. There is a year 0 here, which is 1 BC.
+constexpr Date kFirstDay{.year = kYearMin, .month = 11, .day = 24};
+
 // Takes a number of `digits_min` to `digits_max` digits off the front; -1 if there is none.
 std::int64_t take_number(std::string_view& text, std::size_t digits_min, std::size_t digits_max) {
   std::size_t digits = 0;
@@ -86,7 +89,7 @@ std::optional<std::int64_t> take_date(std::string_view& text,
   if (date.day < 1 || date.year < kYearMin || date.year > year_max) return {};
   const std::int64_t days = days_of(date);
   const bool is_in_month = date_of(days).day == date.day;
-  return is_in_month ? std::optional{days} : std::nullopt;
+  return is_in_month && days >= days_of(kFirstDay) ? std::optional{days} : std::nullopt;
 }
 
 // Two digits below `limit`; -1 if there are none.

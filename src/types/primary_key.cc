@@ -15,4 +15,12 @@ std::vector<const Column*> primary_key_columns(const TableSchema& schema) {
   return key;
 }
 
+std::vector<std::uint16_t> identity_columns(const TableSchema& schema) {
+  std::vector<std::uint16_t> columns;
+  for (std::size_t i = 0; i < schema.columns.size(); ++i) {
+    if (schema.columns[i].is_identity) columns.push_back(static_cast<std::uint16_t>(i));
+  }
+  return columns;
+}
+
 }  // namespace freshet

@@ -169,8 +169,10 @@ Status PostgresDestination::in_transaction(const std::function<Status()>& work) 
   if (done.ok()) done = work();
   if (done.ok()) done = connection.execute(is_own ? "COMMIT" : "RELEASE freshet_step");
   if (done.ok()) return done;
-  const bool is_undone = connection.is_in_transaction() &&
-                         connection.execute(is_own ? "ROLLBACK" : "ROLLBACK TO freshet_step").ok();
+  const bool is_undone =
+      connection.is_in_transaction() &&
+      connection.execute(is_own ? "ROLLBACK" : "ROLLBACK TO freshet_step; RELEASE freshet_step")
+          .ok();
   if (!is_undone) is_broken_ = true;
   return done;
 }

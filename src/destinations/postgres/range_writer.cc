@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "destinations/postgres/origin.h"
 #include "destinations/postgres/progress.h"
+#include "destinations/postgres/schema.h"
 #include "types/copy_text.h"
 #include "types/table_error.h"
 
@@ -29,6 +30,7 @@ class PostgresRangeWriter final : public RangeWriter {
     // commit that does wait, and WAL is flushed in order.
     FRESHET_TRY(connection_->execute("BEGIN; SET LOCAL synchronous_commit = off"));
     if (range.replaced) {
+      FRESHET_TRY(check_order(*range.replaced));
       FRESHET_TRY(explain(connection_->execute(
           fmt::format("SET LOCAL enable_seqscan = off; DELETE FROM {} WHERE {}",
                       quote_identifier(schema_->name), key_condition(*range.replaced)))));
@@ -70,6 +72,29 @@ class PostgresRangeWriter final : public RangeWriter {
   }
 
  private:
+  // The range is one of the source's keys: as text they would have another order.
+  Status check_order(const KeyBounds& bounds) {
+    FRESHET_TRY(const auto found, find_table(*connection_, schema_->name));
+    for (const std::string& name : bounds.columns) {
+      const FoundColumn* const here = found ? found->find(name) : nullptr;
+      const std::string& type =
+          schema_->columns[static_cast<std::size_t>(schema_->find(name))].type_sql;
+      if (here == nullptr ||
+          (here->declared_type != "text" && is_assignable(type, here->declared_type)))
+        continue;
+      return Error{ErrorKind::schema,
+                   "the key has another type at the destination: the table cannot be copied in "
+                   "chunks of keys"}
+          .with("table", to_string(schema_->name))
+          .with("column", name)
+          .with("type", here->declared_type)
+          .fix("set `copy: snapshot` for this table, or ALTER TABLE " +
+               quote_identifier(schema_->name) + " ALTER COLUMN " + quote_identifier(name) +
+               " TYPE " + type);
+    }
+    return ok_status();
+  }
+
   Status send_buffer() {
     Status sent = connection_->put_copy_data(buffer_);
     buffer_.clear();

@@ -170,7 +170,8 @@ Status RowByRow::overwrite(const Step& step, Error error) {
                 make_room(connection, target, *step.change, error, options_.newest_by));
     if (room == Room::none) return error;
     if (room == Room::taken) {
-      FRESHET_TRY(connection.execute("ROLLBACK TO SAVEPOINT freshet_room"));
+      FRESHET_TRY(
+          connection.execute("ROLLBACK TO SAVEPOINT freshet_room; RELEASE SAVEPOINT freshet_room"));
       return leave_out(step, first);
     }
     Status tried = write_apart(session_, writer_, runs_of({&step, 1}), Effort::ordered);

@@ -102,6 +102,7 @@ void report_copies(pg::Connection& source,
     const auto found = catalog.find(table.name);
     if (found == catalog.end()) continue;
     plan.catalog = std::move(found->second);
+    plan.masked = masked_columns(config, table.name);
     if (plan.catalog.kind != 'r' && plan.catalog.kind != 'p') continue;
     const auto choice =
         choose_copy(wanted_copy(config.source.copy, table), plan,
