@@ -22,7 +22,7 @@ CACHE = ROOT / ".deps" / "tidy-cache"
 TIDY = "clang-tidy-19"
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 RECENT_COMMITS = 10
-RECENT_FILES_MAX = 40
+RECENT_FILES_MAX = 25
 TEST_FILE = re.compile(r"(_(test|pgtest|fuzz|bench)\.cc$|/testing/)")
 
 

@@ -14,6 +14,7 @@ namespace freshet::postgres {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing_rows::Batch;
 using testing_rows::Cell;
 using testing_rows::Cells;
@@ -471,6 +472,20 @@ TEST_F(PostgresDestinationTest, OlderWritersAndRangesAreFenced) {
   EXPECT_EQ(written.error().kind(), ErrorKind::fenced) << written.error().describe();
   range->reset();
   EXPECT_THAT(lines("SELECT count(*) FROM public.t"), ElementsAre("0"));
+}
+
+TEST_F(PostgresDestinationTest, ARangeOfAKeyThatIsTextHereIsNotReplaced) {
+  database_->run("CREATE TABLE public.t (id text PRIMARY KEY)");
+  const SchemaPtr schema = table("t", {{.name = "id", .type = "integer", .is_key = true}});
+  start(schema);
+  ASSERT_TRUE(destination_->reset_table(schema).ok());
+  const freshet::KeyBounds bounds{.columns = {"id"}, .from = {"20"}, .to = {"40"}};
+  const auto range = destination_->begin_range(schema, {.table = schema->name, .replaced = bounds});
+  ASSERT_FALSE(range.ok());
+  EXPECT_EQ(range.error().kind(), ErrorKind::schema) << range.error().describe();
+  EXPECT_THAT(range.error().fix(), HasSubstr("copy: snapshot"));
+  database_->run("ALTER TABLE public.t ALTER id TYPE bigint USING id::bigint");
+  EXPECT_TRUE(destination_->begin_range(schema, {.table = schema->name, .replaced = bounds}).ok());
 }
 
 TEST_F(PostgresDestinationTest, AWriterThatSitsInATransactionIsEnded) {
