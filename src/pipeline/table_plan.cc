@@ -101,10 +101,21 @@ SchemaResolver::~SchemaResolver() = default;
 
 Result<pg::Connection*> SchemaResolver::connection() {
   if (!connection_) {
-    filters_.clear();
     FRESHET_TRY(connection_, pg::Connection::open(options_));
   }
   return connection_.get();
+}
+
+template <typename Ask>
+auto SchemaResolver::asked(const Ask& ask) -> decltype(ask(std::declval<pg::Connection&>())) {
+  for (int attempt = 0;; ++attempt) {
+    FRESHET_TRY(pg::Connection* const catalog, connection());
+    auto answer = ask(*catalog);
+    const bool is_lost = !answer.ok() && answer.error().kind() == ErrorKind::connection;
+    if (!is_lost || attempt > 0) return answer;
+    filters_.clear();
+    connection_.reset();
+  }
 }
 
 // Until then the catalogue does not have their definitions.
@@ -125,16 +136,15 @@ Status SchemaResolver::add_shape(const SchemaPtr& streamed, SchemaPtr input) {
   return ok_status();
 }
 
-Status SchemaResolver::ask(std::span<const Question> questions) {
+Status SchemaResolver::ask(pg::Connection& catalog, std::span<const Question> questions) {
   std::vector<source::Announced> announced;
   std::vector<Committed> transactions;
   for (const Question& question : questions) {
     announced.push_back(question.table);
     transactions.push_back(question.transaction);
   }
-  FRESHET_TRY(pg::Connection* const catalog, connection());
-  FRESHET_TRY(wait_until_visible(*catalog, transactions));
-  FRESHET_TRY(auto inputs, source::enrich(*catalog, announced));
+  FRESHET_TRY(wait_until_visible(catalog, transactions));
+  FRESHET_TRY(auto inputs, source::enrich(catalog, announced));
   Status added = ok_status();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     Status one = add_shape(announced[i].streamed, std::move(inputs[i]));
@@ -157,11 +167,7 @@ Status SchemaResolver::look_up(std::span<const Question> questions) {
     FRESHET_TRY(add_shape(streamed, source::settle_captured(streamed, question.table.previous)));
   }
   if (unknown.empty()) return ok_status();
-  Status asked = ask(unknown);
-  if (asked.ok() || asked.error().kind() != ErrorKind::connection) return asked;
-  // The source may have been restarted since the last question: ask once more over a new session.
-  connection_.reset();
-  return ask(unknown);
+  return asked([&](pg::Connection& catalog) { return ask(catalog, unknown); });
 }
 
 Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
@@ -180,56 +186,39 @@ Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
 Result<std::map<Oid, std::vector<TableObject>>> SchemaResolver::objects(
     std::span<const Oid> relations) {
   const std::lock_guard lock(mutex_);
-  for (int attempt = 0;; ++attempt) {
-    FRESHET_TRY(pg::Connection* const catalog, connection());
-    auto objects = source::load_objects(*catalog, relations);
-    const bool is_lost = !objects.ok() && objects.error().kind() == ErrorKind::connection;
-    if (!is_lost || attempt > 0) return objects;
-    connection_.reset();
-  }
+  return asked([&](pg::Connection& catalog) { return source::load_objects(catalog, relations); });
 }
 
 Result<std::vector<source::Match>> SchemaResolver::filter(const Shape& shape,
                                                           const TablePlan& plan,
                                                           std::span<const RowView> rows) {
   const std::lock_guard lock(mutex_);
-  for (int attempt = 0;; ++attempt) {
-    FRESHET_TRY(pg::Connection* const catalog, connection());
+  return asked([&](pg::Connection& catalog) -> Result<std::vector<source::Match>> {
     auto& filter = filters_[shape.input];
     if (!filter) {
-      FRESHET_TRY(filter, source::RowFilter::make(*catalog, shape.input, plan.config.where));
+      FRESHET_TRY(filter, source::RowFilter::make(catalog, shape.input, plan.config.where));
     }
-    auto matches = filter->evaluate(rows);
-    const bool is_lost = !matches.ok() && matches.error().kind() == ErrorKind::connection;
-    if (!is_lost || attempt > 0) return matches;
-    connection_.reset();
-  }
+    return filter->evaluate(rows);
+  });
 }
 
 // A table that somebody locks, for hours perhaps, holds up this lane alone.
-Result<source::Reread> SchemaResolver::reread_once(const source::RereadRequest& request,
-                                                   std::span<const Committed> transactions,
-                                                   Arena& arena) {
-  FRESHET_TRY(pg::Connection* const catalog, connection());
-  FRESHET_TRY(wait_until_visible(*catalog, transactions));
-  bool has_told = false;
-  while (true) {
-    auto read = source::reread_rows(*catalog, request, arena);
-    if (read.ok() || read.error().sqlstate() != pg::sqlstate::kLockNotAvailable) return read;
-    if (!std::exchange(has_told, true))
-      log_error(LogLevel::warn, "waiting for a table that is locked, to read rows again",
-                read.error());
-  }
-}
-
 Result<source::Reread> SchemaResolver::reread(const source::RereadRequest& request,
                                               std::span<const Committed> transactions,
                                               Arena& arena) {
   const std::lock_guard lock(mutex_);
-  auto read = reread_once(request, transactions, arena);
-  if (read.ok() || read.error().kind() != ErrorKind::connection) return read;
-  connection_.reset();
-  return reread_once(request, transactions, arena);
+  bool has_told = false;
+  return asked([&](pg::Connection& catalog) -> Result<source::Reread> {
+    FRESHET_TRY(wait_until_visible(catalog, transactions));
+    while (true) {
+      auto read = source::reread_rows(catalog, request, arena);
+      if (read.ok() || read.error().sqlstate() != pg::sqlstate::kLockNotAvailable) return read;
+      if (!std::exchange(has_told, true)) {
+        log_error(LogLevel::warn, "waiting for a table that is locked, to read rows again",
+                  read.error());
+      }
+    }
+  });
 }
 
 }  // namespace freshet

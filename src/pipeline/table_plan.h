@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/snapshot.h"
@@ -99,11 +100,12 @@ class SchemaResolver {
 
  private:
   Result<pg::Connection*> connection();
-  Status ask(std::span<const Question> questions);
+  /// What `ask` returns of the connection; asked once more over a new one if that was lost: the
+  /// source may have been restarted since the last question.
+  template <typename Ask>
+  auto asked(const Ask& ask) -> decltype(ask(std::declval<pg::Connection&>()));
+  Status ask(pg::Connection& catalog, std::span<const Question> questions);
   Status add_shape(const SchemaPtr& streamed, SchemaPtr input);
-  Result<source::Reread> reread_once(const source::RereadRequest& request,
-                                     std::span<const Committed> transactions,
-                                     Arena& arena);
   static Status wait_until_visible(pg::Connection& catalog,
                                    std::span<const Committed> transactions);
 
