@@ -309,6 +309,37 @@ def test_what_cannot_be_made_stops_nothing(place):
     assert system.stop() == 0
 
 
+def test_a_lock_that_is_not_to_be_had_is_told(place):
+    mine = "CREATE FUNCTION public.mine(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'"
+    place.source.query(mine)
+    place.source.query("ALTER TABLE parent ALTER big SET DEFAULT public.mine('x')")
+    system = place.start()
+    place.wait_built()
+    assert place.states()["failed"] == 1
+    assert system.stop() == 0
+    place.target.query(mine)
+    with place.target.server.connect(place.target.name) as reader:
+        reader.execute("SET application_name = 'a long report'")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM parent")
+        system.start()
+        system.wait_streaming()
+        wait_until(
+            lambda: "waits for a lock" in system.log_text(), "it is told", describe=system.describe
+        )
+        [told] = [line for line in system.log_text().splitlines() if "waits for a lock" in line]
+        assert "table=public.parent" in told and "object=big" in told, told
+        code, output = run_once(
+            ["check", str(system.config_path)], place.directory, env=system.env
+        )
+        assert code == 0 and "default big is not made yet" in output, output
+        place.source.query("INSERT INTO parent (code) VALUES ('meanwhile')")
+        place.expect_equal_rows(PARENT)
+        reader.execute("ROLLBACK")
+    wait_until(lambda: set(place.states()) == {"built"}, "all is built", describe=system.describe)
+    assert system.stop() == 0
+
+
 def test_rows_that_do_not_fit_leave_a_foreign_key_unvalidated(place):
     few = Table("public", "parent", where="id < 300")
     place.start(tables=(few, CHILD))

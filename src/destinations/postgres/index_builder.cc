@@ -190,7 +190,7 @@ Status IndexBuilder::complete(pg::Connection& connection, const Job& job) {
       pipeline_,
       job.table,
       {.may_begin = [&](const TableName& other) { return may_begin(job.table, other); },
-       .gives_up = job.failures + 1 >= kFailuresMax}};
+       .gives_up_on = job.failures + 1 >= kFailuresMax ? job.object : ""}};
   FRESHET_TRY(maker.run());
   // Foreign keys to it waited for its unique keys.
   FRESHET_TRY(const auto tables, find_referring_tables(connection, pipeline_, job.table));

@@ -109,14 +109,11 @@ Status ObjectMaker::settle_failure(const Wanted& wanted, const Error& error) {
       error.kind() != ErrorKind::connection && error.kind() != ErrorKind::cancelled;
   if (is_connected && connection_.is_in_transaction()) FRESHET_TRY(connection_.execute("ROLLBACK"));
   const bool is_locked = error.sqlstate() == pg::sqlstate::kLockNotAvailable;
-  const bool is_final = options_.gives_up && is_connected && !is_locked;
-  if (!is_worth_retrying(error) || is_final) {
-    options_.gives_up = false;  // The next one has its own tries.
-    return record_failure(wanted, error);
-  }
-  Error told = naming(error, table_)
-                   .with("kind", to_string(wanted.object.kind))
-                   .with("object", display_name(wanted.object));
+  const std::string name = display_name(wanted.object);
+  const bool is_final = is_connected && !is_locked && options_.gives_up_on == name;
+  if (!is_worth_retrying(error) || is_final) return record_failure(wanted, error);
+  Error told =
+      naming(error, table_).with("kind", to_string(wanted.object.kind)).with("object", name);
   if (!is_locked) return told;
   const std::string holder = find_lock_holder(wanted.object);
   return holder.empty() ? told : std::move(told).with("lock_held_by", holder);

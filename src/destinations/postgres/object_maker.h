@@ -22,7 +22,8 @@ class ObjectMaker {
     /// Asked before each object, with the other table that it needs or none: false if that table,
     /// or its own, is to be left alone for now.
     std::function<bool(const TableName& other)> may_begin{};
-    bool gives_up = false;  ///< What was tried often enough is recorded as failed.
+    /// That was tried often enough: recorded as failed if it fails again.
+    std::string gives_up_on{};
   };
 
   ObjectMaker(pg::Connection& connection,

@@ -245,7 +245,7 @@ TEST_F(ObjectTest, WhatIsGivenUpKeepsNothingElseBack) {
   const Error error = fail_to_make(kChild);
   EXPECT_EQ(error.sqlstate(), "53100");
   EXPECT_EQ(error.find("object"), "big");
-  ObjectMaker maker{*connection_, kPipeline, kChild, {.gives_up = true}};
+  ObjectMaker maker{*connection_, kPipeline, kChild, {.gives_up_on = "big"}};
   ASSERT_TRUE(maker.run().ok());
   EXPECT_THAT(states(), ElementsAre("big|failed", "small|built"));
   EXPECT_EQ(database_->value("SELECT reason FROM freshet.table_objects WHERE name = 'big'"),
