@@ -309,6 +309,37 @@ def test_what_cannot_be_made_stops_nothing(place):
     assert system.stop() == 0
 
 
+def test_a_lock_that_is_not_to_be_had_is_told(place):
+    mine = "CREATE FUNCTION public.mine(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'"
+    place.source.query(mine)
+    place.source.query("ALTER TABLE parent ALTER big SET DEFAULT public.mine('x')")
+    system = place.start()
+    place.wait_built()
+    assert place.states()["failed"] == 1
+    assert system.stop() == 0
+    place.target.query(mine)
+    with place.target.server.connect(place.target.name) as reader:
+        reader.execute("SET application_name = 'a long report'")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM parent")
+        system.start()
+        system.wait_streaming()
+        wait_until(
+            lambda: "waits for a lock" in system.log_text(), "it is told", describe=system.describe
+        )
+        [told] = [line for line in system.log_text().splitlines() if "waits for a lock" in line]
+        assert "table=public.parent" in told and "object=big" in told, told
+        code, output = run_once(
+            ["check", str(system.config_path)], place.directory, env=system.env
+        )
+        assert code == 0 and "default big is not made yet" in output, output
+        place.source.query("INSERT INTO parent (code) VALUES ('meanwhile')")
+        place.expect_equal_rows(PARENT)
+        reader.execute("ROLLBACK")
+    wait_until(lambda: set(place.states()) == {"built"}, "all is built", describe=system.describe)
+    assert system.stop() == 0
+
+
 def test_rows_that_do_not_fit_leave_a_foreign_key_unvalidated(place):
     few = Table("public", "parent", where="id < 300")
     place.start(tables=(few, CHILD))
@@ -334,6 +365,85 @@ def test_without_the_right_foreign_keys_are_left_out(place, version):
     )
     assert code == 0 and "session_replication_role" in output, output
     place.expect_equal_schema(PARENT, MORE)
+
+
+def test_what_the_source_gave_up_does_not_refuse_its_rows(place):
+    counted, other, log = (Table("public", name) for name in ("counted", "other", "a_log"))
+    for table in ("counted", "other"):
+        place.source.query(
+            f"CREATE TABLE {table} (id int PRIMARY KEY, v int DEFAULT 8,"
+            " seq int GENERATED ALWAYS AS IDENTITY)"
+        )
+        place.source.query(f"INSERT INTO {table} SELECT n FROM generate_series(1, 3) n")
+    place.source.query("CREATE TABLE a_log (LIKE child INCLUDING DEFAULTS)")  # its child's sequence
+    place.source.query("ALTER TABLE a_log ADD PRIMARY KEY (id)")
+    for table in (counted, other, log):
+        place.source.query(f"ALTER TABLE {regclass(table)} OWNER TO app")
+    tables = (*TABLES, counted, other, log)
+    system = place.start(tables=tables)
+    place.wait_built()
+    assert set(place.states()) == {"built"}, place.states()
+    place.expect_equal_schema(*tables)
+
+    place.source.query("ALTER TABLE counted ALTER seq DROP IDENTITY, ALTER seq DROP NOT NULL")
+    place.source.query("UPDATE counted SET seq = NULL WHERE id = 1")
+    place.source.query("ALTER TABLE other ALTER seq DROP IDENTITY")
+    place.source.query("ALTER TABLE other ALTER seq TYPE text")
+    place.source.query("INSERT INTO other VALUES (4, 4, 'four')")
+    wait_until(
+        lambda: place.target.value("SELECT count(*) FROM other") == 4, "it is copied again",
+        describe=system.describe,
+    )
+    system.wait_streaming()
+    place.expect_equal_rows(*tables)
+    place.wait_built()
+    place.expect_equal_schema(counted, other)
+    assert system.stop() == 0
+    system.start()
+    system.wait_streaming()
+
+    # A table that is copied again has what the source has by then.
+    place.source.query("ALTER TABLE counted ALTER v SET DEFAULT 9")
+    place.source.query("ALTER TABLE parent ALTER v DROP DEFAULT, ALTER id DROP IDENTITY")
+    for name in ("public.counted", "public.parent"):
+        code, output = run_once(
+            ["table", "resync", str(system.config_path), name], place.directory, env=system.env
+        )
+        assert code == 0, output
+
+    def columns(database) -> list:
+        return [database.query(COLUMNS, [name]) for name in ("counted", "parent")]
+
+    wait_until(
+        lambda: columns(place.target) == columns(place.source), "defaults are as at the source",
+        describe=system.describe,
+    )
+    system.wait_streaming()
+    place.expect_equal_rows(*tables)
+    assert system.stop() == 0
+
+
+def test_a_truncate_that_the_source_allows(place):
+    for statement in (
+        "ALTER TABLE child ADD COLUMN code text REFERENCES parent (code)",
+        "ALTER TABLE child DROP CONSTRAINT child_parent_id_fkey",
+    ):
+        place.source.query(statement)
+    system = place.start()
+    # The child comes first, its parent's unique key later.
+    place.wait_built()
+    assert set(place.states()) == {"built"}, place.states()
+    place.expect_equal_schema(*TABLES)
+    place.source.query("ALTER TABLE child DROP CONSTRAINT child_code_fkey")
+    place.source.query("TRUNCATE parent")
+    place.expect_equal_rows(*TABLES)
+    place.wait_built()
+    place.source.query("INSERT INTO parent (code) VALUES ('new')")
+    place.source.query("BEGIN; TRUNCATE parent; INSERT INTO parent (code) VALUES ('newer'); COMMIT")
+    place.expect_equal_rows(*TABLES)
+    place.wait_built()
+    assert set(place.states()) == {"built"}, place.states()
+    assert system.stop() == 0
 
 
 @pytest.mark.timeout(600)

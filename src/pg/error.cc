@@ -52,6 +52,7 @@ constexpr std::array kReportFields{
     ReportField{PG_DIAG_SEVERITY_NONLOCALIZED, &ServerReport::severity},
     ReportField{PG_DIAG_SQLSTATE, &ServerReport::sqlstate},
     ReportField{PG_DIAG_MESSAGE_PRIMARY, &ServerReport::message},
+    ReportField{PG_DIAG_MESSAGE_DETAIL, &ServerReport::detail},
     ReportField{PG_DIAG_CONTEXT, &ServerReport::context},
     ReportField{PG_DIAG_SCHEMA_NAME, &ServerReport::schema},
     ReportField{PG_DIAG_TABLE_NAME, &ServerReport::table},
@@ -235,7 +236,9 @@ Error report_error(const ServerReport& report) {
       {"table", report.table},
       {"column", report.column},
       {"constraint", report.constraint},
-      {"at", copy_place(report.context)}};
+      {"at", copy_place(report.context)},
+      // What is not supported is a matter of definitions: the detail names those, and holds no row.
+      {"detail", report.sqlstate == sqlstate::kFeatureNotSupported ? report.detail : ""}};
   for (const auto& [key, value] : names) {
     if (!value.empty()) error.add(key, value);
   }

@@ -21,6 +21,7 @@ struct ServerReport {
   std::string_view severity;  ///< Not translated: "ERROR", "WARNING", ...
   std::string_view sqlstate;
   std::string_view message;
+  std::string_view detail;
   std::string_view context;
   std::string_view schema;
   std::string_view table;
@@ -34,8 +35,8 @@ ServerReport parse_report(std::string_view body);
 ServerReport report_of(const pg_result* result);
 
 /// An Error of what the server reports: its primary message, without the values that messages of
-/// class 22 quote, never its detail (which holds rows), and names of table, column and constraint
-/// as context.
+/// class 22 quote, and names of table, column and constraint as context. Its detail, which may
+/// hold rows, only of 0A000, where it holds none.
 Error report_error(const ServerReport& report);
 
 /// report_error() of a failed statement. `result` may be null: then the connection itself failed.

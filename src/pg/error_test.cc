@@ -27,6 +27,22 @@ TEST(KindOfSqlstate, IsTotal) {
   }
 }
 
+TEST(ReportError, TellsTheDetailOnlyOfDefinitions) {
+  const auto error = [](std::string_view sqlstate) {
+    return report_error({.severity = "ERROR",
+                         .sqlstate = sqlstate,
+                         .message = "m",
+                         .detail = "d",
+                         .context = {},
+                         .schema = {},
+                         .table = {},
+                         .column = {},
+                         .constraint = {}});
+  };
+  EXPECT_EQ(error("0A000").find("detail"), "d");
+  EXPECT_EQ(error("23505").find("detail"), "");
+}
+
 TEST(ConnectError, NamesTheLineForPgHba) {
   const Error error = connect_error(
       {.message = "connection to server at \"10.0.0.1\", port 5432 failed: FATAL:  28000: no "

@@ -1,4 +1,6 @@
 // What belongs to a table, against the server of FRESHET_TEST_PG.
+#include <array>
+
 #include <gmock/gmock.h>
 
 #include "pg/testing/test_server.h"
@@ -83,6 +85,38 @@ TEST_F(TableObjectsPgTest, SequencesComeBeforeWhatUsesThem) {
                   "default|m|nextval('public.shared'::regclass)||",
                   "default|n|nextval('public.s_n_seq'::regclass)||", "default|t|'it''s'::text||",
                   "replica_identity||FULL||"));
+}
+
+TEST_F(TableObjectsPgTest, ATableThatUsesTheSequenceOfAnotherHasIt) {
+  run("CREATE TABLE public.orders (n serial);"
+      "CREATE TABLE public.archive (LIKE public.orders INCLUDING DEFAULTS)");
+  const auto oids =
+      connection_->query("SELECT 'public.archive'::regclass::oid, 'public.orders'::regclass::oid");
+  ASSERT_TRUE(oids.ok());
+  const std::array both{oids->oid(0, 0), oids->oid(0, 1)};
+  auto objects = load_objects(*connection_, both);
+  ASSERT_TRUE(objects.ok()) << objects.error().describe();
+  for (const Oid relation : both) {
+    ASSERT_EQ((*objects)[relation].size(), 2U);
+    EXPECT_EQ((*objects)[relation][0].kind, ObjectKind::sequence);
+    EXPECT_EQ((*objects)[relation][0].other.table, "orders_n_seq");
+  }
+  EXPECT_EQ((*objects)[both[0]][0].name, "");
+  EXPECT_EQ((*objects)[both[1]][0].name, "n");
+}
+
+TEST_F(TableObjectsPgTest, AForeignKeyJudgesColumnsOfItsOwnTable) {
+  run("CREATE TABLE public.p (a int, b int, id int PRIMARY KEY);"
+      "CREATE TABLE public.c (id int PRIMARY KEY, up int CONSTRAINT up REFERENCES public.p)");
+  const auto oids =
+      connection_->query("SELECT 'public.c'::regclass::oid, 'public.p'::regclass::oid");
+  ASSERT_TRUE(oids.ok());
+  const std::array both{oids->oid(0, 0), oids->oid(0, 1)};
+  auto objects = load_objects(*connection_, both);
+  ASSERT_TRUE(objects.ok()) << objects.error().describe();
+  ASSERT_EQ((*objects)[both[0]].size(), 2U);
+  for (const TableObject& object : (*objects)[both[0]])
+    EXPECT_THAT(object.judged, ElementsAre(2));
 }
 
 TEST_F(TableObjectsPgTest, APartitionedTableHasThoseOfItsRoot) {

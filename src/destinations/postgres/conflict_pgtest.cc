@@ -250,6 +250,38 @@ TEST_F(ConflictTest, TheSourceWinsAlsoWithValuesThatItDidNotSend) {
   EXPECT_EQ(take_counts().source_won, 2U);
 }
 
+TEST_F(ConflictTest, TheSourceWinsWhereNullsAreEqual) {
+  if (std::stoi(database_->value("SHOW server_version_num")) < 150000)
+    GTEST_SKIP() << "NULLS NOT DISTINCT came with PostgreSQL 15";
+  const SchemaPtr schema = text_table(kTable, {"id", "a", "b"});
+  start(OnConflict::source_wins, schema);
+  database_->run(
+      "CREATE UNIQUE INDEX ON public.t (a, b) NULLS NOT DISTINCT; CREATE UNIQUE INDEX ON public.t "
+      "(b); INSERT INTO public.t VALUES (-1, NULL, 'x'), (-2, NULL, NULL), (-3, 'a', NULL)");
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", nullptr, "x"}).insert({"2", nullptr, nullptr}).insert({"3", "b", nullptr});
+  write(batch);
+  EXPECT_THAT(lines("SELECT id FROM public.t ORDER BY id"), ElementsAre("-3", "1", "2", "3"));
+  EXPECT_EQ(take_counts().source_won, 2U);
+}
+
+TEST_F(ConflictTest, AForeignKeyThatRefusesATruncateIsNamed) {
+  const SchemaPtr schema = text_table(kTable, {"id"});
+  start(OnConflict::error, schema);
+  database_->run("CREATE TABLE public.theirs (id int REFERENCES public.t)");
+  freshet::Run run;
+  run.truncated = {&schema, 1};
+  Group group;
+  group.runs = {&run, 1};
+  group.upto = {Lsn{0x2000}};
+  group.is_complete = true;
+  const auto written = destination_->write(group, Durability::may_defer);
+  ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().find("table"), "public.t");
+  EXPECT_EQ(written.error().find("detail"), "Table \"theirs\" references \"t\".");
+  EXPECT_THAT(std::string{written.error().fix()}, testing::HasSubstr("drop the foreign key"));
+}
+
 TEST_F(ConflictTest, TheSourceWinsInPartitions) {
   const SchemaPtr schema = text_table(kTable, {"id", "a"});
   database_->run(

@@ -328,13 +328,11 @@ Status PostgresDestination::reset_table(const SchemaPtr& schema) {
     // Of a table of that name which is gone.
     return quarantine_->has(name) ? in_transaction(drop_waiting) : ok_status();
   }
-  if (builder_) {
-    builder_->forget(name);
-    builder_->give_way();  // Other tables' foreign keys to it.
-  }
+  if (builder_) builder_->forget(name);
+  FRESHET_TRY(give_way({name}));
   return in_transaction([&]() -> Status {
     pg::Connection& connection = session_->connection();
-    FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, name));
+    FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, {&name, 1}));
     FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
     if (!is_ours) FRESHET_TRY(check_empty(connection, name));
     // First, so that whoever replays them just now is waited for, and finds none afterwards.
@@ -401,12 +399,12 @@ Status PostgresDestination::finish_copy(const SchemaPtr& schema) {
 
 Status PostgresDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
   FRESHET_TRY(check_open());
-  if (builder_) builder_->give_way();
+  FRESHET_TRY(give_way({to->name}));
   Status evolved = in_transaction([&]() -> Status {
     pg::Connection& connection = session_->connection();
     FRESHET_TRY(const SchemaPtr made_for, load_definition(connection, lease_.pipeline, to->name));
     if (loses_columns(made_for ? *made_for : *from, *to)) {
-      FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, to->name));
+      FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, {&to->name, 1}));
       may_complete_ = true;
     }
     FRESHET_TRY(evolve_table(connection, made_for ? *made_for : *from, *to));
@@ -446,10 +444,13 @@ bool PostgresDestination::may_relax(const Error& error) const {
 Result<bool> PostgresDestination::relax(const Error& error) {
   if (!may_relax(error)) return false;
   const TableName table{std::string{error.find("schema")}, std::string{error.find("table")}};
+  FRESHET_TRY(give_way({table}));
+  // Of an identity column NOT NULL cannot be taken; the source's is none any more.
   Status relaxed = in_transaction([&] {
     return session_->connection().execute(
-        fmt::format("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", quote_identifier(table),
-                    quote_identifier(error.find("column"))));
+        fmt::format("ALTER TABLE {0} ALTER COLUMN {1} DROP IDENTITY IF EXISTS;"
+                    "ALTER TABLE {0} ALTER COLUMN {1} DROP NOT NULL",
+                    quote_identifier(table), quote_identifier(error.find("column"))));
   });
   // The table is not ours to alter: then it is the row that does not fit.
   is_relax_refused_ =

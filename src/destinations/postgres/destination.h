@@ -60,7 +60,9 @@ class PostgresDestination final : public Destination {
   Status resume_vector_indexes();
   IndexBuilder& builder();
   Status complete_tables();
-  Status release_foreign_keys(std::span<const PhaseChange> phases);
+  Status give_way(std::vector<TableName> tables);
+  Status give_way_to(const Group& group);
+  Status release_foreign_keys(const Group& group);
   Status prepare_in_transaction(const SchemaPtr& schema);
   Result<std::vector<SchemaPtr>> plain_and_missing(std::span<const SchemaPtr> schemas);
   Status create_together(std::span<const SchemaPtr> schemas);
@@ -107,6 +109,7 @@ class PostgresDestination final : public Destination {
   bool is_broken_ = true;         // open() comes next
   const Group* group_ = nullptr;  // while it is being applied
   bool is_relax_refused_ = false;
+  bool releases_ = false;      // the group takes foreign keys of ours away
   bool may_complete_ = false;  // tables began to stream, or let go of what is wanted again
   std::set<std::string> touched_;
   RowParameters text_;

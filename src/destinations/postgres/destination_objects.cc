@@ -16,6 +16,21 @@ bool is_followed(TablePhase phase) {
   return phase == TablePhase::streaming || phase == TablePhase::catching_up;
 }
 
+std::vector<TableName> left_by(const Group& group) {
+  std::vector<TableName> left;
+  for (const PhaseChange& change : group.phases) {
+    if (!is_followed(change.phase)) left.push_back(change.name);
+  }
+  return left;
+}
+
+std::vector<TableName> truncated_by(const Run& run) {
+  std::vector<TableName> tables;
+  for (const SchemaPtr& schema : run.truncated)
+    tables.push_back(schema->name);
+  return tables;
+}
+
 }  // namespace
 
 IndexBuilder& PostgresDestination::builder() {
@@ -50,7 +65,7 @@ Status PostgresDestination::add_objects(const TableName& table,
   FRESHET_TRY(check_open());
   return in_transaction([&]() -> Status {
     pg::Connection& connection = session_->connection();
-    FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, table));
+    FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, {&table, 1}));
     return record_objects(connection, lease_.pipeline, table, objects);
   });
 }
@@ -69,20 +84,45 @@ Status PostgresDestination::complete_tables() {
   return ok_status();
 }
 
-// A table that is not followed may hold rows that no longer fit others'; nor could those then be
-// truncated without it.
-Status PostgresDestination::release_foreign_keys(std::span<const PhaseChange> phases) {
-  std::vector<TableName> left;
-  for (const PhaseChange& change : phases) {
-    if (!is_followed(change.phase)) left.push_back(change.name);
+/// Has the builder let go of the tables, and of those whose foreign keys with them may have to go.
+Status PostgresDestination::give_way(std::vector<TableName> tables) {
+  if (!builder_) return ok_status();
+  auto linked = find_linked_tables(session_->connection(), lease_.pipeline, tables);
+  if (!linked.ok()) {
+    is_broken_ = is_in_part_ || breaks_session(linked.error());
+    return std::move(linked).error();
   }
-  if (left.empty()) return ok_status();
-  if (builder_) builder_->give_way();
-  return in_transaction([&]() -> Status {
-    for (const TableName& table : left)
-      FRESHET_TRY(postgres::release_foreign_keys(session_->connection(), lease_.pipeline, table));
-    return ok_status();
-  });
+  tables.insert(tables.end(), linked->begin(), linked->end());
+  builder_->give_way(tables);
+  return ok_status();
+}
+
+/// Before the group: a TRUNCATE would wait for a running CREATE INDEX, and the lane with it.
+Status PostgresDestination::give_way_to(const Group& group) {
+  std::vector<TableName> tables = left_by(group);
+  for (const Run& run : group.runs) {
+    const std::vector<TableName> truncated = truncated_by(run);
+    tables.insert(tables.end(), truncated.begin(), truncated.end());
+  }
+  releases_ = !tables.empty();
+  return releases_ ? give_way(std::move(tables)) : ok_status();
+}
+
+// In the group's own transaction, so that nobody makes them again before it. A table that is not
+// followed may hold rows that no longer fit others'. And the source truncates without the child
+// where it has dropped the foreign key, or does not publish the child's TRUNCATE.
+Status PostgresDestination::release_foreign_keys(const Group& group) {
+  pg::Connection& connection = session_->connection();
+  const std::vector<TableName> left = left_by(group);
+  if (!left.empty()) FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, left));
+  for (const Run& run : group.runs) {
+    if (run.truncated.empty()) continue;
+    FRESHET_TRY(const std::size_t released,
+                postgres::release_foreign_keys(connection, lease_.pipeline, truncated_by(run),
+                                               Release::from_elsewhere));
+    may_complete_ |= released > 0;
+  }
+  return ok_status();
 }
 
 }  // namespace freshet::postgres

@@ -49,7 +49,7 @@ Result<Position> PostgresDestination::write(const Group& group, Durability durab
     }
     return durability_.durable();
   }
-  FRESHET_TRY(release_foreign_keys(group.phases));
+  FRESHET_TRY(give_way_to(group));
   FRESHET_TRY(load_targets(group));
   Status applied = apply(group, is_proof);
   if (!applied.ok()) {
@@ -91,18 +91,14 @@ Result<std::vector<bool>> PostgresDestination::find_missing(const SchemaPtr& sch
 }
 
 Status PostgresDestination::load_targets(const Group& group) {
-  bool has_truncate = false;
   if (!is_in_part_) targets_.trim();
   for (const Run& run : group.runs) {
-    has_truncate |= !run.truncated.empty();
     if (!run.schema) continue;
     auto loaded = targets_.get(session_->connection(), run.schema);
     if (loaded.ok()) continue;
     is_broken_ = is_in_part_ || breaks_session(loaded.error());
     return std::move(loaded).error();
   }
-  // TRUNCATE would wait for a running CREATE INDEX, and the lane with it.
-  if (has_truncate && builder_) builder_->give_way();
   if (!is_in_part_) return session_->trim_statements();
   return ok_status();
 }
@@ -138,6 +134,11 @@ Status PostgresDestination::apply(const Group& group, bool is_proof) {
 Status PostgresDestination::attempt(const Group& group, Effort effort, bool is_proof) {
   FRESHET_TRY(session_->begin_pipeline());
   FRESHET_TRY(send_start(group));
+  if (releases_) {
+    FRESHET_TRY(session_->end_pipeline());
+    FRESHET_TRY(release_foreign_keys(group));
+    FRESHET_TRY(session_->begin_pipeline());
+  }
   if (effort == Effort::by_row) {
     FRESHET_TRY(session_->end_pipeline());
     FRESHET_TRY(row_by_row_->write(group.runs));

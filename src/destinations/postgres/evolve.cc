@@ -31,6 +31,10 @@ bool widens(std::string_view from, std::string_view to) {
   return is_assignable(from, to) && (to != "text" || from.starts_with("character varying"));
 }
 
+bool may_be_identity(std::string_view type) {
+  return type == "smallint" || type == "integer" || type == "bigint";
+}
+
 class Evolution {
  public:
   Evolution(pg::Connection& connection, const TableSchema& from, const TableSchema& to)
@@ -130,6 +134,7 @@ class Evolution {
     if (here == nullptr) return add_column(column, type);
     if (here->is_not_null && !column.is_not_null && !column.is_identity &&
         column.primary_key_place == 0 && !is_in_primary_key(column.name)) {
+      FRESHET_TRY(release_identity(column));
       FRESHET_TRY(
           alter(fmt::format("ALTER COLUMN {} DROP NOT NULL", quote_identifier(column.name))));
     }
@@ -138,12 +143,14 @@ class Evolution {
     if (before != nullptr && before->type_sql == column.type_sql) return ok_status();
     if (before == nullptr && is_assignable(type, here->declared_type)) return ok_status();
     if (widens(here->declared_type, type)) {
+      if (!may_be_identity(type)) FRESHET_TRY(release_identity(column));
       return alter(fmt::format("ALTER COLUMN {} TYPE {}", quote_identifier(column.name), type));
     }
     // Where there are no rows (a fresh copy is about to begin), any type turns into any other.
     FRESHET_TRY(const pg::Rows rows, connection_.query("SELECT NOT EXISTS (SELECT FROM " +
                                                        quote_identifier(to_.name) + ")"));
     if (rows.boolean(0, 0)) {
+      FRESHET_TRY(release_identity(column));
       return alter(fmt::format("ALTER COLUMN {} DROP DEFAULT, ALTER COLUMN {} TYPE {} USING NULL",
                                quote_identifier(column.name), quote_identifier(column.name), type));
     }
@@ -153,6 +160,13 @@ class Evolution {
         .with("type", here->declared_type)
         .with("wanted", type)
         .with("reason", "type_change");
+  }
+
+  /// An identity column takes neither NULL nor another type: the source's is none any more, and
+  /// this one was made as it was.
+  Status release_identity(const Column& column) {
+    return alter(
+        fmt::format("ALTER COLUMN {} DROP IDENTITY IF EXISTS", quote_identifier(column.name)));
   }
 
   /// Of a key that is the user's own: it must stay NOT NULL.

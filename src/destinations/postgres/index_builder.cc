@@ -13,10 +13,12 @@
 #include "base/try.h"
 #include "destinations/postgres/names.h"
 #include "destinations/postgres/object_maker.h"
+#include "destinations/postgres/object_records.h"
 #include "destinations/postgres/progress.h"
 #include "destinations/postgres/sql.h"
 #include "destinations/postgres/vector_type.h"
 #include "pg/sqlstate.h"
+#include "types/table_error.h"
 
 namespace freshet::postgres {
 namespace {
@@ -26,7 +28,17 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPauseAfterGivingWay{500};
 constexpr std::chrono::seconds kPauseAfterFailure{5};
+constexpr std::chrono::milliseconds kPauseForLockMax{60'000};
 constexpr int kFailuresMax = 10;
+constexpr int kLockWaitsUntold = 4;  // some five seconds
+
+/// Twice as long after each time that the lock was not to be had.
+std::chrono::milliseconds pause_for_lock(int lock_waits) {
+  std::chrono::milliseconds pause = kPauseAfterGivingWay;
+  for (int waited = 1; waited < lock_waits && pause < kPauseForLockMax; ++waited)
+    pause *= 2;
+  return std::min(pause, kPauseForLockMax);
+}
 
 /// Whether the index stands; drops what a broken CREATE INDEX CONCURRENTLY left.
 Result<bool> stands(pg::Connection& connection,
@@ -65,11 +77,29 @@ void IndexBuilder::add(Job job) {
   changed_.notify_all();
 }
 
-void IndexBuilder::give_way() {
+void IndexBuilder::give_way(std::span<const TableName> tables) {
   std::unique_lock lock{mutex_};
-  for (Job& job : jobs_)
-    job.not_before = Clock::now() + kPauseAfterGivingWay;
-  break_off(lock);
+  const auto now = Clock::now();
+  std::erase_if(yielded_, [&](const auto& entry) { return entry.second <= now; });
+  for (const TableName& table : tables)
+    yielded_[table] = now + kPauseAfterGivingWay;
+  for (Job& job : jobs_) {
+    if (is_yielded(job.table))
+      job.not_before = std::max(job.not_before, now + kPauseAfterGivingWay);
+  }
+  if (is_yielded(running_table_) || is_yielded(running_other_)) break_off(lock);
+}
+
+// With mutex_ held.
+bool IndexBuilder::is_yielded(const TableName& table) const {
+  const auto found = yielded_.find(table);
+  return found != yielded_.end() && found->second > Clock::now();
+}
+
+bool IndexBuilder::may_begin(const TableName& own, const TableName& other) {
+  const std::lock_guard lock{mutex_};
+  running_other_ = other;
+  return !is_yielded(own) && !is_yielded(other);
 }
 
 void IndexBuilder::forget(const TableName& table) {
@@ -122,6 +152,7 @@ void IndexBuilder::run(const std::stop_token& stop) {
     if (!connection) interrupter = std::make_shared<pg::Interrupter>();
     running_ = interrupter;
     running_table_ = job.table;
+    running_other_ = {};
     is_forgotten_ = false;
     lock.unlock();
     const Status built = build(job, interrupter, connection);
@@ -145,11 +176,26 @@ Status IndexBuilder::build(const Job& job,
         "SELECT set_config('maintenance_work_mem', '256MB', false) "
         "WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < 256 << 20"));
   }
-  if (job.is_completion) return ObjectMaker{*connection, pipeline_, job.table}.run();
+  if (job.is_completion) return complete(*connection, job);
   FRESHET_TRY(connection->execute(fmt::format("ANALYZE {}", quote_identifier(job.table))));
   for (const Index& index : job.indexes) {
     FRESHET_TRY(build_index(*connection, job.table, index));
   }
+  return ok_status();
+}
+
+Status IndexBuilder::complete(pg::Connection& connection, const Job& job) {
+  ObjectMaker maker{
+      connection,
+      pipeline_,
+      job.table,
+      {.may_begin = [&](const TableName& other) { return may_begin(job.table, other); },
+       .gives_up_on = job.failures + 1 >= kFailuresMax ? job.object : ""}};
+  FRESHET_TRY(maker.run());
+  // Foreign keys to it waited for its unique keys.
+  FRESHET_TRY(const auto tables, find_referring_tables(connection, pipeline_, job.table));
+  for (const TableName& table : tables)
+    add({.table = table, .indexes = {}, .is_completion = true});
   return ok_status();
 }
 
@@ -177,19 +223,33 @@ Status IndexBuilder::build_index(pg::Connection& connection,
 
 // With mutex_ held.
 void IndexBuilder::again_or_give_up(Job job, const Error& error) {
-  const bool gave_way =
-      error.kind() == ErrorKind::cancelled || error.sqlstate() == pg::sqlstate::kLockNotAvailable;
-  if (!gave_way) ++job.failures;
-  if (!gave_way && (retry_of(error) == Retry::never || job.failures >= kFailuresMax)) {
-    log_error(LogLevel::warn,
-              job.is_completion
-                  ? "what belongs to a table was not built; the next start tries again"
-                  : "a vector index was not built; queries go without it",
-              error);
-    return;
+  const Error told = naming(error, job.table);
+  const bool is_locked = error.sqlstate() == pg::sqlstate::kLockNotAvailable;
+  const bool gave_way = error.kind() == ErrorKind::cancelled;
+  if (!gave_way && error.find("object") != job.object) {
+    job.object = error.find("object");
+    job.failures = 0;
+    job.lock_waits = 0;
   }
-  job.not_before = Clock::now();
-  job.not_before += gave_way ? kPauseAfterGivingWay : kPauseAfterFailure;
+  std::chrono::milliseconds pause = kPauseAfterGivingWay;
+  if (is_locked) {
+    pause = pause_for_lock(++job.lock_waits);
+    if (job.lock_waits == kLockWaitsUntold) {
+      log_error(LogLevel::warn, "what belongs to a table waits for a lock at the destination",
+                told);
+    }
+  } else if (!gave_way) {
+    pause = kPauseAfterFailure;
+    if (++job.failures >= kFailuresMax || retry_of(error) == Retry::never) {
+      log_error(LogLevel::warn,
+                job.is_completion
+                    ? "what belongs to a table was not built; the next start tries again"
+                    : "a vector index was not built; queries go without it",
+                told);
+      return;
+    }
+  }
+  job.not_before = Clock::now() + pause;
   jobs_.push_back(std::move(job));
 }
 

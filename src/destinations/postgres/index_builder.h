@@ -6,8 +6,10 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -35,7 +37,9 @@ class IndexBuilder {
     std::vector<Index> indexes;
     bool is_completion = false;
     std::chrono::steady_clock::time_point not_before{};
+    std::string object{};  ///< That could not be made so far, and how often.
     int failures = 0;
+    int lock_waits = 0;
   };
 
   IndexBuilder(std::string url, std::string pipeline);
@@ -44,9 +48,10 @@ class IndexBuilder {
   IndexBuilder& operator=(const IndexBuilder&) = delete;
 
   void add(Job job);
-  /// Makes room for a statement that needs the table for itself: what is being built now is broken
-  /// off and begun again a little later. Waits until it is.
-  void give_way();
+  /// Makes room for statements that need these tables for themselves: what is being built of one of
+  /// them, or a foreign key with it, is broken off and begun again a little later. Waits until it
+  /// is.
+  void give_way(std::span<const TableName> tables);
   /// Drops the jobs of one table, breaking off a running one. The same.
   void forget(const TableName& table);
   /// Breaks off and joins. No jobs are taken afterwards.
@@ -58,6 +63,9 @@ class IndexBuilder {
   Status build(const Job& job,
                const std::shared_ptr<pg::Interrupter>& interrupter,
                std::unique_ptr<pg::Connection>& connection);
+  Status complete(pg::Connection& connection, const Job& job);
+  bool may_begin(const TableName& own, const TableName& other);
+  bool is_yielded(const TableName& table) const;
   Status build_index(pg::Connection& connection, const TableName& table, const Index& index);
   void again_or_give_up(Job job, const Error& error);
 
@@ -68,6 +76,8 @@ class IndexBuilder {
   std::deque<Job> jobs_;
   std::shared_ptr<pg::Interrupter> running_;  // null: nothing is being built
   TableName running_table_;
+  TableName running_other_;  // that the object being made refers to
+  std::map<TableName, std::chrono::steady_clock::time_point> yielded_;  // until when
   bool is_forgotten_ = false;  // the running job must not come back
   std::jthread thread_;
 };

@@ -6,6 +6,7 @@ SELECT to_regclass('freshet.vector_indexes') IS NOT NULL
    AND to_regclass('freshet.fence') IS NOT NULL
    AND to_regclass('freshet.quarantine') IS NOT NULL
    AND to_regclass('freshet.table_objects') IS NOT NULL
+   AND to_regclass('freshet.table_objects_other_idx') IS NOT NULL
    AND to_regprocedure('freshet.may_stand(freshet.table_objects)') IS NOT NULL
    AND to_regprocedure('freshet.advance(text,text,bigint,pg_lsn,pg_lsn,bigint)') IS NOT NULL
    AND to_regprocedure('freshet.check_fence(text,bigint)') IS NOT NULL

@@ -71,6 +71,10 @@ class NewRow {
 constexpr std::string_view kIsNewer =
     "(wanted.version IS NOT NULL AND (there.version IS NULL OR wanted.version > there.version))";
 
+std::string both_null(int part) {
+  return fmt::format(" OR (there.k{0} IS NULL AND wanted.k{0} IS NULL)", part);
+}
+
 // As json has none.
 constexpr std::string_view kUndefinedOperator = "42883";
 
@@ -108,8 +112,9 @@ Result<Room> make_room(pg::Connection& connection,
   std::string matches;
   for (int part = 0; part < index.rows(); ++part) {
     keys += fmt::format("{}{} AS k{}", part > 0 ? ", " : "", index.text(part, 0), part);
-    matches += fmt::format("{}there.k{} {} wanted.k{}", part > 0 ? " AND " : "", part,
-                           index.text(part, 1), part);
+    matches +=
+        fmt::format("{0}(there.k{1} {2} wanted.k{1}{3})", part > 0 ? " AND " : "", part,
+                    index.text(part, 1), index.boolean(part, 3) ? both_null(part) : std::string{});
   }
   const std::string where = index.is_null(0, 2) ? "" : fmt::format(" WHERE {}", index.text(0, 2));
   const NewRow row(target, change);

@@ -11,6 +11,9 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/postgres/sql.h"
+#include "pg/array_literal.h"
+#include "pg/sqlstate.h"
+#include "types/table_error.h"
 
 namespace freshet::postgres {
 namespace {
@@ -29,6 +32,11 @@ bool is_worth_retrying(const Error& error) {
 Status run_single(pg::Connection& connection, const std::string& sql) {
   FRESHET_TRY([[maybe_unused]] const pg::Rows rows, connection.query(sql, std::span<const Text>{}));
   return ok_status();
+}
+
+/// A sequence has no name of its own.
+std::string display_name(const TableObject& object) {
+  return object.name.empty() ? to_string(object.other) : object.name;
 }
 
 std::string_view lock_mode(ObjectKind kind) {
@@ -74,12 +82,9 @@ Status ObjectMaker::run() {
       note_failure(wanted.object);
       continue;
     }
-    Status status = make(wanted);
+    const Status status = begin(wanted);
     ++made;
-    if (status.ok()) continue;
-    if (connection_.is_in_transaction()) FRESHET_TRY(connection_.execute("ROLLBACK"));
-    if (is_worth_retrying(status.error())) return status;
-    FRESHET_TRY(record_failure(wanted, status.error()));
+    if (!status.ok()) FRESHET_TRY(settle_failure(wanted, status.error()));
   }
   if (made == 0) return ok_status();
   const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -88,6 +93,30 @@ Status ObjectMaker::run() {
            {{"table", to_string(table_)}, {"objects", made}, {"elapsed_ms", elapsed.count()}});
   // For the planner to know of expressions that are indexed.
   return connection_.execute("ANALYZE " + quote_identifier(table_));
+}
+
+Status ObjectMaker::begin(const Wanted& wanted) {
+  const std::vector<TableName> tables = tables_of(wanted.object);
+  const TableName other = tables.size() > 1 ? tables[1] : TableName{};
+  if (options_.may_begin && !options_.may_begin(other))
+    return Error{ErrorKind::cancelled, "the table is left to the stream for now"};
+  return make(wanted);
+}
+
+// Fails with what is worth another try.
+Status ObjectMaker::settle_failure(const Wanted& wanted, const Error& error) {
+  const bool is_connected =
+      error.kind() != ErrorKind::connection && error.kind() != ErrorKind::cancelled;
+  if (is_connected && connection_.is_in_transaction()) FRESHET_TRY(connection_.execute("ROLLBACK"));
+  const bool is_locked = error.sqlstate() == pg::sqlstate::kLockNotAvailable;
+  const std::string name = display_name(wanted.object);
+  const bool is_final = is_connected && !is_locked && options_.gives_up_on == name;
+  if (!is_worth_retrying(error) || is_final) return record_failure(wanted, error);
+  Error told =
+      naming(error, table_).with("kind", to_string(wanted.object.kind)).with("object", name);
+  if (!is_locked) return told;
+  const std::string holder = find_lock_holder(wanted.object);
+  return holder.empty() ? told : std::move(told).with("lock_held_by", holder);
 }
 
 Status ObjectMaker::make(const Wanted& wanted) {
@@ -152,6 +181,7 @@ Status ObjectMaker::make_in_transaction(const Wanted& wanted) {
   // Less than deadlock_timeout: where we and the lane wait for each other, it is we who let go. And
   // whoever reads the table does not queue behind us for long.
   FRESHET_TRY(connection_.execute("BEGIN; SET LOCAL lock_timeout = '500ms'"));
+  FRESHET_TRY(lock_record(wanted));
   FRESHET_TRY(lock(object));
   FRESHET_TRY(const std::string here, find_here(object));
   const bool is_validation = object.kind == ObjectKind::validation;
@@ -161,6 +191,16 @@ Status ObjectMaker::make_in_transaction(const Wanted& wanted) {
   if (!is_wanted || (is_validation && here != "here")) return connection_.execute("ROLLBACK");
   if (!is_found) FRESHET_TRY(create(object));
   return connection_.execute("COMMIT");
+}
+
+// The lane does the same before it decides that an object may not stand: whoever comes second sees
+// what the first one committed.
+Status ObjectMaker::lock_record(const Wanted& wanted) {
+  FRESHET_TRY(
+      [[maybe_unused]] const pg::Rows locked,
+      connection_.query(sql::kSqlLockObject, std::array{Text{pipeline_}, Text{table_.schema},
+                                                        Text{table_.table}, Text{wanted.place}}));
+  return ok_status();
 }
 
 Status ObjectMaker::lock(const TableObject& object) {
@@ -215,8 +255,9 @@ Status ObjectMaker::create_sequence(const TableObject& object) {
 Status ObjectMaker::advance_sequence(const TableObject& object) {
   if (object.definition.empty()) {
     return Error{ErrorKind::permission, "the source's role may not read the sequence"}.fix(
-        fmt::format("at the source: GRANT SELECT ON SEQUENCE {} TO <the role of source.url>;",
-                    quote_identifier(object.other)));
+        fmt::format("at the source: GRANT SELECT ON SEQUENCE {} TO <the role of source.url>; then "
+                    "`freshet table resync` of {}, as its copy brings the value",
+                    quote_identifier(object.other), to_string(table_)));
   }
   const std::string sequence = quote_identifier(object.other);
   FRESHET_TRY([[maybe_unused]] const pg::Rows rows,
@@ -236,6 +277,22 @@ Status ObjectMaker::may_have_foreign_keys() {
       .fix(
           "PostgreSQL 15 and later: GRANT SET ON PARAMETER session_replication_role TO <the "
           "role>;");
+}
+
+/// Its own first.
+std::vector<TableName> ObjectMaker::tables_of(const TableObject& object) const {
+  const bool is_link =
+      object.kind == ObjectKind::foreign_key || object.kind == ObjectKind::validation;
+  if (!is_link || object.other.table.empty() || object.other == table_) return {table_};
+  return {table_, object.other};
+}
+
+/// Empty where that is not to be known: it is told, and no more.
+std::string ObjectMaker::find_lock_holder(const TableObject& object) {
+  const pg::TableNameArrays names = pg::array_literals(tables_of(object));
+  const auto rows =
+      connection_.query(sql::kSqlLockHolder, std::array{Text{names.schemas}, Text{names.tables}});
+  return rows.ok() && rows->rows() > 0 ? rows->string(0, 0) : std::string{};
 }
 
 Result<std::string> ObjectMaker::find_here(const TableObject& object) {
@@ -271,11 +328,10 @@ Status ObjectMaker::record_failure(const Wanted& wanted, const Error& error) {
   FRESHET_TRY(const bool is_set, set_state(wanted, "failed", reason));
   if (!is_set) return ok_status();
   note_failure(object);
-  const std::string name = object.name.empty() ? to_string(object.other) : object.name;
   log_warn("an object of a table cannot be made at the destination; all else goes on",
            {{"table", to_string(table_)},
             {"kind", to_string(object.kind)},
-            {"object", name},
+            {"object", display_name(object)},
             {"reason", reason},
             {"sqlstate", error.sqlstate()}});
   return ok_status();

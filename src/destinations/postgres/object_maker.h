@@ -2,8 +2,11 @@
 // other. What cannot be made is told once, recorded, and stops nothing.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "freshet/result.h"
 #include "freshet/table_object.h"
@@ -15,11 +18,25 @@ namespace freshet::postgres {
 /// what it works on: whether an object may stand is asked again under the table's lock.
 class ObjectMaker {
  public:
-  ObjectMaker(pg::Connection& connection, const std::string& pipeline, const TableName& table)
-      : connection_(connection), pipeline_(pipeline), table_(table) {}
+  struct Options {
+    /// Asked before each object, with the other table that it needs or none: false if that table,
+    /// or its own, is to be left alone for now.
+    std::function<bool(const TableName& other)> may_begin{};
+    /// That was tried often enough: recorded as failed if it fails again.
+    std::string gives_up_on{};
+  };
 
-  /// Fails only with what may be tried again: a lost connection, a lock that is not to be had, a
-  /// full disk.
+  ObjectMaker(pg::Connection& connection,
+              const std::string& pipeline,
+              const TableName& table,
+              Options options)
+      : connection_(connection), pipeline_(pipeline), table_(table), options_(std::move(options)) {}
+
+  ObjectMaker(pg::Connection& connection, const std::string& pipeline, const TableName& table)
+      : ObjectMaker(connection, pipeline, table, Options{}) {}
+
+  /// Fails only with what may be tried again, naming the object: a lost connection, a lock that is
+  /// not to be had, a full disk.
   Status run();
 
  private:
@@ -29,14 +46,19 @@ class ObjectMaker {
     bool is_begun = false;  ///< Building it began before.
   };
 
+  Status begin(const Wanted& wanted);
   Status make(const Wanted& wanted);
+  Status settle_failure(const Wanted& wanted, const Error& error);
   Status make_index(const Wanted& wanted);
   Status make_in_transaction(const Wanted& wanted);
+  Status lock_record(const Wanted& wanted);
   Status lock(const TableObject& object);
   Status create(const TableObject& object);
   Status create_sequence(const TableObject& object);
   Status advance_sequence(const TableObject& object);
   Status alter(const std::string& action);
+  std::vector<TableName> tables_of(const TableObject& object) const;
+  std::string find_lock_holder(const TableObject& object);
   Result<std::string> find_here(const TableObject& object);
   Status wait_for_other_builders();
   Status drop_index(const TableObject& object);
@@ -51,6 +73,7 @@ class ObjectMaker {
   pg::Connection& connection_;
   const std::string& pipeline_;
   const TableName& table_;
+  Options options_;
   std::set<std::string> failed_;  // indexes and constraints that others of that name need
 };
 

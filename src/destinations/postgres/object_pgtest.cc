@@ -62,6 +62,13 @@ class ObjectTest : public testing::Test {
     EXPECT_FALSE(connection_->is_in_transaction());
   }
 
+  Error fail_to_make(const TableName& table) {
+    const Status made = ObjectMaker{*connection_, kPipeline, table}.run();
+    EXPECT_FALSE(made.ok());
+    EXPECT_FALSE(connection_->is_in_transaction());
+    return made.ok() ? Error{ErrorKind::internal, "it was made"} : made.error();
+  }
+
   std::vector<std::string> states() {
     return database_->lines("SELECT name, state FROM freshet.table_objects ORDER BY 1, place");
   }
@@ -139,10 +146,110 @@ TEST_F(ObjectTest, AForeignKeyStandsWhileBothTablesStream) {
   EXPECT_THAT(states(), ElementsAre("up|built", "up|built"));
   const char* valid = "SELECT convalidated FROM pg_constraint WHERE conname = 'up'";
   EXPECT_EQ(database_->value(valid), "t");
-  ASSERT_TRUE(release_foreign_keys(*connection_, kPipeline, kParent).ok());
+  ASSERT_TRUE(release_foreign_keys(*connection_, kPipeline, {&kParent, 1}).ok());
   EXPECT_THAT(database_->lines(valid), IsEmpty());
   make(kChild);
   EXPECT_EQ(database_->value(valid), "t");
+}
+
+TEST_F(ObjectTest, AForeignKeyWaitsForTheUniqueKeyThatItRefersTo) {
+  record(kChild, {object(ObjectKind::foreign_key, "up",
+                         "FOREIGN KEY (parent_id) REFERENCES public.parent (v) NOT VALID", kParent),
+                  object(ObjectKind::foreign_key, "self",
+                         "FOREIGN KEY (v) REFERENCES public.child (parent_id) NOT VALID", kChild)});
+  record(kParent, {object(ObjectKind::unique_index, "v_once", "USING btree (v)"),
+                   object(ObjectKind::constraint, "v_once", "UNIQUE USING INDEX v_once")});
+  make(kChild);
+  EXPECT_THAT(states(), ElementsAre("self|failed", "up|wanted", "v_once|wanted", "v_once|wanted"));
+  EXPECT_THAT(find_referring_tables(*connection_, kPipeline, kParent).value(), IsEmpty());
+  make(kParent);
+  EXPECT_THAT(find_referring_tables(*connection_, kPipeline, kParent).value(), ElementsAre(kChild));
+  make(kChild);
+  EXPECT_THAT(states(), ElementsAre("self|failed", "up|built", "v_once|built", "v_once|built"));
+  EXPECT_THAT(find_referring_tables(*connection_, kPipeline, kParent).value(), IsEmpty());
+  EXPECT_THAT(find_linked_tables(*connection_, kPipeline, {&kParent, 1}).value(),
+              ElementsAre(kChild));
+}
+
+TEST_F(ObjectTest, WhatATruncateOfSomeTablesAllowsStays) {
+  record(kChild, {object(ObjectKind::foreign_key, "up",
+                         "FOREIGN KEY (parent_id) REFERENCES public.parent NOT VALID", kParent)});
+  make(kChild);
+  const std::vector<TableName> both{kChild, kParent};
+  const auto release = [&](std::span<const TableName> tables) {
+    return release_foreign_keys(*connection_, kPipeline, tables, Release::from_elsewhere).value();
+  };
+  EXPECT_EQ(release(both), 0U);
+  EXPECT_EQ(release({&kChild, 1}), 0U);
+  database_->run("TRUNCATE public.parent, public.child; TRUNCATE public.child");
+  EXPECT_EQ(release({&kParent, 1}), 1U);
+  database_->run("TRUNCATE public.parent");
+  EXPECT_THAT(states(), ElementsAre("up|wanted"));
+}
+
+TEST_F(ObjectTest, AForeignKeyThatIsBeingReleasedIsNotMade) {
+  record(kChild, {object(ObjectKind::foreign_key, "up",
+                         "FOREIGN KEY (parent_id) REFERENCES public.parent NOT VALID", kParent)});
+  const auto lane = pg::Connection::open({.url = database_->url()}).value();
+  ASSERT_TRUE(lane->execute("BEGIN").ok());
+  ASSERT_TRUE(release_foreign_keys(*lane, kPipeline, {&kParent, 1}).ok());
+  ASSERT_TRUE(record_phase(*lane, kPipeline, {&kParent, 1}, TablePhase::paused).ok());
+  EXPECT_EQ(fail_to_make(kChild).sqlstate(), "55P03");
+  ASSERT_TRUE(lane->execute("COMMIT").ok());
+  make(kChild);
+  EXPECT_THAT(states(), ElementsAre("up|wanted"));
+}
+
+TEST_F(ObjectTest, ACopyTakesOffDefaultsAndIdentitiesOfOurs) {
+  database_->run("ALTER TABLE public.child ALTER parent_id SET NOT NULL, ADD own int DEFAULT 3");
+  record(kChild, {object(ObjectKind::identity, "parent_id", "START WITH 5"),
+                  object(ObjectKind::column_default, "v", "8"),
+                  object(ObjectKind::column_default, "own", "8")});
+  make(kChild);
+  EXPECT_THAT(states(), ElementsAre("own|found", "parent_id|built", "v|built"));
+  ASSERT_TRUE(drop_objects(*connection_, kPipeline, kChild).ok());
+  EXPECT_THAT(database_->lines("SELECT attname FROM pg_attribute WHERE (atthasdef OR attidentity "
+                               "<> '') AND attrelid = 'public.child'::regclass"),
+              ElementsAre("own"));
+  // As the source has it by then; what became of a column here is nobody's business.
+  record(kChild, {object(ObjectKind::column_default, "v", "9")});
+  make(kChild);
+  EXPECT_EQ(database_->value("SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adnum = 3 "
+                             "AND adrelid = 'public.child'::regclass"),
+            "9");
+  database_->run("ALTER TABLE public.child DROP COLUMN v");
+  EXPECT_TRUE(drop_objects(*connection_, kPipeline, kChild).ok());
+}
+
+TEST_F(ObjectTest, ALockThatIsNotToBeHadIsTold) {
+  record(kChild, {object(ObjectKind::column_default, "v", "8")});
+  const auto reader =
+      pg::Connection::open({.url = database_->url(), .application_name = "a reader"}).value();
+  ASSERT_TRUE(reader->execute("BEGIN; LOCK TABLE public.child IN ACCESS SHARE MODE").ok());
+  const Error error = fail_to_make(kChild);
+  EXPECT_EQ(error.sqlstate(), "55P03");
+  EXPECT_EQ(error.find("table"), "public.child");
+  EXPECT_EQ(error.find("object"), "v");
+  EXPECT_THAT(std::string{error.find("lock_held_by")}, testing::HasSubstr("a reader"));
+  ASSERT_TRUE(reader->execute("COMMIT").ok());
+  make(kChild);
+  EXPECT_THAT(states(), ElementsAre("v|built"));
+}
+
+TEST_F(ObjectTest, WhatIsGivenUpKeepsNothingElseBack) {
+  database_->run(
+      "CREATE FUNCTION public.no_room(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS "
+      "$$BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END$$");
+  record(kChild, {object(ObjectKind::index, "big", "USING btree (public.no_room(v))"),
+                  object(ObjectKind::index, "small", "USING btree (v)")});
+  const Error error = fail_to_make(kChild);
+  EXPECT_EQ(error.sqlstate(), "53100");
+  EXPECT_EQ(error.find("object"), "big");
+  ObjectMaker maker{*connection_, kPipeline, kChild, {.gives_up_on = "big"}};
+  ASSERT_TRUE(maker.run().ok());
+  EXPECT_THAT(states(), ElementsAre("big|failed", "small|built"));
+  EXPECT_EQ(database_->value("SELECT reason FROM freshet.table_objects WHERE name = 'big'"),
+            "no room");
 }
 
 TEST_F(ObjectTest, ASequenceIsMovedOnAndNeverBack) {

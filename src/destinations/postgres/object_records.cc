@@ -30,6 +30,21 @@ Status drop_constraint(pg::Connection& connection,
                                         quote_identifier(table), quote_identifier(name)));
 }
 
+Status alter_column(pg::Connection& connection,
+                    const TableName& table,
+                    const std::string& column,
+                    std::string_view action) {
+  return connection.execute(fmt::format("ALTER TABLE {} ALTER COLUMN {} {}",
+                                        quote_identifier(table), quote_identifier(column), action));
+}
+
+std::vector<TableName> read_names(const pg::Rows& rows) {
+  std::vector<TableName> tables;
+  for (int row = 0; row < rows.rows(); ++row)
+    tables.push_back({rows.string(row, 0), rows.string(row, 1)});
+  return tables;
+}
+
 }  // namespace
 
 Status record_objects(pg::Connection& connection,
@@ -57,17 +72,25 @@ Status record_objects(pg::Connection& connection,
   return ok_status();
 }
 
-Status release_foreign_keys(pg::Connection& connection,
-                            const std::string& pipeline,
-                            const TableName& table) {
+Result<std::size_t> release_foreign_keys(pg::Connection& connection,
+                                         const std::string& pipeline,
+                                         std::span<const TableName> tables,
+                                         Release release) {
+  const pg::TableNameArrays names = pg::array_literals(tables);
+  // In a statement of its own: only the next one sees what its commit left.
+  FRESHET_TRY(
+      [[maybe_unused]] const pg::Rows locked,
+      connection.query(sql::kSqlLockForeignKeys,
+                       std::array{Text{pipeline}, Text{names.schemas}, Text{names.tables}}));
   FRESHET_TRY(const pg::Rows released,
               connection.query(sql::kSqlReleaseForeignKeys,
-                               std::array{Text{pipeline}, Text{table.schema}, Text{table.table}}));
+                               std::array{Text{pipeline}, Text{names.schemas}, Text{names.tables},
+                                          Text{release == Release::all ? "false" : "true"}}));
   for (int row = 0; row < released.rows(); ++row) {
     const TableName child{released.string(row, 0), released.string(row, 1)};
     FRESHET_TRY(drop_constraint(connection, child, released.string(row, 2)));
   }
-  return ok_status();
+  return static_cast<std::size_t>(released.rows());
 }
 
 Status drop_objects(pg::Connection& connection,
@@ -78,8 +101,13 @@ Status drop_objects(pg::Connection& connection,
                                std::array{Text{pipeline}, Text{table.schema}, Text{table.table}}));
   for (int row = 0; row < made.rows(); ++row) {
     const std::string name = made.string(row, 1);
-    if (made.text(row, 0) == to_string(ObjectKind::constraint)) {
+    const std::string_view kind = made.text(row, 0);
+    if (kind == to_string(ObjectKind::constraint)) {
       FRESHET_TRY(drop_constraint(connection, table, name));
+    } else if (kind == to_string(ObjectKind::identity)) {
+      FRESHET_TRY(alter_column(connection, table, name, "DROP IDENTITY IF EXISTS"));
+    } else if (kind == to_string(ObjectKind::column_default)) {
+      FRESHET_TRY(alter_column(connection, table, name, "DROP DEFAULT"));
     } else {
       FRESHET_TRY(connection.execute("DROP INDEX IF EXISTS " +
                                      quote_identifier(TableName{table.schema, name})));
@@ -98,10 +126,26 @@ Result<std::vector<TableName>> find_tables_to_complete(pg::Connection& connectio
                                                        const std::string& pipeline) {
   FRESHET_TRY(const pg::Rows rows,
               connection.query(sql::kSqlTablesToComplete, std::array{Text{pipeline}}));
-  std::vector<TableName> tables;
-  for (int row = 0; row < rows.rows(); ++row)
-    tables.push_back({rows.string(row, 0), rows.string(row, 1)});
-  return tables;
+  return read_names(rows);
+}
+
+Result<std::vector<TableName>> find_referring_tables(pg::Connection& connection,
+                                                     const std::string& pipeline,
+                                                     const TableName& table) {
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query(sql::kSqlReferringTables,
+                               std::array{Text{pipeline}, Text{table.schema}, Text{table.table}}));
+  return read_names(rows);
+}
+
+Result<std::vector<TableName>> find_linked_tables(pg::Connection& connection,
+                                                  const std::string& pipeline,
+                                                  std::span<const TableName> tables) {
+  const pg::TableNameArrays names = pg::array_literals(tables);
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlLinkedTables,
+                                                    std::array{Text{pipeline}, Text{names.schemas},
+                                                               Text{names.tables}}));
+  return read_names(rows);
 }
 
 }  // namespace freshet::postgres

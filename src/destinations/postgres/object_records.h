@@ -1,6 +1,7 @@
 // freshet.table_objects: which indexes, constraints, defaults and sequences a table is to get here.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,12 +18,19 @@ Status record_objects(pg::Connection& connection,
                       const TableName& table,
                       std::span<const TableObject> objects);
 
-/// Drops the foreign keys of ours from and to the table; they are wanted again.
-Status release_foreign_keys(pg::Connection& connection,
-                            const std::string& pipeline,
-                            const TableName& table);
+enum class Release : std::uint8_t {
+  all,             ///< From and to the tables.
+  from_elsewhere,  ///< To them from other tables: what refuses a TRUNCATE of just these.
+};
 
-/// Drops the indexes and constraints that we made for the table, and forgets all that is recorded.
+/// Drops foreign keys of ours; they are wanted again. How many they were.
+Result<std::size_t> release_foreign_keys(pg::Connection& connection,
+                                         const std::string& pipeline,
+                                         std::span<const TableName> tables,
+                                         Release release = Release::all);
+
+/// Drops what we made for the table of indexes, constraints, defaults and identity columns, and
+/// forgets all that is recorded.
 Status drop_objects(pg::Connection& connection,
                     const std::string& pipeline,
                     const TableName& table);
@@ -33,5 +41,15 @@ Status retry_objects(pg::Connection& connection, const std::string& pipeline);
 /// Tables of which something is wanted that may stand by now.
 Result<std::vector<TableName>> find_tables_to_complete(pg::Connection& connection,
                                                        const std::string& pipeline);
+
+/// Tables whose foreign keys to that one are wanted and may stand by now.
+Result<std::vector<TableName>> find_referring_tables(pg::Connection& connection,
+                                                     const std::string& pipeline,
+                                                     const TableName& table);
+
+/// The other ends of the foreign keys from and to the tables.
+Result<std::vector<TableName>> find_linked_tables(pg::Connection& connection,
+                                                  const std::string& pipeline,
+                                                  std::span<const TableName> tables);
 
 }  // namespace freshet::postgres

@@ -1,10 +1,15 @@
--- $1 pipeline, $2 schema, $3 table: the foreign keys of ours from or to it, which are wanted again.
-WITH released AS (
-  UPDATE freshet.table_objects SET state = 'wanted'
+-- $1 pipeline, $2 schemas and $3 names of tables: the foreign keys of ours from or to them, which are
+-- wanted again. With $4 only those to one of them from a table that is none of them.
+WITH given AS (
+  SELECT schema, "table" FROM unnest($2::text[], $3::text[]) AS g(schema, "table")
+), released AS (
+  UPDATE freshet.table_objects o SET state = 'wanted'
   WHERE pipeline = $1 AND other_table <> ''
     AND ((kind = 'foreign_key' AND state = 'built')
          OR (kind = 'validation' AND state IN ('built', 'failed')))
-    AND ((schema = $2 AND "table" = $3) OR (other_schema = $2 AND other_table = $3))
+    AND CASE
+      WHEN (o.schema, o."table") IN (SELECT * FROM given) THEN NOT $4::boolean
+      ELSE (o.other_schema, o.other_table) IN (SELECT * FROM given) END
   RETURNING schema, "table", kind, name
 )
 SELECT r.schema, r."table", r.name

@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "destinations/postgres/origin.h"
 #include "destinations/postgres/sql.h"
+#include "pg/sqlstate.h"
 #include "types/table_error.h"
 
 namespace freshet::postgres {
@@ -38,6 +39,15 @@ Error with_kind(ErrorKind kind, const Error& error) {
   for (const auto& [key, value] : error.context())
     changed.add(key, value);
   return std::move(changed).sqlstate(error.sqlstate());
+}
+
+// Those that Freshet made were taken away before it.
+Error of_truncate(Error error, const TableSchema& schema) {
+  error = naming(std::move(error), schema.name);
+  if (error.sqlstate() != pg::sqlstate::kFeatureNotSupported) return error;
+  return std::move(error).fix(
+      "the source truncated it alone: drop the foreign key that refers to it at the destination, "
+      "then start again");
 }
 
 }  // namespace
@@ -169,6 +179,7 @@ Error Session::explain(pg::PipelineFailure failure) const {
   if (failure.command < purposes_.size()) {
     const Purpose& purpose = purposes_[failure.command];
     if (purpose.target != nullptr) error = naming(std::move(error), purpose.target->schema->name);
+    if (purpose.truncated != nullptr) error = of_truncate(std::move(error), *purpose.truncated);
     if (purpose.lsn != kNoLsn) error.add("lsn", to_string(purpose.lsn));
   }
   // Once COMMIT is on its way, only the server knows.

@@ -56,7 +56,8 @@ class Session {
   struct Purpose {
     Target* target = nullptr;
     Lsn lsn = kNoLsn;
-    std::uint64_t expected_rows = 0;  ///< Deletes: fewer are counted as missing.
+    std::uint64_t expected_rows = 0;         ///< Deletes: fewer are counted as missing.
+    const TableSchema* truncated = nullptr;  ///< TRUNCATE: of this table first.
     bool is_commit = false;
     bool is_wal_positions = false;
   };

@@ -82,7 +82,11 @@ CREATE TABLE IF NOT EXISTS freshet.table_objects (
   reason text,
   PRIMARY KEY (pipeline, schema, "table", place)
 );
--- Whether it may stand: rows fit constraints only once all tables concerned are streaming.
+-- For foreign keys, by the table that they refer to.
+CREATE INDEX IF NOT EXISTS table_objects_other_idx
+  ON freshet.table_objects (pipeline, other_schema, other_table);
+-- Whether it may stand: rows fit constraints only once all tables concerned are streaming, and a
+-- foreign key needs the other table's unique keys.
 CREATE OR REPLACE FUNCTION freshet.may_stand(object freshet.table_objects)
 RETURNS boolean LANGUAGE sql STABLE AS $function$
   SELECT EXISTS (SELECT FROM freshet.tables t
@@ -92,6 +96,13 @@ RETURNS boolean LANGUAGE sql STABLE AS $function$
           OR EXISTS (SELECT FROM freshet.tables t
                      WHERE t.pipeline = object.pipeline AND t.schema = object.other_schema
                        AND t."table" = object.other_table AND t.phase = 'streaming'))
+     AND (object.kind NOT IN ('foreign_key', 'validation') OR object.other_table = ''
+          OR (object.other_schema, object.other_table) = (object.schema, object."table")
+          OR NOT EXISTS (SELECT FROM freshet.table_objects o
+                         WHERE o.pipeline = object.pipeline AND o.schema = object.other_schema
+                           AND o."table" = object.other_table
+                           AND o.kind IN ('unique_index', 'constraint')
+                           AND o.state IN ('wanted', 'building')))
 $function$;
 -- Changes that could not be applied, in the order in which they came, and later ones of the same keys.
 -- Images map columns to values as text; what was not sent is missing there. Keys are lines of COPY

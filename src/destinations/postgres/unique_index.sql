@@ -1,7 +1,9 @@
 -- $1 schema, $2 table, $3 index: what makes its rows unique, a line per key column. The expression,
--- the operator that compares it, and the condition that rows of the index fulfil.
+-- the operator that compares it, the condition that rows of the index fulfil, and whether NULLs are
+-- equal there (15 and later).
 SELECT pg_get_indexdef(i.indexrelid, k.place::integer, true),
-       format('OPERATOR(%I.%s)', on_.nspname, o.oprname), pg_get_expr(i.indpred, i.indrelid, true)
+       format('OPERATOR(%I.%s)', on_.nspname, o.oprname), pg_get_expr(i.indpred, i.indrelid, true),
+       coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false)
 FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_class t ON t.oid = i.indrelid

@@ -156,7 +156,9 @@ Status GroupWriter::truncate(const Run& run) {
   }
   const std::string sql =
       fmt::format("TRUNCATE {}{}", tables, run.restarts_identity ? " RESTART IDENTITY" : "");
-  return session_.send(sql.c_str());
+  Session::Purpose purpose;
+  purpose.truncated = run.truncated.front().get();
+  return session_.send(sql.c_str(), purpose);
 }
 
 Status GroupWriter::write_ordered(Target& target, const Change& change) {

@@ -119,13 +119,21 @@ Status report_objects(pg::Connection& connection,
               connection.query("SELECT to_regclass('freshet.table_objects') IS NOT NULL"));
   if (!kept.boolean(0, 0)) return ok_status();
   const std::optional<std::string_view> parameter{pipeline};
-  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlFailedObjects, {&parameter, 1}));
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlMissingObjects, {&parameter, 1}));
   for (int i = 0; i < rows.rows(); ++i) {
-    findings.warning(
-        Area::destination, "schema_object",
-        fmt::format("{} {} was not made: {}", rows.text(i, 2), rows.text(i, 3), rows.text(i, 4)),
-        to_string(TableName{rows.string(i, 0), rows.string(i, 1)}),
-        "mend that, then start the pipeline again");
+    const std::string table = to_string(TableName{rows.string(i, 0), rows.string(i, 1)});
+    const std::string object = fmt::format("{} {}", rows.text(i, 2), rows.text(i, 3));
+    if (rows.is_null(i, 4)) {
+      findings.info(Area::destination, "schema_object", object + " is not made yet", table,
+                    "the pipeline makes it while it runs; where it does not come, its log "
+                    "says what it waits for");
+      continue;
+    }
+    findings.warning(Area::destination, "schema_object",
+                     fmt::format("{} was not made: {}", object, rows.text(i, 4)), table,
+                     rows.text(i, 2) == "sequence value"
+                         ? "mend that, then have the table copied again: freshet table resync"
+                         : "mend that, then start the pipeline again");
   }
   return ok_status();
 }

@@ -20,7 +20,10 @@ WITH wanted AS (
   JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = ad.oid
     AND d.refclassid = 'pg_class'::regclass
   JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
-  WHERE NOT EXISTS (SELECT FROM owned o WHERE o.sequence = s.oid)
+  WHERE NOT EXISTS (SELECT FROM owned o WHERE o.sequence = s.oid AND o.relation = w.relation)
+    -- An identity's comes with its column alone.
+    AND NOT EXISTS (SELECT FROM pg_depend i
+                    WHERE i.classid = 'pg_class'::regclass AND i.objid = s.oid AND i.deptype = 'i')
 ), sequences AS (
   SELECT u.*, a.attname, n.nspname, s.relname, format_type(q.seqtypid, NULL) AS type,
          format('INCREMENT BY %s MINVALUE %s MAXVALUE %s START WITH %s CACHE %s%s CYCLE',
@@ -55,11 +58,11 @@ WITH wanted AS (
   LEFT JOIN pg_class o ON o.oid = k.confrelid
   LEFT JOIN pg_namespace n ON n.oid = o.relnamespace
 ), judged AS (
-  SELECT d.classid, d.objid, string_agg(DISTINCT d.refobjsubid::text, ' ') AS attnums
+  SELECT w.relation, d.classid, d.objid, string_agg(DISTINCT d.refobjsubid::text, ' ') AS attnums
   FROM wanted w
   JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = w.relation
     AND d.refobjsubid > 0 AND d.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass)
-  GROUP BY 1, 2
+  GROUP BY 1, 2, 3
 ), objects AS (
   SELECT relation, 1 AS step, 'sequence' AS kind, attname::text AS name,
          'AS ' || type || ' ' || options AS definition, nspname::text AS other_schema,
@@ -85,7 +88,7 @@ WITH wanted AS (
          NULL, NULL, CASE WHEN i.indisunique THEN j.attnums END
   FROM indexes i
   LEFT JOIN judged j
-    ON j.objid = coalesce(i.key, i.indexrelid)
+    ON j.relation = i.relation AND j.objid = coalesce(i.key, i.indexrelid)
     AND j.classid = CASE WHEN i.key IS NULL THEN 'pg_class' ELSE 'pg_constraint' END::regclass
   UNION ALL
   SELECT k.relation, CASE WHEN k.contype = 'f' THEN 10 ELSE 7 END,
@@ -96,12 +99,14 @@ WITH wanted AS (
               ELSE k.definition END,
          k.other_schema, k.other_table, j.attnums
   FROM constraints k
-  LEFT JOIN judged j ON j.objid = k.oid AND j.classid = 'pg_constraint'::regclass
+  LEFT JOIN judged j
+    ON j.relation = k.relation AND j.objid = k.oid AND j.classid = 'pg_constraint'::regclass
   UNION ALL
   SELECT k.relation, CASE WHEN k.contype = 'f' THEN 11 ELSE 8 END, 'validation', k.conname, '',
          k.other_schema, k.other_table, j.attnums
   FROM constraints k
-  LEFT JOIN judged j ON j.objid = k.oid AND j.classid = 'pg_constraint'::regclass
+  LEFT JOIN judged j
+    ON j.relation = k.relation AND j.objid = k.oid AND j.classid = 'pg_constraint'::regclass
   WHERE k.contype IN ('c', 'f') AND k.convalidated
   UNION ALL
   SELECT w.relation, 9, 'replica_identity', '',
