@@ -92,6 +92,13 @@ Status Lane::run() {
   return store_progress(true);
 }
 
+// Whoever called reports what the destination refused, and has to say which one did.
+Status Lane::call(std::function<Status()> work) {
+  Status done = queue_.call(std::move(work));
+  if (done.ok() || !done.error().find("destination").empty()) return done;
+  return std::move(done).error().with("destination", name_);
+}
+
 std::chrono::milliseconds Lane::wait_max() const {
   const bool is_waited_for = around_.is_urgent.load(std::memory_order_relaxed);
   if (upto_ > position_) return is_waited_for ? std::chrono::milliseconds(1) : kSettleAfter;

@@ -159,6 +159,7 @@ class Lane {
   };
 
   Status run();
+  Status call(std::function<Status()> work);
   Result<SchemaPtr> make_room(const Shape& shape);
   Status consume(const LaneItem& item);
   Status consume_transaction(const Transaction& transaction);

@@ -142,7 +142,7 @@ Status Lane::begin_chunks_again(const TableName& table, bool is_kept_whole) {
 
 Result<bool> Lane::finish_chunk(ChunkId id, CopiedChunk chunk) {
   bool counts = false;
-  Status done = queue_.call([&]() -> Status {
+  Status done = call([&]() -> Status {
     {
       const std::lock_guard lock(around_.router_mutex);
       counts = router_.finish_chunk(chunk.table, id, chunk.read_upto);
@@ -164,7 +164,7 @@ Result<bool> Lane::finish_chunk(ChunkId id, CopiedChunk chunk) {
 }
 
 Status Lane::drop_chunk(const TableName& table, ChunkId id) {
-  return queue_.call([&]() -> Status {
+  return call([&]() -> Status {
     const std::lock_guard lock(around_.router_mutex);
     router_.drop_chunk(table, id);
     chunk_spools_.erase({table, id});

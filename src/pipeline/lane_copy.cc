@@ -13,7 +13,7 @@ HoldSpool& Lane::spool_of(const TableName& table) {
 }
 
 Status Lane::prepare_copy(std::span<const ShapePtr> shapes) {
-  return queue_.call([&]() -> Status {
+  return call([&]() -> Status {
     std::vector<SchemaPtr> made;
     for (const ShapePtr& shape : shapes) {
       FRESHET_TRY(made.emplace_back(), make_room(*shape));
@@ -54,7 +54,7 @@ Result<SchemaPtr> Lane::make_room(const Shape& shape) {
 }
 
 Status Lane::finish_copy(std::span<const FinishedCopy> copies) {
-  return queue_.call([&]() -> Status {
+  return call([&]() -> Status {
     std::vector<SchemaPtr> copied;
     for (const auto& [table, settled_at] : copies) {
       {
@@ -73,7 +73,7 @@ Status Lane::finish_copy(std::span<const FinishedCopy> copies) {
 Status Lane::begin_copy_again(const TableName& table,
                               std::string_view reason,
                               std::string_view definition) {
-  return queue_.call([&]() -> Status {
+  return call([&]() -> Status {
     const SchemaPtr& current = current_[table];
     if (!current || (!definition.empty() && current->definition == definition)) return ok_status();
     {
@@ -85,7 +85,7 @@ Status Lane::begin_copy_again(const TableName& table,
 }
 
 Status Lane::restart_copy(const TableName& table) {
-  return queue_.call([&]() -> Status {
+  return call([&]() -> Status {
     const std::lock_guard lock(around_.router_mutex);
     router_.restart_copy(table);
     forget_held(table);
