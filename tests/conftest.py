@@ -35,6 +35,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if hasattr(config, "workerinput"):
         return  # the workers of pytest-xdist inherit what follows
+    if config.getoption("--full") or config.getoption("--matrix"):
+        os.environ.setdefault("TMPDIR", "/tmp")  # sizes that are too large for memory
     os.environ.setdefault("FRESHET_SAMPLE_SEED", str(random.randrange(1 << 32)))
     if config.getoption("--matrix"):
         config.pluginmanager.register(MatrixRun(config, chosen_scenarios(config)), "matrix")

@@ -62,7 +62,7 @@ class Postgres:
         self.port = free_port()
         self._account = server_account()
         self._process: subprocess.Popen | None = None
-        self.directory = make_server_dir(self._account)
+        self.directory = make_server_dir(self._account, is_durable=fsync)
         atexit.register(_close_weakly, weakref.ref(self))
         self.data = self.directory / "data"
         self.log = self.directory / "server.log"
