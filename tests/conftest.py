@@ -10,6 +10,7 @@ from harness.cells import Cell, Choice, cells_of, sample
 from harness.environment import CANARY, Pair, start_pair
 from harness.matrix_run import MatrixRun, not_yet_passed
 from harness.scenario import Scenario
+from harness.waiting import PATIENCE
 from servers import available_versions, versions_under_test
 from servers.binaries import SUPPORTED_VERSIONS
 
@@ -40,6 +41,21 @@ def pytest_configure(config):
     os.environ.setdefault("FRESHET_SAMPLE_SEED", str(random.randrange(1 << 32)))
     if config.getoption("--matrix"):
         config.pluginmanager.register(MatrixRun(config, chosen_scenarios(config)), "matrix")
+
+
+def pytest_collection_modifyitems(items):
+    """A test may take as much longer as its waits may."""
+    for item in items:
+        if limit := item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(limit.args[0] * PATIENCE), append=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    """The alarm of a test that failed is off: in the midst of its report it would end the run."""
+    cancel = getattr(item, "cancel_timeout", None)
+    if call.excinfo and cancel:
+        cancel()
 
 
 def pytest_report_header(config):

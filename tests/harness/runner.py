@@ -58,7 +58,7 @@ class ScenarioRun:
             for self.step in self.scenario.steps:
                 getattr(self, f"_do_{self.step.kind}")(self.step)
             self._finish()
-        except Exception as error:
+        except BaseException as error:  # pytest's own, too: the test took too long
             line = self.step.line if self.step else 1
             error.add_note(f"at {self.scenario.path.name}:{line} ({self.cell}, {self.name})")
             raise

@@ -18,8 +18,8 @@ from servers.ports import free_port
 from servers.processes import children_of, is_alive
 from servers.template import SUPERUSER, copy_template
 
-START_SECONDS_MAX = 60
-STOP_SECONDS_MAX = 60
+START_SECONDS_MAX = 180
+STOP_SECONDS_MAX = 180
 _PORT_TRIES_MAX = 5
 _STOP_SIGNALS = {
     "smart": signal.SIGTERM,
