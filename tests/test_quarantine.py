@@ -17,7 +17,6 @@ FAILED = 1
 USAGE = 2
 ROWS = 200
 CANARY_VALUE = "private-value"
-COLUMNS = ("id", "code", "v", "big")
 T = Table("public", "t")
 U = Table("public", "u")
 POLICIES = ("error", "source_wins", "newest_wins", "skip", "quarantine")
@@ -70,14 +69,6 @@ class ConflictPlace(Place):
             'SELECT phase FROM freshet.tables WHERE "table" = %s', [table]
         )
 
-    def difference(self, table: Table, columns=COLUMNS, where: str = "") -> str:
-        return super().difference(table, columns, where)
-
-    def expect_equal(self, *tables: Table, columns=COLUMNS) -> None:
-        self.settle()
-        for table in tables:
-            told = self.difference(table, columns)
-            assert not told, told + self.system.describe()
 
 @pytest.fixture
 def place(version, pairs, engine_directory):

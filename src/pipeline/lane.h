@@ -60,8 +60,8 @@ class Lane {
     DestinationState opened;     ///< What open() returned, with a position.
     std::set<TableName> patchy;  ///< The destination lacks rows of these that updates come for.
     Lsn reread_upto = kNoLsn;    ///< What an earlier session read again was read before.
-    bool has_conflict_policy =
-        false;  ///< The destination has an answer of its own to a missing row.
+    /// The destination has an answer of its own to a missing row.
+    bool has_conflict_policy = false;
     std::size_t queue_bytes_max = std::size_t{32} << 20;
     std::size_t hold_bytes_max = std::size_t{16} << 20;
   };

@@ -8,16 +8,6 @@
 #include "types/whole_row.h"
 
 namespace freshet {
-namespace {
-
-Change as_remove(const Change& change) {
-  Change remove = change;
-  remove.op = Op::remove;
-  remove.after = {};
-  return remove;
-}
-
-}  // namespace
 
 // Nothing where rows cannot be told apart by the key that the copy goes by.
 Result<const Lane::ChunkKeys*> Lane::keys_of(const SchemaPtr& streamed) {
@@ -113,7 +103,7 @@ Result<bool> Lane::route_move(const Shape& shape,
                               const Change& change,
                               const Fate& fate) {
   const std::span<Change> halves = group_.arena().array<Change>(2);
-  halves[0] = as_remove(change);
+  halves[0] = as_removal(change);
   halves[1] = as_insert(change, group_.arena());
   std::span<Change> arrived = halves.subspan(1);
   if (fate.after.verdict != Verdict::skip && has_unchanged(arrived.front().after)) {

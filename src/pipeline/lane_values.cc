@@ -1,7 +1,6 @@
 // Values that were not sent (unchanged TOAST), where the destination has no row that holds them:
 // they are read again at the source, by the row's key. ARCHITECTURE.md tells why that is right.
 #include <algorithm>
-#include <limits>
 
 #include "base/log.h"
 #include "base/try.h"
@@ -25,10 +24,6 @@ std::string key_bytes(RowView row, std::span<const std::uint16_t> key) {
     bytes += row[column].view();
   }
   return bytes;
-}
-
-bool is_filtered(const TablePlan& plan) {
-  return !plan.config.where.empty() || !plan.publication.row_filter.empty();
 }
 
 // Only then does the server leave values out of an insert: it made that of an update.

@@ -166,7 +166,7 @@ class Session {
   Status set_aside(const TableName& table, const Error& error);
   bool is_set_aside(const TableName& table) const;
   Result<bool> set_aside_culprit(const Error& error);
-  std::set<TableName> patchy_at(const std::string& destination) const;
+  std::set<TableName> patchy_at(const DestinationConfig& destination) const;
   bool came_in_by_filter(const TableName& table, const Error& error) const;
   void set_urgency(const Until& until);
   bool is_all_streaming() const;

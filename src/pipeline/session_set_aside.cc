@@ -43,9 +43,8 @@ Status Session::set_aside(const TableName& table, const Error& error) {
 // the new copy: each such update would lead to one more.
 bool Session::came_in_by_filter(const TableName& table, const Error& error) const {
   const TablePlan& plan = plans_.at(table);
-  const bool is_filtered = !plan.config.where.empty() || !plan.publication.row_filter.empty();
-  return is_filtered && plan.config.copy_where.empty() && error.find("reason") == kLacksValues &&
-         !error.find("destination").empty();
+  return is_filtered(plan) && plan.config.copy_where.empty() &&
+         error.find("reason") == kLacksValues && !error.find("destination").empty();
 }
 
 // Such an update of a row that was not copied: it cannot be made whole here.
@@ -77,17 +76,15 @@ bool Session::is_set_aside(const TableName& table) const {
 }
 
 // Tables of which the destination lacks rows that updates come for, as far as is known.
-std::set<TableName> Session::patchy_at(const std::string& destination) const {
+std::set<TableName> Session::patchy_at(const DestinationConfig& destination) const {
   std::set<TableName> tables;
   for (const auto& [where, table] : options_.patchy) {
-    if (where == destination) tables.insert(table);
+    if (where == destination.name) tables.insert(table);
   }
   // Its answer to a row that is missing must not come before ours.
-  for (const DestinationConfig& config : options_.config.destinations) {
-    if (config.name != destination || config.on_conflict == OnConflict::error) continue;
-    for (const auto& [table, plan] : plans_) {
-      if (plan.publication.filters_rows) tables.insert(table);
-    }
+  if (destination.on_conflict == OnConflict::error) return tables;
+  for (const auto& [table, plan] : plans_) {
+    if (plan.publication.filters_rows) tables.insert(table);
   }
   return tables;
 }

@@ -307,7 +307,7 @@ Status Session::make_lanes() {
         Lane::Options{.name = opened.name,
                       .destination = std::move(opened.destination),
                       .opened = opened.state,
-                      .patchy = patchy_at(opened.name),
+                      .patchy = patchy_at(*config),
                       .reread_upto = now,
                       .has_conflict_policy = config->on_conflict != OnConflict::error},
         LaneSurroundings{.plans = plans_,

@@ -54,6 +54,10 @@ Error not_visible(std::span<const Committed> transactions) {
 
 }  // namespace
 
+bool is_filtered(const TablePlan& plan) {
+  return !plan.config.where.empty() || !plan.publication.row_filter.empty();
+}
+
 std::set<std::string> masked_columns(const PipelineConfig& config, const TableName& table) {
   std::set<std::string> masked;
   for (const TransformConfig& transform : config.transforms) {

@@ -40,6 +40,9 @@ struct TablePlan {
   bool is_copied_in_chunks = false;
 };
 
+/// True if rows come in and go out by a condition, ours or the publication's.
+bool is_filtered(const TablePlan& plan);
+
 /// The columns of the table whose values a transform of the pipeline replaces.
 std::set<std::string> masked_columns(const PipelineConfig& config, const TableName& table);
 

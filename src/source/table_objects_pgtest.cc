@@ -30,6 +30,17 @@ class TableObjectsPgTest : public pg::testing::ServerTest {
     }
     return lines;
   }
+
+  /// The objects of two tables, in their order.
+  std::array<std::vector<TableObject>, 2> load_both(const std::string& a, const std::string& b) {
+    const auto oids =
+        connection_->query("SELECT '" + a + "'::regclass::oid, '" + b + "'::regclass::oid");
+    EXPECT_TRUE(oids.ok()) << oids.error().describe();
+    const std::array both{oids->oid(0, 0), oids->oid(0, 1)};
+    auto objects = load_objects(*connection_, both);
+    EXPECT_TRUE(objects.ok()) << objects.error().describe();
+    return {(*objects)[both[0]], (*objects)[both[1]]};
+  }
 };
 
 TEST_F(TableObjectsPgTest, IndexesComeWithoutTheirBeginning) {
@@ -90,32 +101,22 @@ TEST_F(TableObjectsPgTest, SequencesComeBeforeWhatUsesThem) {
 TEST_F(TableObjectsPgTest, ATableThatUsesTheSequenceOfAnotherHasIt) {
   run("CREATE TABLE public.orders (n serial);"
       "CREATE TABLE public.archive (LIKE public.orders INCLUDING DEFAULTS)");
-  const auto oids =
-      connection_->query("SELECT 'public.archive'::regclass::oid, 'public.orders'::regclass::oid");
-  ASSERT_TRUE(oids.ok());
-  const std::array both{oids->oid(0, 0), oids->oid(0, 1)};
-  auto objects = load_objects(*connection_, both);
-  ASSERT_TRUE(objects.ok()) << objects.error().describe();
-  for (const Oid relation : both) {
-    ASSERT_EQ((*objects)[relation].size(), 2U);
-    EXPECT_EQ((*objects)[relation][0].kind, ObjectKind::sequence);
-    EXPECT_EQ((*objects)[relation][0].other.table, "orders_n_seq");
+  const auto [archive, orders] = load_both("public.archive", "public.orders");
+  for (const auto* objects : {&archive, &orders}) {
+    ASSERT_EQ(objects->size(), 2U);
+    EXPECT_EQ((*objects)[0].kind, ObjectKind::sequence);
+    EXPECT_EQ((*objects)[0].other.table, "orders_n_seq");
   }
-  EXPECT_EQ((*objects)[both[0]][0].name, "");
-  EXPECT_EQ((*objects)[both[1]][0].name, "n");
+  EXPECT_EQ(archive[0].name, "");
+  EXPECT_EQ(orders[0].name, "n");
 }
 
 TEST_F(TableObjectsPgTest, AForeignKeyJudgesColumnsOfItsOwnTable) {
   run("CREATE TABLE public.p (a int, b int, id int PRIMARY KEY);"
       "CREATE TABLE public.c (id int PRIMARY KEY, up int CONSTRAINT up REFERENCES public.p)");
-  const auto oids =
-      connection_->query("SELECT 'public.c'::regclass::oid, 'public.p'::regclass::oid");
-  ASSERT_TRUE(oids.ok());
-  const std::array both{oids->oid(0, 0), oids->oid(0, 1)};
-  auto objects = load_objects(*connection_, both);
-  ASSERT_TRUE(objects.ok()) << objects.error().describe();
-  ASSERT_EQ((*objects)[both[0]].size(), 2U);
-  for (const TableObject& object : (*objects)[both[0]])
+  const auto [objects, other] = load_both("public.c", "public.p");
+  ASSERT_EQ(objects.size(), 2U);
+  for (const TableObject& object : objects)
     EXPECT_THAT(object.judged, ElementsAre(2));
 }
 

@@ -27,9 +27,17 @@ class Place:
         """Waits until all that was committed so far has arrived."""
         self.system.wait_position(self.source.barrier())
 
-    def difference(self, table: Table, columns: tuple[str, ...], where: str = "") -> str:
+    def difference(self, table: Table, columns: tuple[str, ...] = (), where: str = "") -> str:
+        """Tells what is missing at the destination or too much, by default in all columns."""
+        columns = columns or self.source.columns_of(table)
         expected = self.source.rows_of(table, columns, where)
         return difference(expected, self.target.rows_of(table, columns, where))
+
+    def expect_equal(self, *tables: Table, columns: tuple[str, ...] = ()) -> None:
+        self.settle()
+        for table in tables:
+            told = self.difference(table, columns)
+            assert not told, told + self.system.describe()
 
     def close(self) -> None:
         if self.system:
