@@ -38,4 +38,19 @@ TableNameArrays array_literals(std::span<const TableName> names) {
   return {schemas.text(), tables.text()};
 }
 
+std::vector<std::string> key_array_literals(std::span<const RowView> rows,
+                                            std::span<const std::uint16_t> key,
+                                            std::size_t first_number) {
+  std::vector<ArrayLiteral> arrays(key.size() + 1);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t k = 0; k < key.size(); ++k)
+      arrays[k].add(rows[i][key[k]].view());
+    arrays.back().add(std::to_string(first_number + i));
+  }
+  std::vector<std::string> texts;
+  for (const ArrayLiteral& array : arrays)
+    texts.push_back(array.text());
+  return texts;
+}
+
 }  // namespace freshet::pg

@@ -1,10 +1,14 @@
 // PostgreSQL's text form of arrays, for parameters.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "freshet/row.h"
 #include "freshet/schema.h"
 
 namespace freshet::pg {
@@ -43,5 +47,11 @@ struct TableNameArrays {
 };
 
 TableNameArrays array_literals(std::span<const TableName> names);
+
+/// The rows' keys, sent as text: for each column of `key` the values of all rows; behind them the
+/// rows' numbers, which count from `first_number`. For unnest($1, $2, …).
+std::vector<std::string> key_array_literals(std::span<const RowView> rows,
+                                            std::span<const std::uint16_t> key,
+                                            std::size_t first_number = 0);
 
 }  // namespace freshet::pg

@@ -19,6 +19,8 @@ constexpr std::string_view kInsufficientPrivilege = "42501";
 constexpr std::string_view kUndefinedColumn = "42703";
 constexpr std::string_view kUndefinedObject = "42704";
 constexpr std::string_view kDuplicateObject = "42710";
+/// Also: no such operator, as json has none for comparing.
+constexpr std::string_view kUndefinedFunction = "42883";
 constexpr std::string_view kUndefinedTable = "42P01";
 constexpr std::string_view kUndefinedSchema = "3F000";
 constexpr std::string_view kDiskFull = "53100";

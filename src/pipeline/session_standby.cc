@@ -8,15 +8,10 @@
 #include "source/barrier.h"
 
 namespace freshet {
-namespace {
-
-constexpr int kStandbysDecodeSince = 160'000;
-
-}  // namespace
 
 // What else decoding there needs, the slot's creation finds out.
 Status Session::check_standby() {
-  if (sql_->server_version() < kStandbysDecodeSince) {
+  if (sql_->server_version() < source::kStandbysDecodeSince) {
     return Error{ErrorKind::unsupported,
                  "the source is a standby server, and those of PostgreSQL 14 and 15 cannot decode"}
         .fix("name the primary in source.url, or a standby of PostgreSQL 16 or later");

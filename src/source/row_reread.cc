@@ -43,6 +43,13 @@ std::string table_sql(const RereadRequest& request) {
   return (request.is_partitioned ? "" : "ONLY ") + quote_identifier(request.schema->name);
 }
 
+/// What is asked for some rows of the request at a time.
+struct Query {
+  std::string sql;
+  std::vector<std::uint16_t> key;
+  std::vector<std::uint16_t> columns;  ///< Those that some row lacks.
+};
+
 /// The place of the key, the wanted columns, then those of the key. The nested loop goes by the
 /// identity's index, whatever the server's estimates are.
 std::string select_sql(const RereadRequest& request,
@@ -100,34 +107,25 @@ bool has_same_columns(const pg::Rows& found,
 /// Reads some of the rows, from `first` on.
 Status read(pg::Connection& connection,
             const RereadRequest& request,
+            const Query& query,
             std::size_t first,
             Reread& result,
             Arena& arena) {
   const TableSchema& schema = *request.schema;
-  const std::vector<std::uint16_t> key = identity_columns(schema);
-  const std::vector<std::uint16_t> columns = wanted_columns(request);
-  std::vector<pg::ArrayLiteral> arrays(key.size() + 1);
-  const std::size_t end = std::min(request.rows.size(), first + kRowsPerQuery);
-  for (std::size_t i = first; i < end; ++i) {
-    for (std::size_t k = 0; k < key.size(); ++k)
-      arrays[k].add(request.rows[i][key[k]].view());
-    arrays.back().add(std::to_string(i));
-  }
-  std::vector<std::string> texts;
-  for (const pg::ArrayLiteral& array : arrays)
-    texts.push_back(array.text());
-  const std::vector<std::optional<std::string_view>> parameters{texts.begin(), texts.end()};
-  FRESHET_TRY(const pg::Rows found,
-              connection.query(select_sql(request, key, columns), parameters));
-  if (!has_same_columns(found, schema, columns, key)) return rewritten(schema.name);
+  const std::size_t count = std::min(request.rows.size() - first, kRowsPerQuery);
+  const std::vector<std::string> arrays =
+      pg::key_array_literals(request.rows.subspan(first, count), query.key, first);
+  const std::vector<std::optional<std::string_view>> parameters{arrays.begin(), arrays.end()};
+  FRESHET_TRY(const pg::Rows found, connection.query(query.sql, parameters));
+  if (!has_same_columns(found, schema, query.columns, query.key)) return rewritten(schema.name);
   for (int row = 0; row < found.rows(); ++row) {
     const std::size_t place = found.unsigned_integer(row, 0);
     // Its identity is another by now, and tells rows apart no more.
     if (!result.rows[place].empty()) return rewritten(schema.name);
     const std::span<Value> values = arena.array<Value>(schema.columns.size());
     std::copy(request.rows[place].begin(), request.rows[place].end(), values.begin());
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      Value& value = values[columns[i]];
+    for (std::size_t i = 0; i < query.columns.size(); ++i) {
+      Value& value = values[query.columns[i]];
       if (!value.is_unchanged()) continue;
       const auto text = found.find(row, static_cast<int>(i) + 1);
       value = text ? Value::text(arena.copy(*text)) : Value::null();
@@ -141,7 +139,10 @@ Status read(pg::Connection& connection,
 }  // namespace
 
 Result<Reread> reread_rows(pg::Connection& connection, const RereadRequest& request, Arena& arena) {
-  FRESHET_TRY(check_rows(request, identity_columns(*request.schema)));
+  Query query{.sql = {}, .key = identity_columns(*request.schema), .columns = {}};
+  FRESHET_TRY(check_rows(request, query.key));
+  query.columns = wanted_columns(request);
+  query.sql = select_sql(request, query.key, query.columns);
   Reread result;
   result.rows.resize(request.rows.size());
   bool is_flushed = false;
@@ -150,7 +151,7 @@ Result<Reread> reread_rows(pg::Connection& connection, const RereadRequest& requ
     FRESHET_TRY(transaction.begin({}));
     FRESHET_TRY(begin(connection, request));
     for (std::size_t first = 0; first < request.rows.size(); first += kRowsPerQuery)
-      FRESHET_TRY(read(connection, request, first, result, arena));
+      FRESHET_TRY(read(connection, request, query, first, result, arena));
     // A standby shows a commit before it counts as replayed: there is room for its record.
     FRESHET_TRY(
         const pg::Rows wal,

@@ -34,6 +34,9 @@ struct SlotRow {
   std::string invalidation_reason;  ///< 17+; "conflicting" on 16; empty: valid.
 };
 
+/// The first version whose standbys can have logical slots.
+constexpr int kStandbysDecodeSince = 160'000;
+
 /// What keeps a primary from removing what a standby's slot and copies need.
 constexpr const char* kFeedbackFix =
     "at the standby set hot_standby_feedback = on, and primary_slot_name to a physical slot of the "

@@ -1,30 +1,23 @@
 #include "types/op_name.h"
 
-#include <array>
-#include <utility>
+#include "base/enum_names.h"
 
 namespace freshet {
 namespace {
 
-constexpr std::array<std::pair<Op, std::string_view>, 4> kOps{{{Op::insert, "insert"},
-                                                               {Op::update, "update"},
-                                                               {Op::remove, "delete"},
-                                                               {Op::upsert, "upsert"}}};
+constexpr EnumNames<Op, 4> kOps{{{Op::insert, "insert"},
+                                 {Op::update, "update"},
+                                 {Op::remove, "delete"},
+                                 {Op::upsert, "upsert"}}};
 
 }  // namespace
 
 std::string_view to_string(Op op) noexcept {
-  for (const auto& [known, name] : kOps) {
-    if (known == op) return name;
-  }
-  return {};
+  return find_name(kOps, op);
 }
 
 std::optional<Op> parse_op(std::string_view text) noexcept {
-  for (const auto& [known, name] : kOps) {
-    if (name == text) return known;
-  }
-  return {};
+  return find_value(kOps, text);
 }
 
 }  // namespace freshet

@@ -1,12 +1,11 @@
 #include "freshet/table_object.h"
 
-#include <array>
-#include <utility>
+#include "base/enum_names.h"
 
 namespace freshet {
 namespace {
 
-constexpr std::array<std::pair<ObjectKind, std::string_view>, 10> kKinds{{
+constexpr EnumNames<ObjectKind, 10> kKinds{{
     {ObjectKind::sequence, "sequence"},
     {ObjectKind::identity, "identity"},
     {ObjectKind::sequence_value, "sequence_value"},
@@ -22,17 +21,11 @@ constexpr std::array<std::pair<ObjectKind, std::string_view>, 10> kKinds{{
 }  // namespace
 
 std::string_view to_string(ObjectKind kind) noexcept {
-  for (const auto& [value, name] : kKinds) {
-    if (value == kind) return name;
-  }
-  return "unknown";
+  return find_name(kKinds, kind, "unknown");
 }
 
 std::optional<ObjectKind> parse_object_kind(std::string_view text) noexcept {
-  for (const auto& [value, name] : kKinds) {
-    if (name == text) return value;
-  }
-  return {};
+  return find_value(kKinds, text);
 }
 
 }  // namespace freshet

@@ -1,12 +1,10 @@
-#include <array>
-#include <utility>
-
+#include "base/enum_names.h"
 #include "freshet/destination.h"
 
 namespace freshet {
 namespace {
 
-constexpr std::array<std::pair<TablePhase, std::string_view>, 6> kPhases{{
+constexpr EnumNames<TablePhase, 6> kPhases{{
     {TablePhase::pending, "pending"},
     {TablePhase::copying, "copying"},
     {TablePhase::catching_up, "catching_up"},
@@ -18,17 +16,11 @@ constexpr std::array<std::pair<TablePhase, std::string_view>, 6> kPhases{{
 }  // namespace
 
 std::string_view to_string(TablePhase phase) noexcept {
-  for (const auto& [value, name] : kPhases) {
-    if (value == phase) return name;
-  }
-  return "unknown";
+  return find_name(kPhases, phase, "unknown");
 }
 
 std::optional<TablePhase> parse_table_phase(std::string_view text) noexcept {
-  for (const auto& [value, name] : kPhases) {
-    if (name == text) return value;
-  }
-  return {};
+  return find_value(kPhases, text);
 }
 
 }  // namespace freshet

@@ -1,11 +1,9 @@
 #include "destinations/postgres/change_record.h"
 
-#include <algorithm>
-#include <array>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/enum_names.h"
 #include "base/try.h"
 #include "base/xxh64.h"
 #include "types/copy_text.h"
@@ -16,11 +14,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::pair<Addressing, std::string_view>, 4> kAddressings{
-    {{Addressing::netted, "key"},
-     {Addressing::ordered, "ordered key"},
-     {Addressing::whole_row, "row"},
-     {Addressing::none, "none"}}};
+constexpr EnumNames<Addressing, 4> kAddressings{{{Addressing::netted, "key"},
+                                                 {Addressing::ordered, "ordered key"},
+                                                 {Addressing::whole_row, "row"},
+                                                 {Addressing::none, "none"}}};
 
 void append_field(const Value& value, std::string& line) {
   if (value.is_null()) {
@@ -79,17 +76,11 @@ Error damaged() {
 }  // namespace
 
 std::string_view to_string(Addressing addressing) noexcept {
-  for (const auto& [known, name] : kAddressings) {
-    if (known == addressing) return name;
-  }
-  return {};
+  return find_name(kAddressings, addressing);
 }
 
 std::optional<Addressing> parse_addressing(std::string_view text) noexcept {
-  for (const auto& [known, name] : kAddressings) {
-    if (name == text) return known;
-  }
-  return {};
+  return find_value(kAddressings, text);
 }
 
 std::vector<std::string> keys_of(const Target& target, const Change& change) {

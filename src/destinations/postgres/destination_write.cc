@@ -69,16 +69,8 @@ Result<std::vector<bool>> PostgresDestination::find_missing(const SchemaPtr& sch
   std::vector<bool> is_missing(keys.size(), true);
   const auto find = [&]() -> Status {
     FRESHET_TRY(const Target* const target, targets_.get(session_->connection(), schema));
-    std::vector<pg::ArrayLiteral> arrays(target->key.size() + 1);
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      for (std::size_t k = 0; k < target->key.size(); ++k)
-        arrays[k].add(keys[i][target->key[k]].view());
-      arrays.back().add(std::to_string(i));
-    }
-    std::vector<std::string> texts;
-    for (const pg::ArrayLiteral& array : arrays)
-      texts.push_back(array.text());
-    const std::vector<std::optional<std::string_view>> parameters{texts.begin(), texts.end()};
+    const std::vector<std::string> arrays = pg::key_array_literals(keys, target->key);
+    const std::vector<std::optional<std::string_view>> parameters{arrays.begin(), arrays.end()};
     FRESHET_TRY(const pg::Rows found, session_->connection().query(find_sql(*target), parameters));
     for (int row = 0; row < found.rows(); ++row)
       is_missing[found.unsigned_integer(row, 0)] = false;

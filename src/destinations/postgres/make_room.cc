@@ -75,9 +75,6 @@ std::string both_null(int part) {
   return fmt::format(" OR (there.k{0} IS NULL AND wanted.k{0} IS NULL)", part);
 }
 
-// As json has none.
-constexpr std::string_view kUndefinedOperator = "42883";
-
 Error incomparable(const Target& target, const std::string& newest_by) {
   return Error{ErrorKind::schema, "values of the column in newest_by cannot be compared"}
       .with("table", to_string(target.schema->name))
@@ -128,8 +125,9 @@ Result<Room> make_room(pg::Connection& connection,
                   version.empty() ? "true" : kIsNewer),
       row.parameters());
   if (!found.ok())
-    return found.error().sqlstate() == kUndefinedOperator ? incomparable(target, newest_by)
-                                                          : found.error();
+    return found.error().sqlstate() == pg::sqlstate::kUndefinedFunction
+               ? incomparable(target, newest_by)
+               : found.error();
   if (found->integer(0, 0) > 0) return Room::made;
   return found->integer(0, 1) > 0 ? Room::taken : Room::none;
 }

@@ -61,6 +61,19 @@ std::string_view lock_mode(ObjectKind kind) {
 
 }  // namespace
 
+Status try_replica_role(pg::Connection& connection) {
+  return connection.execute(
+      "SET session_replication_role = replica; RESET session_replication_role");
+}
+
+Error without_foreign_keys() {
+  return Error{ErrorKind::permission,
+               "foreign keys are left out: the role may not set session_replication_role"}
+      .fix(
+          "PostgreSQL 15 and later: GRANT SET ON PARAMETER session_replication_role TO <the "
+          "role>;");
+}
+
 Status ObjectMaker::run() {
   FRESHET_TRY(
       const pg::Rows rows,
@@ -266,17 +279,10 @@ Status ObjectMaker::advance_sequence(const TableObject& object) {
   return ok_status();
 }
 
-// Fired by our own writes they would refuse changes whose order they do not know, and change rows
-// (ON DELETE) that the source changes too.
 Status ObjectMaker::may_have_foreign_keys() {
-  Status set =
-      connection_.execute("SET session_replication_role = replica; RESET session_replication_role");
-  if (set.ok() || is_worth_retrying(set.error())) return set;
-  return Error{ErrorKind::permission,
-               "foreign keys are left out: the role may not set session_replication_role"}
-      .fix(
-          "PostgreSQL 15 and later: GRANT SET ON PARAMETER session_replication_role TO <the "
-          "role>;");
+  Status tried = try_replica_role(connection_);
+  if (tried.ok() || is_worth_retrying(tried.error())) return tried;
+  return without_foreign_keys();
 }
 
 /// Its own first.

@@ -14,6 +14,14 @@
 
 namespace freshet::postgres {
 
+/// Tries whether the role may write without firing foreign keys. Fired by our own writes they would
+/// refuse changes whose order they do not know, and change rows (ON DELETE) that the source changes
+/// too.
+Status try_replica_role(pg::Connection& connection);
+
+/// What to tell where the role may not.
+Error without_foreign_keys();
+
 /// Of one table, over a connection that is in no transaction. The lane may take away at any time
 /// what it works on: whether an object may stand is asked again under the table's lock.
 class ObjectMaker {

@@ -93,16 +93,16 @@ RETURNS boolean LANGUAGE sql STABLE AS $function$
                  WHERE t.pipeline = object.pipeline AND t.schema = object.schema
                    AND t."table" = object."table" AND t.phase = 'streaming')
      AND (object.kind NOT IN ('foreign_key', 'validation') OR object.other_table = ''
-          OR EXISTS (SELECT FROM freshet.tables t
-                     WHERE t.pipeline = object.pipeline AND t.schema = object.other_schema
-                       AND t."table" = object.other_table AND t.phase = 'streaming'))
-     AND (object.kind NOT IN ('foreign_key', 'validation') OR object.other_table = ''
           OR (object.other_schema, object.other_table) = (object.schema, object."table")
-          OR NOT EXISTS (SELECT FROM freshet.table_objects o
-                         WHERE o.pipeline = object.pipeline AND o.schema = object.other_schema
-                           AND o."table" = object.other_table
-                           AND o.kind IN ('unique_index', 'constraint')
-                           AND o.state IN ('wanted', 'building')))
+          OR (EXISTS (SELECT FROM freshet.tables t
+                      WHERE t.pipeline = object.pipeline AND t.schema = object.other_schema
+                        AND t."table" = object.other_table AND t.phase = 'streaming')
+              AND NOT EXISTS (SELECT FROM freshet.table_objects o
+                              WHERE o.pipeline = object.pipeline
+                                AND o.schema = object.other_schema
+                                AND o."table" = object.other_table
+                                AND o.kind IN ('unique_index', 'constraint')
+                                AND o.state IN ('wanted', 'building'))))
 $function$;
 -- Changes that could not be applied, in the order in which they came, and later ones of the same keys.
 -- Images map columns to values as text; what was not sent is missing there. Keys are lines of COPY

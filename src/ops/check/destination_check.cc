@@ -12,6 +12,7 @@
 
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "destinations/postgres/object_maker.h"
 #include "ops/check/local_check.h"
 #include "ops/check/named_row.h"
 #include "ops/check/sql.h"
@@ -106,14 +107,10 @@ Status report_objects(pg::Connection& connection,
                       const std::string& pipeline,
                       Findings& findings) {
   if (destination.schema != DestinationSchema::full) return ok_status();
-  const Status may_set =
-      connection.execute("SET session_replication_role = replica; RESET session_replication_role");
-  if (!may_set.ok()) {
-    findings.warning(Area::destination, "foreign_keys",
-                     "foreign keys are left out: the role may not set session_replication_role",
-                     fmt::format("destination {}", destination.name),
-                     "PostgreSQL 15 and later: GRANT SET ON PARAMETER session_replication_role TO "
-                     "<the role>;");
+  if (!postgres::try_replica_role(connection).ok()) {
+    const Error told = postgres::without_foreign_keys();
+    findings.warning(Area::destination, "foreign_keys", told.message(),
+                     fmt::format("destination {}", destination.name), told.fix());
   }
   FRESHET_TRY(const pg::Rows kept,
               connection.query("SELECT to_regclass('freshet.table_objects') IS NOT NULL"));

@@ -15,7 +15,6 @@ namespace {
 
 constexpr int kOldestVersion = 14;
 constexpr int kNewestVersion = 18;
-constexpr int kStandbysDecodeSince = 160'000;
 
 std::string wal_level_fix(const SourceFacts& facts) {
   if (facts.provider == "rds") {
@@ -175,7 +174,7 @@ void judge_settings(const SourceFacts& facts, Findings& findings) {
 }
 
 void judge_standby(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
-  if (facts.server_version < kStandbysDecodeSince) {
+  if (facts.server_version < source::kStandbysDecodeSince) {
     findings.error(
         Area::source, "standby",
         "the source is a standby, and before PostgreSQL 16 none can decode", "source.url",
