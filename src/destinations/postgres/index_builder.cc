@@ -1,7 +1,6 @@
 #include "destinations/postgres/index_builder.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 
 #include <fmt/format.h>
@@ -11,11 +10,11 @@
 #include "base/log.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "destinations/postgres/concurrent_index.h"
 #include "destinations/postgres/names.h"
 #include "destinations/postgres/object_maker.h"
 #include "destinations/postgres/object_records.h"
 #include "destinations/postgres/progress.h"
-#include "destinations/postgres/sql.h"
 #include "destinations/postgres/vector_type.h"
 #include "pg/sqlstate.h"
 #include "types/table_error.h"
@@ -23,7 +22,6 @@
 namespace freshet::postgres {
 namespace {
 
-using Text = std::optional<std::string_view>;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPauseAfterGivingWay{500};
@@ -38,20 +36,6 @@ std::chrono::milliseconds pause_for_lock(int lock_waits) {
   for (int waited = 1; waited < lock_waits && pause < kPauseForLockMax; ++waited)
     pause *= 2;
   return std::min(pause, kPauseForLockMax);
-}
-
-/// Whether the index stands; drops what a broken CREATE INDEX CONCURRENTLY left.
-Result<bool> stands(pg::Connection& connection,
-                    const std::string& schema,
-                    const std::string& name) {
-  FRESHET_TRY(const pg::Rows state,
-              connection.query(sql::kSqlIndexState, std::array{Text{schema}, Text{name}}));
-  if (state.rows() == 0) return false;
-  if (state.boolean(0, 0)) return true;
-  log_info("dropping an index that was left unfinished", {{"index", name}});
-  FRESHET_TRY(connection.execute(fmt::format("DROP INDEX CONCURRENTLY IF EXISTS {}",
-                                             quote_identifier(TableName{schema, name}))));
-  return false;
 }
 
 }  // namespace
@@ -202,22 +186,30 @@ Status IndexBuilder::complete(pg::Connection& connection, const Job& job) {
 Status IndexBuilder::build_index(pg::Connection& connection,
                                  const TableName& table,
                                  const Index& index) {
-  const std::string name = vector_index_name(table, index.column);
-  FRESHET_TRY(const bool is_there, stands(connection, table.schema, name));
-  if (is_there) return ok_status();
+  TableObject object{.kind = ObjectKind::index,
+                     .name = vector_index_name(table, index.column),
+                     .definition = {},
+                     .other = {},
+                     .judged = {}};
+  FRESHET_TRY(const std::string here, find_here(connection, table, object));
+  if (here == "here") return ok_status();
+  if (here == "taken") {
+    return name_is_taken()
+        .with("index", object.name)
+        .fix("rename that relation, or build the index under another name yourself");
+  }
   FRESHET_TRY(const auto vectors, find_vector_schema(connection));
   if (!vectors) return Error{ErrorKind::setting, "pgvector is gone from the destination"};
   const auto start = Clock::now();
-  log_info("building a vector index", {{"table", to_string(table)}, {"index", name}});
-  FRESHET_TRY(connection.execute(fmt::format(
-      "CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ON {} USING hnsw ({} {}.vector_cosine_ops) "
-      "WITH (m = {}, ef_construction = {})",
-      quote_identifier(name), quote_identifier(table), quote_identifier(index.column), *vectors,
-      index.m, index.ef_construction)));
+  log_info("building a vector index", {{"table", to_string(table)}, {"index", object.name}});
+  object.definition =
+      fmt::format("USING hnsw ({} {}.vector_cosine_ops) WITH (m = {}, ef_construction = {})",
+                  quote_identifier(index.column), *vectors, index.m, index.ef_construction);
+  FRESHET_TRY(build_concurrently(connection, table, object, here));
   const auto elapsed =
       std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count();
   log_info("vector index built",
-           {{"table", to_string(table)}, {"index", name}, {"elapsed_ms", elapsed}});
+           {{"table", to_string(table)}, {"index", object.name}, {"elapsed_ms", elapsed}});
   return ok_status();
 }
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "destinations/postgres/concurrent_index.h"
 #include "destinations/postgres/sql.h"
 #include "pg/array_literal.h"
 #include "pg/sqlstate.h"
@@ -22,10 +23,6 @@ using Text = std::optional<std::string_view>;
 
 bool is_index(ObjectKind kind) {
   return kind == ObjectKind::index || kind == ObjectKind::unique_index;
-}
-
-bool is_worth_retrying(const Error& error) {
-  return retry_of(error) != Retry::never || error.kind() == ErrorKind::cancelled;
 }
 
 /// As one statement, whatever the text that came from the source holds.
@@ -147,44 +144,17 @@ Status ObjectMaker::make(const Wanted& wanted) {
 
 Status ObjectMaker::make_index(const Wanted& wanted) {
   const TableObject& object = wanted.object;
-  FRESHET_TRY(std::string here, find_here(object));
+  FRESHET_TRY(const std::string here, find_here(connection_, table_, object));
   if (here == "here" && !wanted.is_begun) {
     FRESHET_TRY([[maybe_unused]] const bool is_set, set_state(wanted, "found"));
     return ok_status();
   }
-  if (here == "taken") {
-    return Error{ErrorKind::schema, "another relation of the destination has the name"};
-  }
+  if (here == "taken") return name_is_taken();
   FRESHET_TRY(const bool is_wanted, set_state(wanted, "building"));
   if (!is_wanted) return ok_status();
-  if (here == "unfinished") {
-    FRESHET_TRY(wait_for_other_builders());
-    FRESHET_TRY(here, find_here(object));
-    if (here == "unfinished") FRESHET_TRY(drop_index(object));
-  }
-  if (here != "here") {
-    Status created = run_single(
-        connection_,
-        fmt::format("CREATE {}INDEX CONCURRENTLY {} ON {} {}",
-                    object.kind == ObjectKind::unique_index ? "UNIQUE " : "",
-                    quote_identifier(object.name), quote_identifier(table_), object.definition));
-    // What is left of it would be kept up, and may refuse rows.
-    if (!created.ok() && !is_worth_retrying(created.error())) FRESHET_TRY(drop_index(object));
-    FRESHET_TRY(std::move(created));
-  }
+  FRESHET_TRY(build_concurrently(connection_, table_, object, here));
   FRESHET_TRY([[maybe_unused]] const bool is_set, set_state(wanted, "built"));
   return ok_status();
-}
-
-// One that a killed process left running at the server may yet finish it.
-Status ObjectMaker::wait_for_other_builders() {
-  return connection_.execute(fmt::format(
-      "BEGIN; LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE; COMMIT", quote_identifier(table_)));
-}
-
-Status ObjectMaker::drop_index(const TableObject& object) {
-  return connection_.execute("DROP INDEX CONCURRENTLY IF EXISTS " +
-                             quote_identifier(TableName{table_.schema, object.name}));
 }
 
 // The object and the record of it in one commit.
@@ -196,7 +166,7 @@ Status ObjectMaker::make_in_transaction(const Wanted& wanted) {
   FRESHET_TRY(connection_.execute("BEGIN; SET LOCAL lock_timeout = '500ms'"));
   FRESHET_TRY(lock_record(wanted));
   FRESHET_TRY(lock(object));
-  FRESHET_TRY(const std::string here, find_here(object));
+  FRESHET_TRY(const std::string here, find_here(connection_, table_, object));
   const bool is_validation = object.kind == ObjectKind::validation;
   const bool is_found = here == "here" && !is_validation;
   FRESHET_TRY(const bool is_wanted, set_state(wanted, is_found ? "found" : "built"));
@@ -299,15 +269,6 @@ std::string ObjectMaker::find_lock_holder(const TableObject& object) {
   const auto rows =
       connection_.query(sql::kSqlLockHolder, std::array{Text{names.schemas}, Text{names.tables}});
   return rows.ok() && rows->rows() > 0 ? rows->string(0, 0) : std::string{};
-}
-
-Result<std::string> ObjectMaker::find_here(const TableObject& object) {
-  FRESHET_TRY(const pg::Rows rows,
-              connection_.query(sql::kSqlObjectHere,
-                                std::array{Text{table_.schema}, Text{table_.table},
-                                           Text{to_string(object.kind)}, Text{object.name}}));
-  if (rows.rows() == 0) return Error{ErrorKind::schema, "the table is missing at the destination"};
-  return rows.string(0, 0);
 }
 
 Result<bool> ObjectMaker::set_state(const Wanted& wanted,

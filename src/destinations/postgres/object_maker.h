@@ -67,9 +67,6 @@ class ObjectMaker {
   Status alter(const std::string& action);
   std::vector<TableName> tables_of(const TableObject& object) const;
   std::string find_lock_holder(const TableObject& object);
-  Result<std::string> find_here(const TableObject& object);
-  Status wait_for_other_builders();
-  Status drop_index(const TableObject& object);
   Status may_have_foreign_keys();
   void note_failure(const TableObject& object);
   Status record_failure(const Wanted& wanted, const Error& error);
