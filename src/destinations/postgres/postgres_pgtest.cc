@@ -314,6 +314,42 @@ TEST_F(PostgresDestinationTest, DuplicatesUnderFullAreTouchedOnce) {
               ElementsAre("1|{\"a\": 1}|(1,2)|t", "2|{\"a\": 1}|(1,2)|f", "-|-|-|-"));
 }
 
+TEST_F(PostgresDestinationTest, ManyRowsWithoutKeyAreFoundInOneReading) {
+  const SchemaPtr schema = table("t",
+                                 {{.name = "a", .type = "numeric"},
+                                  {.name = "j", .type = "json"},
+                                  {.name = "t", .type = "text"}},
+                                 ReplicaIdentity::full);
+  start(schema);
+  database_->run(
+      "INSERT INTO public.t SELECT i, '{}', repeat('large', 1000) || i FROM generate_series(1, "
+      "20000) i; INSERT INTO public.t VALUES (-1.0, '{}', 'x'), (-1.00, '{}', 'x'), (-2, NULL, "
+      "''), "
+      "(-2, NULL, NULL), (-2, NULL, NULL), (-3, '{}', 'x'), (-3, '{}', 'x')");
+  const std::string large = [] {
+    std::string text;
+    for (int i = 0; i < 1000; ++i)
+      text += "large";
+    return text;
+  }();
+  Batch batch(schema, 0x2000);
+  for (int i = 1; i <= 2000; ++i) {
+    const std::string number = std::to_string(i);
+    batch.remove(OldRow::full, {number, "{}", large + number});
+  }
+  const Cells twice{"-3", "{}", "x"};
+  batch.remove(OldRow::full, {"-1.00", "{}", "x"})
+      .remove(OldRow::full, {"-2", nullptr, nullptr})
+      .remove(OldRow::full, twice)
+      .remove(OldRow::full, twice)
+      .remove(OldRow::full, {"-4", "{ }", nullptr});
+  write(batch);
+  EXPECT_THAT(lines("SELECT a, j, t FROM public.t WHERE a < 0 ORDER BY a DESC, t"),
+              ElementsAre("-1.0|{}|x", "-2|-|", "-2|-|-"));
+  EXPECT_EQ(database_->value("SELECT count(*) || ' from ' || min(a) FROM public.t WHERE a > 0"),
+            "18000 from 2001");
+}
+
 TEST_F(PostgresDestinationTest, PartialUpdateOfAMissingRowIsLoud) {
   const SchemaPtr schema = table(
       "t", {{.name = "id", .type = "integer", .is_key = true}, {.name = "v"}, {.name = "big"}});

@@ -34,7 +34,8 @@ Status load_columns(pg::Connection& connection, FoundTable& table) {
                              .type = rows.oid(row, 7),
                              .element = rows.oid(row, 8),
                              .has_binary_form = rows.boolean(row, 9),
-                             .is_composite = rows.boolean(row, 10)});
+                             .is_composite = rows.boolean(row, 10),
+                             .is_in_row = rows.boolean(row, 11)});
     if (!rows.text(row, 6).empty()) table.columns.back().has_default = true;
   }
   return ok_status();

@@ -26,6 +26,7 @@ struct FoundColumn {
   Oid element{0};  ///< Of an array.
   bool has_binary_form = false;
   bool is_composite = false;  ///< Or a domain over one.
+  bool is_in_row = false;     ///< Values are short, or at least never apart from their row.
 };
 
 struct UniqueKey {

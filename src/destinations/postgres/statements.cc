@@ -162,20 +162,60 @@ std::string move_one(const Inputs& inputs) {
 
 /// Compares every column as text, each side through its own type's output: no type lacks that
 /// (json, xml and point have no equality), and of two rows that are equal but spelled differently
-/// (1.0, 1.00) the right one is found.
+/// (1.0, 1.00; under some collations a, A) the right one is found.
+std::string as_text(std::string_view value) {
+  return fmt::format("({})::text COLLATE \"C\"", value);
+}
+
 std::string remove_row(const Inputs& inputs) {
   const Target& target = inputs.target;
   std::string where = key_matches_in_row(inputs);
   for (const std::uint16_t column : target.all) {
-    where +=
-        fmt::format("{}t.{}::text IS NOT DISTINCT FROM ({})::text", where.empty() ? "" : " AND ",
-                    target.columns[column].name_sql, inputs.value("$", column, column + 1U));
+    where += fmt::format("{}({}) IS NOT DISTINCT FROM ({})", where.empty() ? "" : " AND ",
+                         as_text("t." + target.columns[column].name_sql),
+                         as_text(inputs.value("$", column, column + 1U)));
   }
   if (where.empty()) where = "true";
   return fmt::format(
       "DELETE FROM {0} AS d USING (SELECT t.ctid, t.tableoid FROM {0} AS t WHERE {1} LIMIT 1) AS f "
       "WHERE d.ctid = f.ctid{2}",
       target.table_sql, where, target.is_partitioned ? " AND d.tableoid = f.tableoid" : "");
+}
+
+/// The columns by which a hash join may find rows: of large values each would be read.
+std::vector<std::uint16_t> hashed_columns(const Target& target) {
+  std::vector<std::uint16_t> columns;
+  for (const std::uint16_t column : target.all) {
+    if (target.columns[column].is_in_row) columns.push_back(column);
+  }
+  return columns.empty() ? target.all : columns;
+}
+
+/// In one reading of the table, however many there are: only `=` can be hashed, which NULL is not.
+std::string remove_rows(const Inputs& inputs) {
+  const Target& target = inputs.target;
+  const auto texts = join(target.all, ", ", [&](auto column, auto place) {
+    return fmt::format("{} AS c{}", as_text(inputs.value("x.a", column, place)), place);
+  });
+  const auto names =
+      join(target.all, ", ", [](auto, auto place) { return fmt::format("c{}", place); });
+  const auto is_hashed = join(hashed_columns(target), " AND ", [&](auto column, auto) {
+    return fmt::format("coalesce({}, '') = coalesce(w.c{}, '')",
+                       as_text("t." + target.columns[column].name_sql), column + 1U);
+  });
+  const auto is_same = join(target.all, " AND ", [&](auto column, auto place) {
+    return fmt::format("({}) IS NOT DISTINCT FROM w.c{}",
+                       as_text("t." + target.columns[column].name_sql), place);
+  });
+  return fmt::format(
+      "WITH wanted AS MATERIALIZED (SELECT row_number() OVER () AS id, count(*) AS copies, {1} "
+      "FROM "
+      "(SELECT {2} FROM {3}) AS v GROUP BY {1}), found AS MATERIALIZED (SELECT t.ctid, t.tableoid, "
+      "w.copies, row_number() OVER (PARTITION BY w.id) AS number FROM {0} AS t JOIN wanted AS w ON "
+      "{4} AND {5}) DELETE FROM {0} AS d USING found AS f WHERE d.ctid = f.ctid AND f.number <= "
+      "f.copies{6}",
+      target.table_sql, names, texts, rows_of_arrays(inputs, target.all), is_hashed, is_same,
+      target.is_partitioned ? " AND d.tableoid = f.tableoid" : "");
 }
 
 }  // namespace
@@ -225,6 +265,8 @@ std::string statement_sql(const Target& target, Shape shape, const ColumnSets& s
       return move_one(inputs);
     case Shape::remove_row:
       return remove_row(inputs);
+    case Shape::remove_rows:
+      return remove_rows(inputs);
   }
   FRESHET_CHECK(false);
 }

@@ -34,6 +34,8 @@ enum class Shape : std::uint8_t {
   change_one,   ///< Key columns (old), then those of the set, which may hold key columns.
   move_one,     ///< All columns, then key columns (old): update that row, or put the new one.
   remove_row,   ///< All columns: one row that is not distinct in any.
+  remove_rows,  ///< All columns as text[]: of equal ones as many as are named. Reads the whole
+                ///< table.
 };
 
 /// `sets.set` is used by change_many and change_one alone.

@@ -70,6 +70,7 @@ Status load_columns(const TableSchema& schema, const FoundTable& found, Target& 
                               .cast_sql = here->cast_type,
                               .equals_sql = {},
                               .binary = binary_form(column, *here),
+                              .is_in_row = here->is_in_row,
                               .is_raw_text = here->cast_type == "text" ||
                                              here->cast_type == "character varying" ||
                                              here->cast_type == "json",

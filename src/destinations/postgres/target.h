@@ -27,6 +27,7 @@ struct TargetColumn {
   std::string equals_sql;  ///< For the key's columns.
   BinaryForm binary;
   bool is_key = false;
+  bool is_in_row = false;      ///< Values are short, or at least never apart from their row.
   bool is_raw_text = false;    ///< Of a type whose binary form is its text.
   bool comes_as_text = false;  ///< The same of the source's type: its binary form counts as text.
 };

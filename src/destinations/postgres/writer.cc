@@ -272,9 +272,10 @@ Status GroupWriter::flush_changed(Target& target) {
 }
 
 Status GroupWriter::flush_rows(Target& target, Effort effort) {
-  for (const NetRows::Row& row : target.net_rows.removed()) {
-    FRESHET_TRY(send_one(target, Shape::remove_row, {}, {{}, row.values, row.lsn, 1}));
-  }
+  rows_.clear();
+  for (const NetRows::Row& row : target.net_rows.removed())
+    rows_.push_back({{}, row.values, row.lsn, 1});
+  FRESHET_TRY(remove_rows(target));
   rows_.clear();
   copied_.clear();
   for (const NetRows::Row& row : target.net_rows.added()) {
@@ -289,6 +290,16 @@ Status GroupWriter::flush_rows(Target& target, Effort effort) {
   if (!target.all.empty()) return send_rows(target, Shape::add_many, Shape::add_one, {});
   for (const RowRef& row : rows_)
     FRESHET_TRY(send_one(target, Shape::add_one, {}, row));
+  return ok_status();
+}
+
+// Without a key each row is a reading of the table: many are looked for in one. A key's index finds
+// them one by one.
+Status GroupWriter::remove_rows(Target& target) {
+  if (target.key.empty() && !target.all.empty())
+    return send_rows(target, Shape::remove_rows, Shape::remove_row, {});
+  for (const RowRef& row : rows_)
+    FRESHET_TRY(send_one(target, Shape::remove_row, {}, row));
   return ok_status();
 }
 

@@ -55,6 +55,7 @@ class GroupWriter {
   Status flush_put(Target& target, Effort effort);
   Status flush_changed(Target& target);
   Status flush_rows(Target& target, Effort effort);
+  Status remove_rows(Target& target);
   /// How COPY takes copied_; `none` where it does not, or does not pay.
   enum class CopyForm : std::uint8_t { none, text, binary };
   CopyForm copy_form(const Target& target) const;
