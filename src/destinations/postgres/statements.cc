@@ -182,13 +182,27 @@ std::string remove_row(const Inputs& inputs) {
       target.table_sql, where, target.is_partitioned ? " AND d.tableoid = f.tableoid" : "");
 }
 
-/// The columns by which a hash join may find rows: of large values each would be read.
+/// PostgreSQL knows their lengths without reading them.
+bool has_known_length(const TargetColumn& column) {
+  return column.cast_sql == "text" || column.cast_sql == "character varying";
+}
+
+/// The columns by which a hash join may find rows without reading the large values of all.
 std::vector<std::uint16_t> hashed_columns(const Target& target) {
   std::vector<std::uint16_t> columns;
   for (const std::uint16_t column : target.all) {
-    if (target.columns[column].is_in_row) columns.push_back(column);
+    const TargetColumn& to = target.columns[column];
+    if (to.is_in_row || has_known_length(to)) columns.push_back(column);
   }
   return columns.empty() ? target.all : columns;
+}
+
+/// What is hashed of a value that is given as text.
+std::string hashed(const TargetColumn& column, const std::string& text) {
+  if (!has_known_length(column)) return fmt::format("coalesce({}, '')", text);
+  return fmt::format(
+      "CASE WHEN octet_length({0}) <= 100 THEN {0} ELSE coalesce(octet_length({0}), 0)::text END",
+      text);
 }
 
 /// In one reading of the table, however many there are: only `=` can be hashed, which NULL is not.
@@ -200,8 +214,9 @@ std::string remove_rows(const Inputs& inputs) {
   const auto names =
       join(target.all, ", ", [](auto, auto place) { return fmt::format("c{}", place); });
   const auto is_hashed = join(hashed_columns(target), " AND ", [&](auto column, auto) {
-    return fmt::format("coalesce({}, '') = coalesce(w.c{}, '')",
-                       as_text("t." + target.columns[column].name_sql), column + 1U);
+    const TargetColumn& to = target.columns[column];
+    return fmt::format("{} = {}", hashed(to, as_text("t." + to.name_sql)),
+                       hashed(to, fmt::format("w.c{}", column + 1U)));
   });
   const auto is_same = join(target.all, " AND ", [&](auto column, auto place) {
     return fmt::format("({}) IS NOT DISTINCT FROM w.c{}",

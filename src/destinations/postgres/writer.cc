@@ -296,8 +296,12 @@ Status GroupWriter::flush_rows(Target& target, Effort effort) {
 // Without a key each row is a reading of the table: many are looked for in one. A key's index finds
 // them one by one.
 Status GroupWriter::remove_rows(Target& target) {
-  if (target.key.empty() && !target.all.empty())
-    return send_rows(target, Shape::remove_rows, Shape::remove_row, {});
+  if (target.key.empty() && !target.all.empty() && rows_.size() > 1) {
+    // Off otherwise, for statements that find rows by their key (session_settings.sql).
+    FRESHET_TRY(session_.send("SET LOCAL enable_hashjoin = on"));
+    FRESHET_TRY(send_rows(target, Shape::remove_rows, Shape::remove_row, {}));
+    return session_.send("SET LOCAL enable_hashjoin = off");
+  }
   for (const RowRef& row : rows_)
     FRESHET_TRY(send_one(target, Shape::remove_row, {}, row));
   return ok_status();
