@@ -315,39 +315,27 @@ TEST_F(PostgresDestinationTest, DuplicatesUnderFullAreTouchedOnce) {
 }
 
 TEST_F(PostgresDestinationTest, ManyRowsWithoutKeyAreFoundInOneReading) {
-  const SchemaPtr schema = table("t",
-                                 {{.name = "a", .type = "numeric"},
-                                  {.name = "j", .type = "json"},
-                                  {.name = "t", .type = "text"}},
-                                 ReplicaIdentity::full);
+  const SchemaPtr schema =
+      table("t", {{.name = "a", .type = "numeric"}, {.name = "j", .type = "json"}, {.name = "t"}},
+            ReplicaIdentity::full);
   start(schema);
   database_->run(
-      "INSERT INTO public.t SELECT i, '{}', repeat('large', 1000) || i FROM generate_series(1, "
-      "20000) i; INSERT INTO public.t VALUES (-1.0, '{}', 'x'), (-1.00, '{}', 'x'), (-2, NULL, "
-      "''), "
-      "(-2, NULL, NULL), (-2, NULL, NULL), (-3, '{}', 'x'), (-3, '{}', 'x')");
-  const std::string large = [] {
-    std::string text;
-    for (int i = 0; i < 1000; ++i)
-      text += "large";
-    return text;
-  }();
+      "INSERT INTO public.t SELECT i, '{}', 'row ' || i FROM generate_series(1, 20000) i;"
+      "INSERT INTO public.t VALUES (-1.0, '{}', 'x'), (-1.00, '{}', 'x'), (-2, NULL, ''), (-2, "
+      "NULL, "
+      "NULL), (-2, NULL, NULL), (-3, '{}', repeat('x', 5000)), (-3, '{}', repeat('x', 5000))");
   Batch batch(schema, 0x2000);
-  for (int i = 1; i <= 2000; ++i) {
-    const std::string number = std::to_string(i);
-    batch.remove(OldRow::full, {number, "{}", large + number});
-  }
-  const Cells twice{"-3", "{}", "x"};
+  for (int i = 1; i <= 2000; ++i)
+    batch.remove(OldRow::full, {std::to_string(i), "{}", "row " + std::to_string(i)});
   batch.remove(OldRow::full, {"-1.00", "{}", "x"})
       .remove(OldRow::full, {"-2", nullptr, nullptr})
-      .remove(OldRow::full, twice)
-      .remove(OldRow::full, twice)
+      .remove(OldRow::full, {"-3", "{}", std::string(5000, 'x')})
+      .remove(OldRow::full, {"-3", "{}", std::string(5000, 'x')})
       .remove(OldRow::full, {"-4", "{ }", nullptr});
   write(batch);
   EXPECT_THAT(lines("SELECT a, j, t FROM public.t WHERE a < 0 ORDER BY a DESC, t"),
               ElementsAre("-1.0|{}|x", "-2|-|", "-2|-|-"));
-  EXPECT_EQ(database_->value("SELECT count(*) || ' from ' || min(a) FROM public.t WHERE a > 0"),
-            "18000 from 2001");
+  EXPECT_EQ(database_->value("SELECT min(a) FROM public.t WHERE a > 0"), "2001");
 }
 
 TEST_F(PostgresDestinationTest, PartialUpdateOfAMissingRowIsLoud) {
