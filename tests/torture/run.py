@@ -52,6 +52,7 @@ class Verdict:
             f"seed {self.seed} pg {self.version}: {self.seconds:.0f} s, {get('operations', 0)} operations,"
             f" {get('transactions', 0)} transactions, {get('rows changed', 0)} rows changed,"
             f" faults: {faults}; engine started again {get('engine started again', 0)};"
+            f" WAL that the server could not decode {get('undecodable', 0)};"
             f" {get('comparisons', 0)} comparisons:"
             f" {'FAILED' if self.problem else 'equal'}"
         )
@@ -124,6 +125,11 @@ class Torture:
         code = self.system.process.exit_code
         if code is None:
             return
+        if self._is_undecodable():
+            self.journal.write("faults", "the server cannot decode its WAL; begun anew")
+            self.journal.count("undecodable")
+            self.begin_anew()
+            return
         is_known = self._known and re.search(self._known, self.system.process.log_tail()[-600:])
         is_known = is_known or (code == _CONNECTION_LOST_CODE and self._crashed_making_a_slot())
         if code == 0 or (code not in self.excused_codes and not is_known):
@@ -131,6 +137,13 @@ class Torture:
         self.journal.write("faults", f"freshet ended with {code}; started again")
         self.journal.count("engine started again")
         self.start_engine()
+
+    def _is_undecodable(self) -> bool:
+        """A defect of PostgreSQL's, which ends each of its walsenders: a relation is looked for by the
+        number of a file that a rewrite rolled back. The engine told what to do, which is done here.
+        """
+        told = r"the server cannot decode its WAL: could not map file(node|number)"
+        return re.search(told, self.system.process.log_tail()[-600:]) is not None
 
     def _crashed_making_a_slot(self) -> bool:
         """PostgreSQL 18.6 does if a transaction past logical_decoding_work_mem is rolled back meanwhile.
