@@ -9,7 +9,6 @@ import time
 import pytest
 from harness.engine import find_binary
 from harness.waiting import wait_until
-from servers import free_port
 from servers.binaries import deps_dir, find_postgres
 from servers.processes import children_of, is_alive
 
@@ -76,17 +75,21 @@ def test_port_taken(scratch):
 
 
 def test_ctrl_c_stops_the_servers(scratch):
-    port = free_port()
     demo = subprocess.Popen(
-        command(*SMALL, "--port", str(port)),
+        command(*SMALL),
         cwd=scratch,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+    def has_servers() -> bool:
+        assert demo.poll() is None, demo.communicate()
+        return len(children_of(demo.pid)) >= 2
+
     try:
-        wait_until(lambda: len(children_of(demo.pid)) >= 2, "both servers", seconds=60)
+        wait_until(has_servers, "both servers", seconds=60)
         time.sleep(1)
         servers = children_of(demo.pid)
         demo.send_signal(signal.SIGINT)
