@@ -68,19 +68,14 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// Replaces what stands between double quotes: messages of class 22 quote the value there.
+/// Replaces what stands from the first double quote to the last: messages of class 22 quote the
+/// value there, which may hold quotes of its own.
 std::string without_quoted(std::string_view message) {
-  std::string kept;
-  bool is_quoted = false;
-  for (const char c : message) {
-    if (c == '"') {
-      is_quoted = !is_quoted;
-      if (is_quoted) kept += "\"...\"";
-    } else if (!is_quoted) {
-      kept += c;
-    }
-  }
-  return kept;
+  const auto first = message.find('"');
+  if (first == std::string_view::npos) return std::string{message};
+  const auto last = message.rfind('"');
+  const std::string_view rest = last == first ? "" : message.substr(last + 1);
+  return std::string{message.substr(0, first)}.append("\"...\"").append(rest);
 }
 
 /// `COPY t, line 3, column id: "x"` up to the value.

@@ -91,8 +91,8 @@ Status Session::look_at_tables() {
       now = watched_[i];
       continue;
     }
-    const bool is_redefined = now.definition != watched_[i].definition;
-    FRESHET_TRY(answer(names[i], *news, is_redefined ? now.definition : std::string{}));
+    const bool may_be_followed = news->is_of_definition && now.definition != watched_[i].definition;
+    FRESHET_TRY(answer(names[i], *news, may_be_followed ? now.definition : std::string{}));
   }
   watched_ = std::move(looked).value();
   // Kept only now: news that found no answer are news to the next session as well.

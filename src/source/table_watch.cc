@@ -78,7 +78,7 @@ std::optional<TableNews> compare_heap(const WatchedTable& before,
   using Kind = TableNews::Kind;
   if (then.relfilenode == heap.relfilenode) return {};
   if (now.definition != before.definition) {
-    return TableNews{Kind::redefined, "its rows were rewritten"};
+    return TableNews{Kind::redefined, "its rows were rewritten", true};
   }
   // A table's own TRUNCATE is streamed; a partition's is not where its root stands for it.
   if (heap.is_unanalysed) {
@@ -205,13 +205,13 @@ std::optional<TableNews> compare(const WatchedTable& before, const WatchedTable&
     return TableNews{Kind::unpublished, "the table is not in the publication any more"};
   }
   if (now.relation != before.relation) {
-    return TableNews{Kind::redefined, "the table was dropped and made again"};
+    return TableNews{Kind::redefined, "the table was dropped and made again", true};
   }
   if (!before.published.empty() && now.published != before.published) {
     return TableNews{Kind::republished, "its publication was altered"};
   }
   if (now.columns == before.columns && now.numbers != before.numbers) {
-    return TableNews{Kind::redefined, "a column was dropped and made again"};
+    return TableNews{Kind::redefined, "a column was dropped and made again", true};
   }
   if (is_label_renamed(before, now)) {
     return TableNews{Kind::redefined, "a label of an enum was renamed"};

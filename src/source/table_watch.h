@@ -61,6 +61,8 @@ struct TableNews {
   };
   Kind kind;
   std::string what;  ///< For people.
+  /// Whoever follows the new definition has answered this as well.
+  bool is_of_definition = false;
 };
 
 /// The gravest news, if any. Pure.

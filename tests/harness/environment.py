@@ -17,14 +17,9 @@ from servers import Postgres
 CANARY = f"S3cr3t-CANARY-{secrets.token_hex(8)}"
 FRESHET_ROLE = "freshet"
 OWNER_ROLE = "app"
-_SETTINGS = {
-    "max_locks_per_transaction": "512",  # transactions that touch 10,000 tables
-    # Old WAL is written over again instead of taking memory: many servers run side by side.
-    "min_wal_size": "64MB",
-    "max_wal_size": "256MB",
-}
-_SOURCE_SETTINGS = _SETTINGS | {"track_commit_timestamp": "on", "wal_sender_timeout": "60s"}
-_DESTINATION_SETTINGS = _SETTINGS | {
+_MANY_LOCKS = {"max_locks_per_transaction": "512"}  # transactions that touch 10,000 tables
+_SOURCE_SETTINGS = _MANY_LOCKS | {"track_commit_timestamp": "on", "wal_sender_timeout": "60s"}
+_DESTINATION_SETTINGS = _MANY_LOCKS | {
     "wal_retrieve_retry_interval": "100ms",
     "max_logical_replication_workers": "30",
     "max_sync_workers_per_subscription": "4",

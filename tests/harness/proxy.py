@@ -22,6 +22,7 @@ _REQUESTS_WITH_TEXT = (b"Q", b"P")
 class _Hold:
     pattern: re.Pattern[str]
     let_pass: int
+    is_dropped: bool = False
     is_over: threading.Event = field(default_factory=threading.Event)
 
 
@@ -50,11 +51,12 @@ class HoldingProxy:
         with self._lock:
             return list(self._held)
 
-    def release(self) -> None:
-        """Lets all go that was held, and what comes."""
+    def release(self, *, is_dropped: bool = False) -> None:
+        """Lets all go that was held, or breaks its connections, and lets go what comes."""
         with self._lock:
             holds, self._holds, self._held = self._holds, [], []
         for hold in holds:
+            hold.is_dropped = is_dropped
             hold.is_over.set()
 
     def cut(self) -> None:
@@ -129,6 +131,8 @@ class HoldingProxy:
                 self._held.append(text)
         if hold:
             hold.is_over.wait()
+            if hold.is_dropped:
+                raise EOFError
 
     @staticmethod
     def _catches(hold: _Hold, text: str) -> bool:

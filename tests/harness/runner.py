@@ -317,6 +317,11 @@ class ScenarioRun:
             proxy.release()
         self.is_copy_held = False
 
+    def _do_drop_held(self, step: Step) -> None:
+        for proxy in self.proxies.values():
+            proxy.release(is_dropped=True)
+        self.is_copy_held = False
+
     def _do_kill(self, step: Step) -> None:
         self.system.kill()
         self.is_running = False

@@ -79,6 +79,7 @@ _HEADINGS: list[tuple[str, str]] = [
     ("hold", r"hold (?P<where>source|destination)(?: after (?P<count>\d+))?: (?P<pattern>.+)"),
     ("wait_held", r"wait held(?: (?P<count>\d+))?"),
     ("release", r"release"),
+    ("drop_held", r"drop held"),
     ("kill", r"kill"),
     ("stop", r"stop"),
     ("take_over", r"take over"),

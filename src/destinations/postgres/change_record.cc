@@ -36,10 +36,10 @@ std::string key_line(const Target& target, RowView row) {
   return line;
 }
 
-std::string row_hash(RowView row) {
+std::string row_hash(const Target& target, RowView row) {
   std::string line;
-  for (const Value& value : row) {
-    append_field(value, line);
+  for (const std::uint16_t column : target.compared) {
+    append_field(row[column], line);
     line += '\t';
   }
   return fmt::format("\\#{:016x}", xxh64(line, 0));
@@ -91,7 +91,7 @@ std::vector<std::string> keys_of(const Target& target, const Change& change) {
   const auto add = [&](RowView row) {
     if (row.empty()) return;
     std::string key =
-        target.addressing == Addressing::whole_row ? row_hash(row) : key_line(target, row);
+        target.addressing == Addressing::whole_row ? row_hash(target, row) : key_line(target, row);
     if (keys.empty() || keys.front() != key) keys.push_back(std::move(key));
   };
   add(whole_after(target, change, arena));

@@ -33,6 +33,7 @@ Target target_of(Addressing addressing) {
   target.schema = table_of(addressing != Addressing::whole_row);
   target.addressing = addressing;
   target.all = {0, 1, 2};
+  target.compared = target.all;
   if (addressing != Addressing::whole_row && addressing != Addressing::none) target.key = {0};
   return target;
 }

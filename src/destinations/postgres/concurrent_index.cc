@@ -10,6 +10,7 @@
 #include "base/error_policy.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "destinations/postgres/names.h"
 #include "destinations/postgres/sql.h"
 
 namespace freshet::postgres {
@@ -32,6 +33,14 @@ Status drop_index(pg::Connection& connection, const TableName& table, const std:
 
 bool is_worth_retrying(const Error& error) noexcept {
   return retry_of(error) != Retry::never || error.kind() == ErrorKind::cancelled;
+}
+
+TableObject vector_index_of(const TableName& table, const std::string& column) {
+  return {.kind = ObjectKind::index,
+          .name = vector_index_name(table, column),
+          .definition = {},
+          .other = {},
+          .judged = {}};
 }
 
 Result<std::string> find_here(pg::Connection& connection,
@@ -66,8 +75,13 @@ Status build_concurrently(pg::Connection& connection,
                   quote_identifier(index.name), quote_identifier(table), index.definition),
       std::span<const Text>{});
   if (created.ok()) return ok_status();
+  if (is_worth_retrying(created.error())) return created.error();
+  // Somebody else may have come first with one that is whole.
+  FRESHET_TRY(here, find_here(connection, table, index));
+  if (here == "here") return ok_status();
+  if (here == "taken") return name_is_taken();
   // What is left of it would be kept up, and may refuse rows.
-  if (!is_worth_retrying(created.error())) FRESHET_TRY(drop_index(connection, table, index.name));
+  if (here == "unfinished") FRESHET_TRY(drop_index(connection, table, index.name));
   return created.error();
 }
 

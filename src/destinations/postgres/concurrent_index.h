@@ -13,6 +13,9 @@ namespace freshet::postgres {
 /// Another try may help; so with what was broken off to make room.
 bool is_worth_retrying(const Error& error) noexcept;
 
+/// The vector index of a column, without its definition.
+TableObject vector_index_of(const TableName& table, const std::string& column);
+
 /// What stands under an object's name: `free`, `here`, `unfinished` (an index that cannot be used),
 /// or `taken` by something else. Fails with `schema` where the table is missing.
 Result<std::string> find_here(pg::Connection& connection,

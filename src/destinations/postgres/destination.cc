@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "destinations/postgres/concurrent_index.h"
 #include "destinations/postgres/config.h"
 #include "destinations/postgres/definition_record.h"
 #include "destinations/postgres/evolve.h"
@@ -345,8 +346,11 @@ Status PostgresDestination::reset_table(const SchemaPtr& schema) {
         connection.query(sql::kSqlDropIndexRecords,
                          std::array{Text{lease_.pipeline}, Text{name.schema}, Text{name.table}}));
     for (int row = 0; row < indexes.rows(); ++row) {
-      const TableName index{name.schema, vector_index_name(name, indexes.string(row, 0))};
-      FRESHET_TRY(connection.execute("DROP INDEX IF EXISTS " + quote_identifier(index)));
+      const TableObject index = vector_index_of(name, indexes.string(row, 0));
+      FRESHET_TRY(const std::string here, find_here(connection, name, index));
+      if (here != "here" && here != "unfinished") continue;
+      FRESHET_TRY(
+          connection.execute("DROP INDEX " + quote_identifier(TableName{name.schema, index.name})));
     }
     FRESHET_TRY(drop_objects(connection, lease_.pipeline, name));
     return record_phase(connection, lease_.pipeline, {&name, 1}, TablePhase::copying);

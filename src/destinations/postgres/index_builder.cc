@@ -186,11 +186,7 @@ Status IndexBuilder::complete(pg::Connection& connection, const Job& job) {
 Status IndexBuilder::build_index(pg::Connection& connection,
                                  const TableName& table,
                                  const Index& index) {
-  TableObject object{.kind = ObjectKind::index,
-                     .name = vector_index_name(table, index.column),
-                     .definition = {},
-                     .other = {},
-                     .judged = {}};
+  TableObject object = vector_index_of(table, index.column);
   FRESHET_TRY(const std::string here, find_here(connection, table, object));
   if (here == "here") return ok_status();
   if (here == "taken") {

@@ -18,10 +18,6 @@ std::uint64_t mix(std::uint64_t hash, const Value& value) noexcept {
   return (hash ^ next) * 0x9E3779B97F4A7C15ULL + (hash >> 29);
 }
 
-bool same_rows(RowView a, RowView b) noexcept {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), same_value);
-}
-
 }  // namespace
 
 bool same_values(RowView a, RowView b, std::span<const std::uint16_t> columns) noexcept {
@@ -163,20 +159,21 @@ void NetRows::add(const Change& change) {
   if (change.old_row != OldRow::none) remove(change.before, change.lsn);
   if (change.op == Op::remove) return;
   const RowView row = fill_unchanged(change, {}, merged_);
-  std::uint64_t hash = 0;
-  for (const Value& value : row)
-    hash = mix(hash, value);
-  added_by_hash_.emplace(hash, added_.size());
+  added_by_hash_.emplace(hash_of(row), added_.size());
   added_.push_back({row, change.lsn, true});
 }
 
-void NetRows::remove(RowView row, Lsn lsn) {
+std::uint64_t NetRows::hash_of(RowView row) const noexcept {
   std::uint64_t hash = 0;
-  for (const Value& value : row)
-    hash = mix(hash, value);
-  const auto [first, last] = added_by_hash_.equal_range(hash);
+  for (const std::uint16_t column : compared_)
+    hash = mix(hash, row[column]);
+  return hash;
+}
+
+void NetRows::remove(RowView row, Lsn lsn) {
+  const auto [first, last] = added_by_hash_.equal_range(hash_of(row));
   for (auto at = first; at != last; ++at) {
-    if (!same_rows(added_[at->second].values, row)) continue;
+    if (!same_values(added_[at->second].values, row, compared_)) continue;
     added_[at->second].is_alive = false;
     added_by_hash_.erase(at);
     return;

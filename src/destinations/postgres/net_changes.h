@@ -61,6 +61,9 @@ class NetChanges {
 /// row that came and went inside the batch cancels out.
 class NetRows {
  public:
+  /// `compared`: the columns that tell rows apart.
+  explicit NetRows(std::vector<std::uint16_t> compared) : compared_(std::move(compared)) {}
+
   struct Row {
     RowView values;
     Lsn lsn = kNoLsn;
@@ -82,7 +85,9 @@ class NetRows {
 
  private:
   void remove(RowView row, Lsn lsn);
+  std::uint64_t hash_of(RowView row) const noexcept;
 
+  std::vector<std::uint16_t> compared_;
   std::vector<Row> removed_;
   std::vector<Row> added_;
   std::unordered_multimap<std::uint64_t, std::size_t> added_by_hash_;

@@ -86,12 +86,22 @@ TEST(NetChanges, ManyKeysAreFoundAgainAfterGrowingAndClearing) {
 TEST(NetRows, RowThatCameAndWentCancelsOut) {
   Batch batch(kSchema);
   batch.insert({"1", nullptr}).remove(OldRow::full, {"1", nullptr}).remove(OldRow::full, {"1", ""});
-  NetRows net;
+  NetRows net{{0, 1}};
   for (const Change& change : batch.changes())
     net.add(change);
   ASSERT_EQ(net.added().size(), 1U);
   EXPECT_FALSE(net.added()[0].is_alive);
   EXPECT_EQ(net.removed().size(), 1U);
+}
+
+TEST(NetRows, WhatIsNotComparedTellsNoRowsApart) {
+  Batch batch(kSchema);
+  batch.insert({"1", "vector"}).remove(OldRow::full, {"1", nullptr});
+  NetRows net{{0}};
+  for (const Change& change : batch.changes())
+    net.add(change);
+  EXPECT_FALSE(net.added()[0].is_alive);
+  EXPECT_TRUE(net.removed().empty());
 }
 
 TEST(DurabilityQueue, PositionFollowsTheFlushedWal) {

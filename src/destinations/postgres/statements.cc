@@ -79,12 +79,18 @@ std::string key_matches(const Inputs& inputs, std::string_view prefix, std::size
   });
 }
 
-/// The same where parameters stand for all columns of a row.
+/// Where the column is among those that rows are told apart by, from 1 on.
+std::size_t place_of(const Target& target, std::uint16_t column) {
+  const auto found = std::find(target.compared.begin(), target.compared.end(), column);
+  return static_cast<std::size_t>(found - target.compared.begin()) + 1;
+}
+
+/// The same where parameters stand for the columns that rows are told apart by.
 std::string key_matches_in_row(const Inputs& inputs) {
   return join(inputs.target.key, " AND ", [&](auto column, auto) {
     const TargetColumn& key = inputs.target.columns[column];
     return fmt::format("t.{} {} {}", key.name_sql, key.equals_sql,
-                       inputs.value("$", column, column + 1U));
+                       inputs.value("$", column, place_of(inputs.target, column)));
   });
 }
 
@@ -170,10 +176,10 @@ std::string as_text(std::string_view value) {
 std::string remove_row(const Inputs& inputs) {
   const Target& target = inputs.target;
   std::string where = key_matches_in_row(inputs);
-  for (const std::uint16_t column : target.all) {
+  for (const std::uint16_t column : target.compared) {
     where += fmt::format("{}({}) IS NOT DISTINCT FROM ({})", where.empty() ? "" : " AND ",
                          as_text("t." + target.columns[column].name_sql),
-                         as_text(inputs.value("$", column, column + 1U)));
+                         as_text(inputs.value("$", column, place_of(target, column))));
   }
   if (where.empty()) where = "true";
   return fmt::format(
@@ -190,11 +196,11 @@ bool has_known_length(const TargetColumn& column) {
 /// The columns by which a hash join may find rows without reading the large values of all.
 std::vector<std::uint16_t> hashed_columns(const Target& target) {
   std::vector<std::uint16_t> columns;
-  for (const std::uint16_t column : target.all) {
+  for (const std::uint16_t column : target.compared) {
     const TargetColumn& to = target.columns[column];
     if (to.is_in_row || has_known_length(to)) columns.push_back(column);
   }
-  return columns.empty() ? target.all : columns;
+  return columns.empty() ? target.compared : columns;
 }
 
 /// What is hashed of a value that is given as text.
@@ -208,17 +214,17 @@ std::string hashed(const TargetColumn& column, const std::string& text) {
 /// In one reading of the table, however many there are: only `=` can be hashed, which NULL is not.
 std::string remove_rows(const Inputs& inputs) {
   const Target& target = inputs.target;
-  const auto texts = join(target.all, ", ", [&](auto column, auto place) {
+  const auto texts = join(target.compared, ", ", [&](auto column, auto place) {
     return fmt::format("{} AS c{}", as_text(inputs.value("x.a", column, place)), place);
   });
   const auto names =
-      join(target.all, ", ", [](auto, auto place) { return fmt::format("c{}", place); });
+      join(target.compared, ", ", [](auto, auto place) { return fmt::format("c{}", place); });
   const auto is_hashed = join(hashed_columns(target), " AND ", [&](auto column, auto) {
     const TargetColumn& to = target.columns[column];
     return fmt::format("{} = {}", hashed(to, as_text("t." + to.name_sql)),
-                       hashed(to, fmt::format("w.c{}", column + 1U)));
+                       hashed(to, fmt::format("w.c{}", place_of(target, column))));
   });
-  const auto is_same = join(target.all, " AND ", [&](auto column, auto place) {
+  const auto is_same = join(target.compared, " AND ", [&](auto column, auto place) {
     return fmt::format("({}) IS NOT DISTINCT FROM w.c{}",
                        as_text("t." + target.columns[column].name_sql), place);
   });
@@ -229,7 +235,7 @@ std::string remove_rows(const Inputs& inputs) {
       "w.copies, row_number() OVER (PARTITION BY w.id) AS number FROM {0} AS t JOIN wanted AS w ON "
       "{4} AND {5}) DELETE FROM {0} AS d USING found AS f WHERE d.ctid = f.ctid AND f.number <= "
       "f.copies{6}",
-      target.table_sql, names, texts, rows_of_arrays(inputs, target.all), is_hashed, is_same,
+      target.table_sql, names, texts, rows_of_arrays(inputs, target.compared), is_hashed, is_same,
       target.is_partitioned ? " AND d.tableoid = f.tableoid" : "");
 }
 

@@ -33,9 +33,9 @@ enum class Shape : std::uint8_t {
   change_many,  ///< Key columns, then those of the set, as text[]; $n: rows that must be there.
   change_one,   ///< Key columns (old), then those of the set, which may hold key columns.
   move_one,     ///< All columns, then key columns (old): update that row, or put the new one.
-  remove_row,   ///< All columns: one row that is not distinct in any.
-  remove_rows,  ///< All columns as text[]: of equal ones as many as are named. Reads the whole
-                ///< table.
+  remove_row,   ///< All compared columns: one row that is not distinct in any.
+  /// The same as text[]: of equal ones as many as are named. Reads the whole table.
+  remove_rows,
 };
 
 /// `sets.set` is used by change_many and change_one alone.

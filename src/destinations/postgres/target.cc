@@ -78,6 +78,7 @@ Status load_columns(const TableSchema& schema, const FoundTable& found, Target& 
     target.goes_by_row |= target.columns.back().binary.goes_by_row;
     target.takes_binary_copy &= here->has_binary_form;
     target.all.push_back(static_cast<std::uint16_t>(i));
+    if (!column.is_derived) target.compared.push_back(static_cast<std::uint16_t>(i));
   }
   return ok_status();
 }
@@ -121,6 +122,7 @@ Result<std::shared_ptr<Target>> TargetCache::load(pg::Connection& connection,
   FRESHET_TRY(load_key(*schema, *found, *target));
   target->addressing = addressing_of(*schema, *target);
   target->net = NetChanges{target->key};
+  target->net_rows = NetRows{target->compared};
   return target;
 }
 

@@ -45,6 +45,8 @@ struct Target {
   std::vector<TargetColumn> columns;  ///< As schema->columns.
   std::vector<std::uint16_t> key;
   std::vector<std::uint16_t> all;  ///< 0, 1, ...
+  /// Those that tell rows without a key apart: old rows lack what a transform derived.
+  std::vector<std::uint16_t> compared;
   Addressing addressing = Addressing::none;
   bool is_key_byte_comparable = false;
   bool is_partitioned = false;
@@ -53,7 +55,7 @@ struct Target {
   std::uint64_t missing_deletes = 0;  ///< Deletes that found no row; logged once.
 
   NetChanges net{{}};
-  NetRows net_rows;
+  NetRows net_rows{{}};
   bool is_pending = false;  ///< One of the two holds changes.
 
   /// A small number, the same for the same sets.

@@ -76,6 +76,30 @@ Status append_binary_row(const Target& target, RowView row, std::string& out) {
   return ok_status();
 }
 
+/// The columns of a row that a statement takes, beside the key of the row that it looks for.
+const std::vector<std::uint16_t>& columns_of(const Target& target,
+                                             Shape shape,
+                                             const std::vector<std::uint16_t>& set) {
+  switch (shape) {
+    case Shape::change_many:
+    case Shape::change_one:
+      return set;
+    case Shape::remove_many:
+    case Shape::remove_one:
+      return target.key;
+    case Shape::remove_row:
+    case Shape::remove_rows:
+      return target.compared;
+    case Shape::put_many:
+    case Shape::put_one:
+    case Shape::add_many:
+    case Shape::add_one:
+    case Shape::move_one:
+      break;
+  }
+  return target.all;
+}
+
 }  // namespace
 
 Status GroupWriter::write(std::span<const Run> runs, Effort effort) {
@@ -296,7 +320,7 @@ Status GroupWriter::flush_rows(Target& target, Effort effort) {
 // Without a key each row is a reading of the table: many are looked for in one. A key's index finds
 // them one by one.
 Status GroupWriter::remove_rows(Target& target) {
-  if (target.key.empty() && !target.all.empty() && rows_.size() > 1) {
+  if (target.key.empty() && !target.compared.empty() && rows_.size() > 1) {
     // Off otherwise, for statements that find rows by their key (session_settings.sql).
     FRESHET_TRY(session_.send("SET LOCAL enable_hashjoin = on"));
     FRESHET_TRY(send_rows(target, Shape::remove_rows, Shape::remove_row, {}));
@@ -396,9 +420,7 @@ Status GroupWriter::send_chunk(Target& target,
                                Shape shape,
                                const std::vector<std::uint16_t>& set,
                                std::span<const RowRef> rows) {
-  const bool has_key = shape == Shape::remove_many || shape == Shape::change_many;
-  const std::vector<std::uint16_t>& columns =
-      shape == Shape::change_many ? set : (has_key ? target.key : target.all);
+  const std::vector<std::uint16_t>& columns = columns_of(target, shape, set);
   const std::size_t keys = shape == Shape::change_many ? target.key.size() : 0;
   if (arrays_.size() < keys + columns.size()) arrays_.resize(keys + columns.size());
   for (ValueArray& array : arrays_)
@@ -454,7 +476,7 @@ Status GroupWriter::send_one(Target& target,
   const bool starts_with_key = shape == Shape::remove_one || shape == Shape::change_one;
   if (starts_with_key) FRESHET_TRY(add(row.key, target.key));
   if (shape == Shape::change_one) FRESHET_TRY(add(row.row, set));
-  if (!starts_with_key) FRESHET_TRY(add(row.row, target.all));
+  if (!starts_with_key) FRESHET_TRY(add(row.row, columns_of(target, shape, set)));
   if (shape == Shape::move_one) FRESHET_TRY(add(row.key, target.key));
   return session_.send(target, shape, sets_, row_.parameters(), {&target, row.lsn, row.expected});
 }

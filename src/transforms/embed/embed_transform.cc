@@ -72,7 +72,9 @@ Result<EmbedTransform::Texts> EmbedTransform::widen_rows(const TableSchema& inpu
     Change& change = changes[at];
     change.before = widened(change.before, Value::null(), arena);
     if (change.after.empty()) continue;
-    const Value source = change.after[from];
+    Value source = change.after[from];
+    // Under FULL the old row tells it: who has only that to go by wants whole rows of us, too.
+    if (source.is_unchanged() && change.old_row == OldRow::full) source = change.before[from];
     const Value last = source.is_unchanged() ? Value::unchanged() : Value::null();
     change.after = widened(change.after, last, arena);
     if (source.is_null() || source.is_unchanged() || source.size == 0) continue;

@@ -94,6 +94,16 @@ TEST_F(Embed, FillsTheColumnInOneCall) {
   EXPECT_EQ(transform_.text_count(), 2U);
 }
 
+TEST_F(Embed, ATextThatWasNotSentIsTakenFromAWholeOldRow) {
+  Changes changes;
+  changes.update({text("1"), text("abc")}, {text("2"), Value::unchanged()}, OldRow::full);
+  changes.update({text("1"), Value::null()}, {text("2"), Value::unchanged()}, OldRow::key);
+  ASSERT_TRUE(transform_.apply(schema_, changes.all(), arena_).ok());
+  EXPECT_EQ(changes[0].after[2].view(), "[3,0.5]");
+  EXPECT_TRUE(changes[0].after[1].is_unchanged());
+  EXPECT_TRUE(changes[1].after[2].is_unchanged());
+}
+
 TEST_F(Embed, EmbedsMoreTextsThanFitOneCall) {
   Changes changes;
   const std::string words(10'000, 'x');

@@ -35,8 +35,9 @@ class Changes {
  public:
   void insert(std::vector<Value> after) { add(Op::insert, {}, std::move(after)); }
 
-  void update(std::vector<Value> before, std::vector<Value> after) {
+  void update(std::vector<Value> before, std::vector<Value> after, OldRow old_row = OldRow::none) {
     add(Op::update, std::move(before), std::move(after));
+    changes_.back().old_row = old_row;
   }
 
   void remove(std::vector<Value> before) { add(Op::remove, std::move(before), {}); }
