@@ -146,9 +146,7 @@ class Session {
   Status look_at_tables();
   Status look_for_new_tables();
   Result<bool> may_be_told(const TableName& table, const source::TableNews& news);
-  Status answer(const TableName& table,
-                const source::TableNews& news,
-                std::string_view new_definition);
+  Status answer(const TableName& table, const source::TableNews& news);
   Status resync(const TableName& table, const std::string& reason, std::string_view definition);
   void take_up_again(const TableName& table);
 

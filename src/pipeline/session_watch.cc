@@ -91,8 +91,7 @@ Status Session::look_at_tables() {
       now = watched_[i];
       continue;
     }
-    const bool may_be_followed = news->is_of_definition && now.definition != watched_[i].definition;
-    FRESHET_TRY(answer(names[i], *news, may_be_followed ? now.definition : std::string{}));
+    FRESHET_TRY(answer(names[i], *news));
   }
   watched_ = std::move(looked).value();
   // Kept only now: news that found no answer are news to the next session as well.
@@ -135,9 +134,7 @@ Status Session::look_for_new_tables() {
   return ok_status();
 }
 
-Status Session::answer(const TableName& table,
-                       const source::TableNews& news,
-                       std::string_view new_definition) {
+Status Session::answer(const TableName& table, const source::TableNews& news) {
   using Kind = source::TableNews::Kind;
   const bool is_to_resync = options_.config.source.on_gap == OnGap::resync;
   const bool is_lost = news.kind == Kind::gone || news.kind == Kind::unpublished;
@@ -154,7 +151,7 @@ Status Session::answer(const TableName& table,
             .with("table", to_string(table))
             .fix("source.on_gap: resync copies the table again");
       }
-      FRESHET_TRY(resync(table, news.what, new_definition));
+      FRESHET_TRY(resync(table, news.what, news.definition));
       // What is published of it is looked up when a session begins.
       wants_restart_ = wants_restart_ || news.kind == Kind::republished;
       return ok_status();
@@ -165,9 +162,9 @@ Status Session::answer(const TableName& table,
             .with("table", to_string(table))
             .fix("have it copied as it is now: freshet table resync PIPELINE " + to_string(table));
       }
-      return resync(table, news.what, new_definition);
+      return resync(table, news.what, news.definition);
     case Kind::kept_rows:
-      if (is_to_resync) return resync(table, news.what, new_definition);
+      if (is_to_resync) return resync(table, news.what, news.definition);
       log_warn(news.what + "; the destinations keep them", {{"table", to_string(table)}});
       return ok_status();
     case Kind::suspect:

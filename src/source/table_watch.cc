@@ -53,6 +53,12 @@ std::map<std::uint32_t, std::string> read_labels(std::string_view text) {
   return labels;
 }
 
+// News that the new definition is the whole reason of.
+TableNews redefined(const WatchedTable& before, const WatchedTable& now, std::string what) {
+  const bool is_new = now.definition != before.definition;
+  return {TableNews::Kind::redefined, std::move(what), is_new ? now.definition : ""};
+}
+
 bool is_partitioned(const WatchedTable& table) {
   return !table.heaps.contains(to_integer(table.relation));
 }
@@ -78,7 +84,7 @@ std::optional<TableNews> compare_heap(const WatchedTable& before,
   using Kind = TableNews::Kind;
   if (then.relfilenode == heap.relfilenode) return {};
   if (now.definition != before.definition) {
-    return TableNews{Kind::redefined, "its rows were rewritten", true};
+    return redefined(before, now, "its rows were rewritten");
   }
   // A table's own TRUNCATE is streamed; a partition's is not where its root stands for it.
   if (heap.is_unanalysed) {
@@ -205,13 +211,13 @@ std::optional<TableNews> compare(const WatchedTable& before, const WatchedTable&
     return TableNews{Kind::unpublished, "the table is not in the publication any more"};
   }
   if (now.relation != before.relation) {
-    return TableNews{Kind::redefined, "the table was dropped and made again", true};
+    return redefined(before, now, "the table was dropped and made again");
   }
   if (!before.published.empty() && now.published != before.published) {
     return TableNews{Kind::republished, "its publication was altered"};
   }
   if (now.columns == before.columns && now.numbers != before.numbers) {
-    return TableNews{Kind::redefined, "a column was dropped and made again", true};
+    return redefined(before, now, "a column was dropped and made again");
   }
   if (is_label_renamed(before, now)) {
     return TableNews{Kind::redefined, "a label of an enum was renamed"};

@@ -61,8 +61,8 @@ struct TableNews {
   };
   Kind kind;
   std::string what;  ///< For people.
-  /// Whoever follows the new definition has answered this as well.
-  bool is_of_definition = false;
+  /// Whoever follows this definition has answered it as well; empty: it has to be answered.
+  std::string definition{};
 };
 
 /// The gravest news, if any. Pure.

@@ -314,13 +314,10 @@ class ScenarioRun:
 
     def _do_release(self, step: Step) -> None:
         for proxy in self.proxies.values():
-            proxy.release()
+            proxy.release(is_dropped=step.kind == "drop_held")
         self.is_copy_held = False
 
-    def _do_drop_held(self, step: Step) -> None:
-        for proxy in self.proxies.values():
-            proxy.release(is_dropped=True)
-        self.is_copy_held = False
+    _do_drop_held = _do_release
 
     def _do_kill(self, step: Step) -> None:
         self.system.kill()

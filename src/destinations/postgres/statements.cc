@@ -173,15 +173,22 @@ std::string as_text(std::string_view value) {
   return fmt::format("({})::text COLLATE \"C\"", value);
 }
 
+/// `text` writes what each column's text is to be, of its number and its place.
+template <typename Text>
+std::string is_same_row(const Target& target, const Text& text) {
+  return join(target.compared, " AND ", [&](auto column, auto place) {
+    return fmt::format("({}) IS NOT DISTINCT FROM ({})",
+                       as_text("t." + target.columns[column].name_sql), text(column, place));
+  });
+}
+
 std::string remove_row(const Inputs& inputs) {
   const Target& target = inputs.target;
   std::string where = key_matches_in_row(inputs);
-  for (const std::uint16_t column : target.compared) {
-    where += fmt::format("{}({}) IS NOT DISTINCT FROM ({})", where.empty() ? "" : " AND ",
-                         as_text("t." + target.columns[column].name_sql),
-                         as_text(inputs.value("$", column, place_of(target, column))));
-  }
-  if (where.empty()) where = "true";
+  if (!where.empty()) where += " AND ";
+  where += target.compared.empty() ? "true" : is_same_row(target, [&](auto column, auto place) {
+    return as_text(inputs.value("$", column, place));
+  });
   return fmt::format(
       "DELETE FROM {0} AS d USING (SELECT t.ctid, t.tableoid FROM {0} AS t WHERE {1} LIMIT 1) AS f "
       "WHERE d.ctid = f.ctid{2}",
@@ -224,10 +231,8 @@ std::string remove_rows(const Inputs& inputs) {
     return fmt::format("{} = {}", hashed(to, as_text("t." + to.name_sql)),
                        hashed(to, fmt::format("w.c{}", place_of(target, column))));
   });
-  const auto is_same = join(target.compared, " AND ", [&](auto column, auto place) {
-    return fmt::format("({}) IS NOT DISTINCT FROM w.c{}",
-                       as_text("t." + target.columns[column].name_sql), place);
-  });
+  const auto is_same =
+      is_same_row(target, [](auto, auto place) { return fmt::format("w.c{}", place); });
   return fmt::format(
       "WITH wanted AS MATERIALIZED (SELECT row_number() OVER () AS id, count(*) AS copies, {1} "
       "FROM "
