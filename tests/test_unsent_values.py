@@ -111,6 +111,22 @@ def test_killed_while_a_row_is_read_again(place):
     place.check()
 
 
+def test_stopped_while_a_row_of_a_locked_table_is_awaited(place):
+    place.fill(50)
+    place.start()
+    for number, table in enumerate(TABLES):
+        lock = place.source.server.connect(place.source.name)
+        lock.autocommit = False
+        place.source.query(f"UPDATE {table} SET v = 20 + {number} WHERE id = {number + 1}")
+        lock.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        place.source.query("SELECT pg_sleep(0.3)")
+        assert place.system.stop() == 0
+        lock.rollback()
+        lock.close()
+        place.start()
+    place.check()
+
+
 class Mover(threading.Thread):
     """Takes rows in and out of the filters, changes them, and moves them through each other's keys."""
 

@@ -17,13 +17,17 @@ constexpr std::chrono::seconds kWishInterval{1};
 }  // namespace
 
 Session::Session(Options options)
-    : options_(std::move(options)), interrupter_(std::make_shared<pg::Interrupter>()) {}
+    : options_(std::move(options)),
+      interrupter_(std::make_shared<pg::Interrupter>()),
+      stopping_(std::make_shared<pg::Interrupter>()) {}
 
 Session::~Session() {
   stop_threads(false);
 }
 
 Status Session::run(const std::stop_token& stop, const Until& until) {
+  // At once: who would ask the lanes to stop may itself wait for one that waits for a locked table.
+  const std::stop_callback stopping{stop, [this] { stopping_->trigger(); }};
   const auto start = [&]() -> Status {
     FRESHET_TRY(open_source(stop));
     FRESHET_TRY(load_tables());
@@ -46,7 +50,7 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
   // A request to an embedding service may take long; what it was for is streamed again.
   if (stop.stop_requested()) options_.transforms.cancel();
   stop_threads(status.ok());
-  if (status.ok()) status = failure_.status();
+  if (status.ok()) status = failure_but_stopped();
   if (!status.ok() && status.error().find("reason") == kTooLargeAsText)
     status = naming_suspects(std::move(status).error());
   if (!status.ok()) status = naming_copy_condition(std::move(status).error());
@@ -146,7 +150,15 @@ Status Session::check_all_arrived() const {
   return ok_status();
 }
 
+// A lane that was broken off as the session ended did not fail.
+Status Session::failure_but_stopped() const {
+  Status status = failure_.status();
+  const bool is_cancelled = !status.ok() && status.error().kind() == ErrorKind::cancelled;
+  return is_cancelled ? ok_status() : status;
+}
+
 void Session::stop_threads(bool is_clean) {
+  stopping_->trigger();
   if (reader_) reader_->stop_reading();
   if (copier_) copier_->stop();
   for (const auto& lane : lanes_)

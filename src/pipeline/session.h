@@ -136,6 +136,7 @@ class Session {
   Status watch(const std::stop_token& stop, const Until& until);
   Result<bool> has_reached(const Until& until);
   Status check_all_arrived() const;
+  Status failure_but_stopped() const;
 
   // What happens at the source without the stream telling (session_watch.cc).
   std::vector<TableName> table_names() const;
@@ -176,6 +177,7 @@ class Session {
 
   Options options_;
   std::shared_ptr<pg::Interrupter> interrupter_;
+  std::shared_ptr<pg::Interrupter> stopping_;  // of what lanes ask of tables
   std::unique_ptr<pg::Connection> sql_;
   std::unique_ptr<source::ReplicationConnection> replication_;
   source::SystemIdentity system_;

@@ -293,7 +293,7 @@ Status Session::begin_uncopied(OpenDestination& opened) {
 }
 
 Status Session::make_lanes() {
-  resolver_ = std::make_unique<SchemaResolver>(connect_options("catalog"), plans_);
+  resolver_ = std::make_unique<SchemaResolver>(connect_options("catalog"), plans_, stopping_);
   // After the destinations were opened, so that no earlier process can write there any more.
   FRESHET_TRY(const Lsn now, load_reread_limit());
   for (OpenDestination& opened : destinations_) {

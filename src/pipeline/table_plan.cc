@@ -52,6 +52,23 @@ Error not_visible(std::span<const Committed> transactions) {
       .with("transactions", transactions.size());
 }
 
+/// What `ask` returns of the connection; asked once more over a new one if that was lost: the
+/// source may have been restarted since the last question.
+template <typename Ask>
+auto asked(std::unique_ptr<pg::Connection>& connection,
+           const pg::ConnectOptions& options,
+           const Ask& ask) -> decltype(ask(*connection)) {
+  for (int attempt = 0;; ++attempt) {
+    if (!connection) {
+      FRESHET_TRY(connection, pg::Connection::open(options));
+    }
+    auto answer = ask(*connection);
+    const bool is_lost = !answer.ok() && answer.error().kind() == ErrorKind::connection;
+    if (!is_lost || attempt > 0) return answer;
+    connection.reset();
+  }
+}
+
 }  // namespace
 
 bool is_filtered(const TablePlan& plan) {
@@ -98,29 +115,14 @@ bool is_same_shape(const TableSchema& a, const TableSchema& b) {
                     });
 }
 
-SchemaResolver::SchemaResolver(pg::ConnectOptions options, const TablePlans& plans)
-    : options_(std::move(options)), plans_(plans) {}
+SchemaResolver::SchemaResolver(pg::ConnectOptions options,
+                               const TablePlans& plans,
+                               std::shared_ptr<pg::Interrupter> stopping)
+    : options_(std::move(options)), table_options_(options_), plans_(plans) {
+  table_options_.interrupter = std::move(stopping);
+}
 
 SchemaResolver::~SchemaResolver() = default;
-
-Result<pg::Connection*> SchemaResolver::connection() {
-  if (!connection_) {
-    FRESHET_TRY(connection_, pg::Connection::open(options_));
-  }
-  return connection_.get();
-}
-
-template <typename Ask>
-auto SchemaResolver::asked(const Ask& ask) -> decltype(ask(std::declval<pg::Connection&>())) {
-  for (int attempt = 0;; ++attempt) {
-    FRESHET_TRY(pg::Connection* const catalog, connection());
-    auto answer = ask(*catalog);
-    const bool is_lost = !answer.ok() && answer.error().kind() == ErrorKind::connection;
-    if (!is_lost || attempt > 0) return answer;
-    filters_.clear();
-    connection_.reset();
-  }
-}
 
 // Until then the catalogue does not have their definitions.
 Status SchemaResolver::wait_until_visible(pg::Connection& catalog,
@@ -171,7 +173,8 @@ Status SchemaResolver::look_up(std::span<const Question> questions) {
     FRESHET_TRY(add_shape(streamed, source::settle_captured(streamed, question.table.previous)));
   }
   if (unknown.empty()) return ok_status();
-  return asked([&](pg::Connection& catalog) { return ask(catalog, unknown); });
+  return asked(catalog_, options_,
+               [&](pg::Connection& catalog) { return ask(catalog, unknown); });
 }
 
 Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
@@ -190,39 +193,58 @@ Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
 Result<std::map<Oid, std::vector<TableObject>>> SchemaResolver::objects(
     std::span<const Oid> relations) {
   const std::lock_guard lock(mutex_);
-  return asked([&](pg::Connection& catalog) { return source::load_objects(catalog, relations); });
+  return asked(catalog_, options_, [&](pg::Connection& catalog) {
+    return source::load_objects(catalog, relations);
+  });
 }
 
 Result<std::vector<source::Match>> SchemaResolver::filter(const Shape& shape,
                                                           const TablePlan& plan,
                                                           std::span<const RowView> rows) {
-  const std::lock_guard lock(mutex_);
-  return asked([&](pg::Connection& catalog) -> Result<std::vector<source::Match>> {
+  const std::lock_guard lock(filter_mutex_);
+  const auto match = [&](pg::Connection& connection) -> Result<std::vector<source::Match>> {
     auto& filter = filters_[shape.input];
     if (!filter) {
-      FRESHET_TRY(filter, source::RowFilter::make(catalog, shape.input, plan.config.where));
+      FRESHET_TRY(filter, source::RowFilter::make(connection, shape.input, plan.config.where));
     }
-    return filter->evaluate(rows);
-  });
+    return filter->evaluate(connection, rows);
+  };
+  return asked(filtering_, table_options_, match);
+}
+
+std::unique_ptr<pg::Connection> SchemaResolver::take_reader() {
+  const std::lock_guard lock(readers_mutex_);
+  if (idle_readers_.empty()) return nullptr;
+  auto reader = std::move(idle_readers_.back());
+  idle_readers_.pop_back();
+  return reader;
+}
+
+void SchemaResolver::give_back(std::unique_ptr<pg::Connection> reader) {
+  const std::lock_guard lock(readers_mutex_);
+  idle_readers_.push_back(std::move(reader));
 }
 
 // A table that somebody locks, for hours perhaps, holds up this lane alone.
 Result<source::Reread> SchemaResolver::reread(const source::RereadRequest& request,
                                               std::span<const Committed> transactions,
                                               Arena& arena) {
-  const std::lock_guard lock(mutex_);
   bool has_told = false;
-  return asked([&](pg::Connection& catalog) -> Result<source::Reread> {
-    FRESHET_TRY(wait_until_visible(catalog, transactions));
+  const auto read_rows = [&](pg::Connection& connection) -> Result<source::Reread> {
+    FRESHET_TRY(wait_until_visible(connection, transactions));
     while (true) {
-      auto read = source::reread_rows(catalog, request, arena);
+      auto read = source::reread_rows(connection, request, arena);
       if (read.ok() || read.error().sqlstate() != pg::sqlstate::kLockNotAvailable) return read;
       if (!std::exchange(has_told, true)) {
         log_error(LogLevel::warn, "waiting for a table that is locked, to read rows again",
                   read.error());
       }
     }
-  });
+  };
+  std::unique_ptr<pg::Connection> reader = take_reader();
+  auto read = asked(reader, table_options_, read_rows);
+  if (read.ok()) give_back(std::move(reader));
+  return read;
 }
 
 }  // namespace freshet

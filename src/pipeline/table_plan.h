@@ -69,8 +69,9 @@ Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input);
 /// True if rows of both fit the same destination table without DDL.
 bool is_same_shape(const TableSchema& a, const TableSchema& b);
 
-/// Asks the source's catalogue on behalf of the lanes, over one connection that it opens when first
-/// needed. Thread-safe; calls wait for one another.
+/// Asks the source on behalf of the lanes, over connections that it opens when first needed.
+/// Thread-safe. Questions to the catalogue wait for one another, and so do filters; who waits for a
+/// table that somebody locks, for hours perhaps, holds up no question to the catalogue.
 class SchemaResolver {
  public:
   struct Question {
@@ -78,7 +79,11 @@ class SchemaResolver {
     Committed transaction;
   };
 
-  SchemaResolver(pg::ConnectOptions options, const TablePlans& plans);
+  /// `stopping`, once triggered, makes fail with `cancelled` what may wait for a table: filter() and
+  /// reread().
+  SchemaResolver(pg::ConnectOptions options,
+                 const TablePlans& plans,
+                 std::shared_ptr<pg::Interrupter> stopping);
   ~SchemaResolver();
 
   /// The shape of a schema that came in the stream with `transaction`. `previous` is what the table
@@ -94,7 +99,8 @@ class SchemaResolver {
                                             const TablePlan& plan,
                                             std::span<const RowView> rows);
   /// Reads rows again for the values that they lack (source/row_reread.h). Fails with `busy` if one
-  /// of the transactions that they are of is not visible for seconds.
+  /// of the transactions that they are of is not visible for seconds. Waits for as long as the table
+  /// is locked, on a connection of its own.
   Result<source::Reread> reread(const source::RereadRequest& request,
                                 std::span<const Committed> transactions,
                                 Arena& arena);
@@ -102,22 +108,25 @@ class SchemaResolver {
   Result<std::map<Oid, std::vector<TableObject>>> objects(std::span<const Oid> relations);
 
  private:
-  Result<pg::Connection*> connection();
-  /// What `ask` returns of the connection; asked once more over a new one if that was lost: the
-  /// source may have been restarted since the last question.
-  template <typename Ask>
-  auto asked(const Ask& ask) -> decltype(ask(std::declval<pg::Connection&>()));
   Status ask(pg::Connection& catalog, std::span<const Question> questions);
   Status add_shape(const SchemaPtr& streamed, SchemaPtr input);
   static Status wait_until_visible(pg::Connection& catalog,
                                    std::span<const Committed> transactions);
 
+  std::unique_ptr<pg::Connection> take_reader();
+  void give_back(std::unique_ptr<pg::Connection> reader);
+
   pg::ConnectOptions options_;
+  pg::ConnectOptions table_options_;  // with the interrupter
   const TablePlans& plans_;
-  std::mutex mutex_;  // guards all below
-  std::unique_ptr<pg::Connection> connection_;
+  std::mutex mutex_;  // guards the two below
+  std::unique_ptr<pg::Connection> catalog_;
   std::map<SchemaPtr, ShapePtr> shapes_;
+  std::mutex filter_mutex_;  // guards the two below
+  std::unique_ptr<pg::Connection> filtering_;
   std::map<SchemaPtr, std::unique_ptr<source::RowFilter>> filters_;
+  std::mutex readers_mutex_;  // guards what is below
+  std::vector<std::unique_ptr<pg::Connection>> idle_readers_;  // at most one per lane
 };
 
 }  // namespace freshet

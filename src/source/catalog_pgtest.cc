@@ -290,18 +290,18 @@ TEST_F(CatalogPgTest, RowFilterAsksTheServer) {
   const Value row3[] = {Value::text("3"), Value::null(), Value::text("x"), Value::null()};
   const Value row4[] = {Value::text("4"), Value::text("11"), Value::unchanged(), Value::null()};
   const RowView rows[] = {row1, row2, row3, row4};
-  const auto matches = (*filter)->evaluate(rows);
+  const auto matches = (*filter)->evaluate(*connection_, rows);
   ASSERT_TRUE(matches.ok()) << matches.error().describe();
   EXPECT_EQ(*matches, (std::vector<Match>{Match::yes, Match::no, Match::no, Match::unknown}));
-  EXPECT_TRUE((*filter)->evaluate({})->empty());
+  EXPECT_TRUE((*filter)->evaluate(*connection_, {})->empty());
 
   auto constant = RowFilter::make(*connection_, schema, "false");
   ASSERT_TRUE(constant.ok());
-  EXPECT_EQ((*constant)->evaluate({rows, 1})->front(), Match::no);
+  EXPECT_EQ((*constant)->evaluate(*connection_, {rows, 1})->front(), Match::no);
   auto raising = RowFilter::make(*connection_, schema, "1 / (id - 1) > 0");
   ASSERT_TRUE(raising.ok());
-  EXPECT_EQ((*raising)->evaluate({rows, 1}).error().kind(), ErrorKind::data);
-  EXPECT_EQ((*raising)->evaluate({rows + 1, 1})->front(), Match::yes);
+  EXPECT_EQ((*raising)->evaluate(*connection_, {rows, 1}).error().kind(), ErrorKind::data);
+  EXPECT_EQ((*raising)->evaluate(*connection_, {rows + 1, 1})->front(), Match::yes);
 }
 
 }  // namespace

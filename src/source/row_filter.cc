@@ -44,8 +44,8 @@ bool is_sent(const RowView& row, std::span<const int> used_columns) {
 
 }  // namespace
 
-RowFilter::RowFilter(pg::Connection& connection, std::string sql, std::vector<int> used_columns)
-    : connection_(connection), sql_(std::move(sql)), used_columns_(std::move(used_columns)) {}
+RowFilter::RowFilter(std::string sql, std::vector<int> used_columns)
+    : sql_(std::move(sql)), used_columns_(std::move(used_columns)) {}
 
 Result<std::unique_ptr<RowFilter>> RowFilter::make(pg::Connection& connection,
                                                    const SchemaPtr& schema,
@@ -63,10 +63,11 @@ Result<std::unique_ptr<RowFilter>> RowFilter::make(pg::Connection& connection,
     used.push_back(column);
   }
   std::string sql = filter_sql(*schema, used, where);
-  return std::unique_ptr<RowFilter>{new RowFilter(connection, std::move(sql), std::move(used))};
+  return std::unique_ptr<RowFilter>{new RowFilter(std::move(sql), std::move(used))};
 }
 
-Result<std::vector<Match>> RowFilter::evaluate(std::span<const RowView> rows) {
+Result<std::vector<Match>> RowFilter::evaluate(pg::Connection& connection,
+                                               std::span<const RowView> rows) {
   std::vector<Match> matches(rows.size(), Match::no);
   std::vector<pg::ArrayLiteral> arrays(used_columns_.size() + 1);
   for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -88,7 +89,7 @@ Result<std::vector<Match>> RowFilter::evaluate(std::span<const RowView> rows) {
   for (const pg::ArrayLiteral& array : arrays)
     texts.push_back(array.text());
   const std::vector<std::optional<std::string_view>> parameters{texts.begin(), texts.end()};
-  FRESHET_TRY(const pg::Rows matched, connection_.query(sql_, parameters));
+  FRESHET_TRY(const pg::Rows matched, connection.query(sql_, parameters));
   for (int i = 0; i < matched.rows(); ++i) {
     const std::uint64_t row = matched.unsigned_integer(i, 0);
     if (row < matches.size()) matches[row] = Match::yes;

@@ -24,23 +24,21 @@ enum class Match : std::uint8_t {
 /// call.
 class RowFilter {
  public:
-  /// `connection` must outlive it. A filter that the server cannot parse is an error of kind
-  /// `config`.
+  /// A filter that the server cannot parse is an error of kind `config`.
   static Result<std::unique_ptr<RowFilter>> make(pg::Connection& connection,
                                                  const SchemaPtr& schema,
                                                  const std::string& where);
 
   /// One answer per row. Rows have the shape of the schema given to make(), values in text form. An
   /// expression that raises (1/v) is an error of kind `data`.
-  Result<std::vector<Match>> evaluate(std::span<const RowView> rows);
+  Result<std::vector<Match>> evaluate(pg::Connection& connection, std::span<const RowView> rows);
 
   /// Indexes into the schema's columns of those which the filter uses.
   std::span<const int> used_columns() const { return used_columns_; }
 
  private:
-  RowFilter(pg::Connection& connection, std::string sql, std::vector<int> used_columns);
+  RowFilter(std::string sql, std::vector<int> used_columns);
 
-  pg::Connection& connection_;
   std::string sql_;
   std::vector<int> used_columns_;
 };
