@@ -11,6 +11,7 @@
 #include "base/try.h"
 #include "pg/array_literal.h"
 #include "source/sql/sql.h"
+#include "source/table_read.h"
 #include "types/builtin_type.h"
 
 namespace freshet::source {
@@ -61,13 +62,26 @@ Result<ColumnLists> load_columns(pg::Connection& connection, std::span<const Oid
   return lists;
 }
 
-Result<std::map<Oid, std::string>> load_definitions(pg::Connection& connection,
-                                                    std::span<const Oid> relations) {
+struct Definition {
+  std::string text;
+  std::string files;  ///< "oid:relfilenode" of each heap.
+};
+
+// Both of one moment: a definition with files of another hides that rows were rewritten.
+Result<std::map<Oid, Definition>> load_definitions(pg::Connection& connection,
+                                                   std::span<const Oid> relations) {
   FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlDefinition, relations));
-  std::map<Oid, std::string> definitions;
+  std::map<Oid, Definition> definitions;
   for (int row = 0; row < rows.rows(); ++row)
-    definitions[rows.oid(row, 1)] = rows.string(row, 0);
+    definitions[rows.oid(row, 1)] = {rows.string(row, 0), rows.string(row, 2)};
   return definitions;
+}
+
+void take_definition(TableSchema& schema, const std::map<Oid, Definition>& definitions) {
+  const auto found = definitions.find(schema.relation);
+  if (found == definitions.end()) return;
+  schema.definition = found->second.text;
+  schema.files = found->second.files;
 }
 
 struct HeapList {
@@ -103,18 +117,7 @@ Result<std::map<Oid, std::vector<TableName>>> load_children(pg::Connection& conn
   return children;
 }
 
-// "oid:relfilenode" of each heap.
-std::string files_of(const std::vector<Heap>& heaps) {
-  std::string files;
-  for (const Heap& heap : heaps) {
-    if (heap.relfilenode == 0) continue;
-    files += (files.empty() ? "" : " ") + std::to_string(to_integer(heap.relation)) + ":" +
-             std::to_string(heap.relfilenode);
-  }
-  return files;
-}
-
-// The reverse of files_of().
+// Of Definition::files: oid and relfilenode.
 std::vector<std::pair<std::string_view, std::string_view>> split_files(std::string_view files) {
   std::vector<std::pair<std::string_view, std::string_view>> found;
   while (!files.empty()) {
@@ -343,15 +346,14 @@ Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
   FRESHET_TRY(auto columns, load_columns(connection, relations));
   FRESHET_TRY(auto heaps, load_heaps(connection, relations));
   FRESHET_TRY(auto children, load_children(connection, relations));
-  FRESHET_TRY(auto definitions, load_definitions(connection, relations));
+  FRESHET_TRY(const auto definitions, load_definitions(connection, relations));
   for (CatalogTable& table : tables) {
     const Oid relation = table.schema.relation;
     take_columns(table, columns[relation]);
     table.rows_estimated = heaps[relation].rows_estimated;
     table.heaps = std::move(heaps[relation].heaps);
-    table.schema.files = files_of(table.heaps);
     table.inheritance_children = std::move(children[relation]);
-    table.schema.definition = std::move(definitions[relation]);
+    take_definition(table.schema, definitions);
   }
   return tables;
 }
@@ -406,16 +408,15 @@ Result<std::vector<SchemaPtr>> enrich(pg::Connection& connection,
     schemas.push_back(std::make_shared<TableSchema>(*table.streamed));
     relations.push_back(table.streamed->relation);
   }
+  // Columns and definitions of one snapshot; and no function that waits for a table's lock.
+  ReadTransaction transaction{connection};
+  FRESHET_TRY(transaction.begin({}));
   FRESHET_TRY(auto lists, load_columns(connection, relations));
-  FRESHET_TRY(fill_types(connection, schemas));
   FRESHET_TRY(const auto definitions, load_definitions(connection, relations));
-  FRESHET_TRY(const auto heaps, load_heaps(connection, relations));
+  FRESHET_TRY(fill_types(connection, schemas));
   for (std::size_t i = 0; i < schemas.size(); ++i) {
     TableSchema& schema = *schemas[i];
-    if (const auto found = definitions.find(relations[i]); found != definitions.end())
-      schema.definition = found->second;
-    if (const auto found = heaps.find(relations[i]); found != heaps.end())
-      schema.files = files_of(found->second.heaps);
+    take_definition(schema, definitions);
     complete(schema, announced[i].previous.get(), lists[relations[i]]);
   }
   return std::vector<SchemaPtr>{schemas.begin(), schemas.end()};

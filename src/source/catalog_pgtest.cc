@@ -171,6 +171,27 @@ TEST_F(CatalogPgTest, EnrichesManyInOneGo) {
   }
 }
 
+// What is being changed is another moment's; nor is it waited for.
+TEST_F(CatalogPgTest, EnrichesWithOneMomentWhileATableIsRewritten) {
+  run("CREATE TABLE public.t (id int PRIMARY KEY, a int) PARTITION BY RANGE (id); "
+      "CREATE TABLE public.l PARTITION OF public.t FOR VALUES FROM (0) TO (9); "
+      "CREATE TABLE public.m PARTITION OF public.t FOR VALUES FROM (9) TO (99)");
+  const auto known = std::make_shared<const TableSchema>(load("t").schema);
+  EXPECT_EQ(std::count(known->files.begin(), known->files.end(), ':'), 2);
+  const Announced table{known, nullptr};
+  const auto rewriter = connect(url());
+  run(*rewriter, "BEGIN; ALTER TABLE public.t ALTER a TYPE bigint");
+  run("SET lock_timeout = '1s'");
+  const auto during = enrich(*connection_, {&table, 1});
+  ASSERT_TRUE(during.ok()) << during.error().describe();
+  EXPECT_EQ(during->front()->definition, known->definition);
+  EXPECT_EQ(during->front()->files, known->files);
+  run(*rewriter, "COMMIT");
+  const auto after = enrich(*connection_, {&table, 1});
+  ASSERT_TRUE(after.ok()) << after.error().describe();
+  EXPECT_TRUE(was_rewritten(*known, *after->front()));
+}
+
 TEST_F(CatalogPgTest, FilterColumnsComeFromTheServer) {
   run("CREATE TABLE public.t (id int PRIMARY KEY, \"From\" text, b text); CREATE TABLE public.o (x "
       "int)");

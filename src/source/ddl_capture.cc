@@ -58,7 +58,6 @@ Result<DdlCaptureState> look_at_ddl_capture(pg::Connection& connection) {
 std::string install_ddl_capture_sql() {
   std::string text{sql::kSqlInstallDdlCapture};
   replace(text, "{definition}", of_one_table(sql::kSqlDefinition));
-  replace(text, "{heaps}", of_one_table(sql::kSqlHeaps));
   replace(text, "{columns}", of_one_table(sql::kSqlColumns));
   return text;
 }

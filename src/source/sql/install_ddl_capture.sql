@@ -47,10 +47,7 @@ BEGIN
                  UNION ALL SELECT k.xmin FROM pg_constraint k WHERE k.conrelid = c.oid) entry
                ORDER BY age(entry.xmin) LIMIT 1)::text::bigint, 'relation', c.oid::bigint, 'schema', n.nspname, 'table', c.relname,
              'identity', c.relreplident::text,
-             'definition', (SELECT of_table.text FROM ({definition}) of_table(text, relation)),
-             'files', coalesce((SELECT string_agg(heap.oid || ':' || heap.relfilenode, ' ')
-                                FROM ({heaps}) heap(oid, schema, name, relfilenode)
-                                WHERE heap.relfilenode <> 0), ''),
+             'definition', of_table.text, 'files', of_table.files,
              'columns', (SELECT coalesce(jsonb_agg(jsonb_build_array(
                                   col.name, col.attnum, col.type::bigint, col.typmod, col.type_sql,
                                   col.is_not_null, col.is_generated, col.is_comparable,
@@ -61,7 +58,8 @@ BEGIN
     INTO messages
     FROM target
     JOIN pg_class c ON c.oid = target.relid AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
-    JOIN pg_namespace n ON n.oid = c.relnamespace;
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    CROSS JOIN LATERAL ({definition}) of_table(text, relation, files);
     IF NOT (SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p
             WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname = 'pg_logical_emit_message') THEN
       RAISE EXCEPTION 'role % may not execute pg_logical_emit_message', current_user;

@@ -38,13 +38,13 @@ SELECT c.oid,
           FROM member
           JOIN pg_class parent ON parent.oid = member.relid AND parent.relkind = 'p'
           JOIN pg_inherits i ON i.inhparent = member.relid)
-        SELECT string_agg(heap.oid || ':' || pg_relation_filenode(heap.oid) || ':' || heap.xmin || ':'
+        SELECT string_agg(heap.oid || ':' || heap.relfilenode || ':' || heap.xmin || ':'
                             || CASE WHEN is_attached THEN 'a' ELSE '' END
                             || CASE WHEN heap.reltuples < 0 THEN 't' ELSE '' END
                             || CASE WHEN heap.relpersistence <> 'p' THEN 'u' ELSE '' END,
                           ' ' ORDER BY heap.oid)
         FROM member JOIN pg_class heap ON heap.oid = member.relid
-        WHERE pg_relation_filenode(heap.oid) IS NOT NULL)
+        WHERE heap.relfilenode <> 0)
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w(schema, name, place)
 LEFT JOIN pg_namespace n ON n.nspname = w.schema
 LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name AND c.relkind IN ('r', 'p')
