@@ -52,6 +52,13 @@ class ValuesPlace(Place):
         self.system.start()
         self.wait_streaming()
 
+    def wait_blocked(self) -> None:
+        blocked = (
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            " AND application_name LIKE 'freshet%'"
+        )
+        wait_until(lambda: self.source.query(blocked), "freshet waits for a lock", describe=self.system.describe)
+
     def wait_streaming(self) -> None:
         wait_until(lambda: self.system.phases() == ["streaming"] * len(TABLES), "all tables are streaming",
                    seconds=60, describe=self.system.describe)  # fmt: skip
@@ -114,16 +121,23 @@ def test_killed_while_a_row_is_read_again(place):
 def test_stopped_while_a_row_of_a_locked_table_is_awaited(place):
     place.fill(50)
     place.start()
-    for number, table in enumerate(TABLES):
+    for table in ("p", "u"):
         lock = place.source.server.connect(place.source.name)
         lock.autocommit = False
-        place.source.query(f"UPDATE {table} SET v = 20 + {number} WHERE id = {number + 1}")
+        place.settle()
         lock.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-        place.source.query("SELECT pg_sleep(0.3)")
+        lock.execute(f"UPDATE {table} SET v = 20 WHERE id = 1")
+        lock.execute("COMMIT; BEGIN")
+        lock.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        place.wait_blocked()
+        assert place.system.stop() == 0
+        place.system.start()  # which reads the definitions of tables
+        place.wait_blocked()
         assert place.system.stop() == 0
         lock.rollback()
         lock.close()
         place.start()
+    place.source.query("UPDATE c SET v = v + 1")
     place.check()
 
 

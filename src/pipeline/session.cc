@@ -30,12 +30,7 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
   const std::stop_callback stopping{stop, [this] { stopping_->trigger(); }};
   const auto start = [&]() -> Status {
     FRESHET_TRY(open_source(stop));
-    FRESHET_TRY(load_tables());
-    FRESHET_TRY(begin_watching());
-    FRESHET_TRY(plan_publications());
-    FRESHET_TRY(check_binary());
-    FRESHET_TRY(check_copy_conditions());
-    FRESHET_TRY(settle_policies());
+    FRESHET_TRY(plan_tables(stop));
     FRESHET_TRY(open_destinations());
     FRESHET_TRY(find_or_create_slot(stop));
     FRESHET_TRY(make_lanes());
@@ -63,6 +58,17 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
   }
   const bool is_cancelled = !status.ok() && status.error().kind() == ErrorKind::cancelled;
   return is_cancelled && stop.stop_requested() ? ok_status() : status;
+}
+
+// Nothing is made yet that a stop would have to take away, and some of it waits for locked tables.
+Status Session::plan_tables(const std::stop_token& stop) {
+  const std::stop_callback interrupt(stop, [this] { sql_->interrupt(); });
+  FRESHET_TRY(load_tables());
+  FRESHET_TRY(begin_watching());
+  FRESHET_TRY(plan_publications());
+  FRESHET_TRY(check_binary());
+  FRESHET_TRY(check_copy_conditions());
+  return settle_policies();
 }
 
 // The server does not say which table's value it could not send: only few can hold one so large.

@@ -80,6 +80,7 @@ class Session {
   Status check_replayed(Position known);
   Result<Lsn> load_reread_limit();
   Status check_free_slot();
+  Status plan_tables(const std::stop_token& stop);
   Status load_tables();
   Result<std::vector<TableConfig>> list_tables();
   Status check_table(const source::CatalogTable& table) const;
