@@ -22,7 +22,6 @@ Column read_column(const Json& json) {
   column.attnum = json.at(1).get<std::int16_t>();
   column.type = Oid{json.at(2).get<std::uint32_t>()};
   column.typmod = json.at(3).get<std::int32_t>();
-  column.type_sql = json.at(4).get<std::string>();
   column.is_not_null = json.at(5).get<bool>();
   column.is_byte_comparable = json.at(7).get<bool>();
   column.primary_key_place = json.at(8).get<std::int16_t>();
@@ -53,6 +52,7 @@ CapturePtr read_capture(const Json& json) {
   all.identity = ReplicaIdentity{json.at("identity").get<std::string>().at(0)};
   all.definition = json.at("definition").get<std::string>();
   all.files = json.at("files").get<std::string>();
+  all.version = 0;
   TableSchema published = all;
   for (const Json& column : json.at("columns")) {
     all.columns.push_back(read_column(column));

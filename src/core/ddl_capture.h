@@ -5,9 +5,11 @@
 //   {"version": 1, "xid": N,                     the sub-transaction that changed the table
 //    "relation": OID, "schema": …, "table": …, "identity": pg_class.relreplident,
 //    "definition": …, "files": …,                as TableSchema has them
-//    "columns": [[name, attnum, type, typmod, type as SQL, is_not_null, is_generated,
+//    "columns": [[name, attnum, type, typmod, null, is_not_null, is_generated,
 //                 is_byte_comparable, place in the primary key, is_identity, missing value], …]}
-// Anybody may write such a message: what it says holds only where a Relation message agrees.
+// Earlier versions wrote the type as SQL where there is null now; it is never read. Anybody may
+// write such a message: what it says holds only where a Relation message agrees, or the catalogue
+// (source/captured_definition.h).
 #pragma once
 
 #include <memory>
@@ -27,7 +29,7 @@ constexpr std::string_view kDdlPrefix = "freshet.ddl";
 
 struct CapturedTable {
   Xid subxid{0};
-  SchemaPtr all;        ///< With generated columns.
+  SchemaPtr all;        ///< With generated columns. Version 0, as no Relation message told it.
   SchemaPtr published;  ///< Without: what the stream carries unless a publication names columns.
 };
 

@@ -49,7 +49,8 @@ TEST(DdlCapture, IsReadFromItsMessage) {
   ASSERT_EQ(schema.columns.size(), 2U);
   EXPECT_EQ(schema.columns[0].primary_key_place, 1);
   EXPECT_EQ(schema.columns[1].attnum, 3);
-  EXPECT_EQ(schema.columns[1].type_sql, "text");
+  EXPECT_EQ(schema.columns[1].type_sql, "");
+  EXPECT_EQ(schema.version, 0U);
   EXPECT_EQ(*schema.columns[1].missing_value, "old");
   EXPECT_EQ(schema.definition, "d3");
 }

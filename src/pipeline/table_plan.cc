@@ -9,6 +9,7 @@
 #include "pg/sqlstate.h"
 #include "pipeline/schema_policy.h"
 #include "source/barrier.h"
+#include "source/captured_definition.h"
 
 namespace freshet {
 namespace {
@@ -50,6 +51,21 @@ Error not_visible(std::span<const Committed> transactions) {
   return Error{ErrorKind::busy, "a transaction that changed a table has yet to become visible"}
       .with("xid", static_cast<unsigned long long>(to_integer(transactions.back().xid)))
       .with("transactions", transactions.size());
+}
+
+bool is_captured(const TableSchema& streamed) {
+  return !streamed.definition.empty();
+}
+
+void tell_not_believed(const TableSchema& captured, const Committed& transaction) {
+  log_warn("a captured definition is not followed: the source's catalogue does not bear it out",
+           {{"table", to_string(captured.name)}, {"commit_lsn", to_string(transaction.commit)}});
+}
+
+ShapePtr unchanged(const SchemaPtr& previous) {
+  auto shape = std::make_shared<Shape>();
+  shape->input = shape->read = shape->projected = shape->output = previous;
+  return shape;
 }
 
 /// What `ask` returns of the connection; asked once more over a new one if that was lost: the
@@ -142,18 +158,57 @@ Status SchemaResolver::add_shape(const SchemaPtr& streamed, SchemaPtr input) {
   return ok_status();
 }
 
-Status SchemaResolver::ask(pg::Connection& catalog, std::span<const Question> questions) {
-  std::vector<source::Announced> announced;
-  std::vector<Committed> transactions;
+// What was captured and is true becomes a shape at once; for the others, what to look up in its
+// place. Null where there is nothing to look up.
+Result<std::vector<SchemaPtr>> SchemaResolver::believe(pg::Connection& catalog,
+                                                       std::span<const Question> questions) {
+  std::vector<source::CapturedDefinition> captured;
   for (const Question& question : questions) {
-    announced.push_back(question.table);
-    transactions.push_back(question.transaction);
+    const auto& [streamed, previous] = question.table;
+    if (is_captured(*streamed)) captured.push_back({streamed, previous, question.transaction.xid});
   }
+  std::vector<SchemaPtr> checked;
+  if (!captured.empty()) {
+    FRESHET_TRY(checked, source::check_captured(catalog, captured));
+  }
+  std::vector<SchemaPtr> left;
+  auto next = checked.begin();
+  for (const Question& question : questions) {
+    const auto& [streamed, previous] = question.table;
+    const SchemaPtr believed = is_captured(*streamed) ? *next++ : nullptr;
+    if (believed) {
+      FRESHET_TRY(add_shape(streamed, source::settle_captured(believed, previous)));
+      left.push_back(nullptr);
+    } else if (!is_captured(*streamed)) {
+      left.push_back(streamed);
+    } else {
+      tell_not_believed(*streamed, question.transaction);
+      const bool is_told = !source::is_hearsay(*streamed);
+      left.push_back(is_told ? source::without_capture(*streamed) : nullptr);
+      if (!is_told) made_up_.insert(streamed);
+    }
+  }
+  return left;
+}
+
+Status SchemaResolver::ask(pg::Connection& catalog, std::span<const Question> questions) {
+  std::vector<Committed> transactions;
+  for (const Question& question : questions)
+    transactions.push_back(question.transaction);
   FRESHET_TRY(wait_until_visible(catalog, transactions));
+  FRESHET_TRY(const std::vector<SchemaPtr> left, believe(catalog, questions));
+  std::vector<source::Announced> announced;
+  std::vector<SchemaPtr> asked_for;
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    if (!left[i]) continue;
+    announced.push_back({left[i], questions[i].table.previous});
+    asked_for.push_back(questions[i].table.streamed);
+  }
+  if (announced.empty()) return ok_status();
   FRESHET_TRY(auto inputs, source::enrich(catalog, announced));
   Status added = ok_status();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    Status one = add_shape(announced[i].streamed, std::move(inputs[i]));
+    Status one = add_shape(asked_for[i], std::move(inputs[i]));
     if (added.ok()) added = std::move(one);
   }
   return added;
@@ -164,17 +219,10 @@ Status SchemaResolver::look_up(std::span<const Question> questions) {
   std::vector<Question> unknown;
   for (const Question& question : questions) {
     const SchemaPtr& streamed = question.table.streamed;
-    if (shapes_.contains(streamed)) continue;
-    const bool is_captured = !streamed->definition.empty();
-    if (!is_captured) {
-      unknown.push_back(question);
-      continue;
-    }
-    FRESHET_TRY(add_shape(streamed, source::settle_captured(streamed, question.table.previous)));
+    if (!shapes_.contains(streamed) && !made_up_.contains(streamed)) unknown.push_back(question);
   }
   if (unknown.empty()) return ok_status();
-  return asked(catalog_, options_,
-               [&](pg::Connection& catalog) { return ask(catalog, unknown); });
+  return asked(catalog_, options_, [&](pg::Connection& catalog) { return ask(catalog, unknown); });
 }
 
 Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
@@ -187,15 +235,15 @@ Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
   const Question question{{streamed, previous}, transaction};
   FRESHET_TRY(look_up({&question, 1}));
   const std::lock_guard lock(mutex_);
+  if (made_up_.contains(streamed)) return unchanged(previous);
   return shapes_.at(streamed);
 }
 
 Result<std::map<Oid, std::vector<TableObject>>> SchemaResolver::objects(
     std::span<const Oid> relations) {
   const std::lock_guard lock(mutex_);
-  return asked(catalog_, options_, [&](pg::Connection& catalog) {
-    return source::load_objects(catalog, relations);
-  });
+  return asked(catalog_, options_,
+               [&](pg::Connection& catalog) { return source::load_objects(catalog, relations); });
 }
 
 Result<std::vector<source::Match>> SchemaResolver::filter(const Shape& shape,

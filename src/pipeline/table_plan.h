@@ -79,16 +79,16 @@ class SchemaResolver {
     Committed transaction;
   };
 
-  /// `stopping`, once triggered, makes fail with `cancelled` what may wait for a table: filter() and
-  /// reread().
+  /// `stopping`, once triggered, makes fail with `cancelled` what may wait for a table: filter()
+  /// and reread().
   SchemaResolver(pg::ConnectOptions options,
                  const TablePlans& plans,
                  std::shared_ptr<pg::Interrupter> stopping);
   ~SchemaResolver();
 
   /// The shape of a schema that came in the stream with `transaction`. `previous` is what the table
-  /// looked like before. Fails with `busy` if the catalogue does not show for seconds
-  /// what that transaction did.
+  /// looked like before, and does again where a captured definition is not true. Fails with `busy`
+  /// if the catalogue does not show for seconds what that transaction did.
   Result<ShapePtr> resolve(const SchemaPtr& streamed,
                            const SchemaPtr& previous,
                            const Committed& transaction);
@@ -99,8 +99,8 @@ class SchemaResolver {
                                             const TablePlan& plan,
                                             std::span<const RowView> rows);
   /// Reads rows again for the values that they lack (source/row_reread.h). Fails with `busy` if one
-  /// of the transactions that they are of is not visible for seconds. Waits for as long as the table
-  /// is locked, on a connection of its own.
+  /// of the transactions that they are of is not visible for seconds. Waits for as long as the
+  /// table is locked, on a connection of its own.
   Result<source::Reread> reread(const source::RereadRequest& request,
                                 std::span<const Committed> transactions,
                                 Arena& arena);
@@ -109,6 +109,8 @@ class SchemaResolver {
 
  private:
   Status ask(pg::Connection& catalog, std::span<const Question> questions);
+  Result<std::vector<SchemaPtr>> believe(pg::Connection& catalog,
+                                         std::span<const Question> questions);
   Status add_shape(const SchemaPtr& streamed, SchemaPtr input);
   static Status wait_until_visible(pg::Connection& catalog,
                                    std::span<const Committed> transactions);
@@ -119,13 +121,14 @@ class SchemaResolver {
   pg::ConnectOptions options_;
   pg::ConnectOptions table_options_;  // with the interrupter
   const TablePlans& plans_;
-  std::mutex mutex_;  // guards the two below
+  std::mutex mutex_;  // guards the three below
   std::unique_ptr<pg::Connection> catalog_;
   std::map<SchemaPtr, ShapePtr> shapes_;
-  std::mutex filter_mutex_;  // guards the two below
+  std::set<SchemaPtr> made_up_;  // captured, but not believed
+  std::mutex filter_mutex_;      // guards the two below
   std::unique_ptr<pg::Connection> filtering_;
   std::map<SchemaPtr, std::unique_ptr<source::RowFilter>> filters_;
-  std::mutex readers_mutex_;  // guards what is below
+  std::mutex readers_mutex_;                                   // guards what is below
   std::vector<std::unique_ptr<pg::Connection>> idle_readers_;  // at most one per lane
 };
 

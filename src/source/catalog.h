@@ -64,8 +64,8 @@ struct Announced {
 Result<std::vector<SchemaPtr>> enrich(pg::Connection& connection,
                                       std::span<const Announced> announced);
 
-/// The same of a definition that was captured in the stream (core/ddl_capture.h), which needs no
-/// catalogue. Pure.
+/// The primary key of a definition that was captured in the stream (source/captured_definition.h).
+/// Pure.
 SchemaPtr settle_captured(const SchemaPtr& captured, const SchemaPtr& previous);
 
 /// True if `now` has rows that were rewritten under another definition than `before`: values that

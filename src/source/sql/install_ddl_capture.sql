@@ -49,7 +49,7 @@ BEGIN
              'identity', c.relreplident::text,
              'definition', of_table.text, 'files', of_table.files,
              'columns', (SELECT coalesce(jsonb_agg(jsonb_build_array(
-                                  col.name, col.attnum, col.type::bigint, col.typmod, col.type_sql,
+                                  col.name, col.attnum, col.type::bigint, col.typmod, NULL,
                                   col.is_not_null, col.is_generated, col.is_comparable,
                                   col.primary_key_place, col.is_identity, col.missing)), '[]')
                          FROM ({columns}) col(name, attnum, type, typmod, type_sql, is_not_null,
