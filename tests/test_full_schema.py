@@ -485,6 +485,37 @@ def test_kills_while_building(place, request, mode):
     assert system.stop() == 0
 
 
+REFUSE_OBJECTS = (
+    """CREATE FUNCTION refuse_objects() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = 'serialization_failure'; END $$""",
+    "CREATE TRIGGER refuse BEFORE INSERT ON freshet.table_objects EXECUTE FUNCTION refuse_objects()",
+    "ALTER TABLE freshet.table_objects ENABLE ALWAYS TRIGGER refuse",
+)
+
+
+@pytest.mark.parametrize("mode", ["snapshot", "chunked"])
+def test_an_error_as_a_copy_ends(place, mode):
+    system = place.make(**{"source.copy.mode": mode})
+    proxy = HoldingProxy(place.source.server.port)
+    try:
+        proxy.hold(r"^COPY |\bCOPY .* TO STDOUT")
+        system.start(source_port=proxy.port)
+        proxy.wait_held()
+        for statement in REFUSE_OBJECTS:
+            place.target.query(statement)
+        proxy.release()
+        wait_until(lambda: "not now" in system.log_text(), "refused", describe=system.describe)
+        place.target.query("DROP FUNCTION refuse_objects CASCADE")
+        system.wait_streaming()
+        place.wait_built()
+        place.source.query("UPDATE parent SET v = v + 2 WHERE id < 200")
+        place.expect_equal(*TABLES)
+        place.expect_equal_schema(*TABLES)
+        assert system.stop() == 0
+    finally:
+        proxy.close()
+
+
 # In the order in which they come, table by table.
 STEPS = (
     "REPLICA IDENTITY USING", "CREATE SEQUENCE", "SELECT setval", "SET DEFAULT nextval",

@@ -7,6 +7,7 @@
 #include "base/error_policy.h"
 #include "base/log.h"
 #include "base/try.h"
+#include "pipeline/copy_choice.h"
 #include "pipeline/range_feed.h"
 #include "source/barrier.h"
 #include "source/filter_probe.h"
@@ -187,7 +188,7 @@ Status Copier::run_chunk_round() {
 // job without a codec where the key, changed since, allows no chunks: the table is copied whole.
 Status Copier::begin_chunked(Job& job) {
   FRESHET_TRY(set_up(job));
-  job.codec = SortKeyCodec::of(*job.shape->projected);
+  job.codec = chunk_codec(*job.shape);
   if (!job.codec || job.table.heaps.size() != 1) {
     job.codec.reset();
     plans_.at(job.name).is_copied_in_chunks = false;

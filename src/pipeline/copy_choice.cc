@@ -8,7 +8,6 @@
 
 #include "base/try.h"
 #include "types/primary_key.h"
-#include "types/sort_key.h"
 
 namespace freshet {
 namespace {
@@ -38,7 +37,8 @@ Result<std::string> find_obstacle(const TablePlan& plan, const ChunkConditions& 
   if (std::any_of(key.begin(), key.end(),
                   [&](const Column* column) { return plan.masked.contains(column->name); }))
     return std::string{"its primary key is masked"};
-  if (SortKeyCodec::of(schema)) return std::string{};
+  if (chunk_codec(*shape)) return std::string{};
+  if (SortKeyCodec::of(schema)) return std::string{"its primary key was renamed, which is ignored"};
   if (key.empty()) return std::string{"it has no primary key"};
   if (schema.identity == ReplicaIdentity::index || schema.identity == ReplicaIdentity::nothing)
     return std::string{"its replica identity is not the primary key"};
@@ -47,6 +47,13 @@ Result<std::string> find_obstacle(const TablePlan& plan, const ChunkConditions& 
 }
 
 }  // namespace
+
+std::optional<SortKeyCodec> chunk_codec(const Shape& shape) {
+  auto codec = SortKeyCodec::of(*shape.projected);
+  const auto at_source = SortKeyCodec::of(*shape.read);
+  const bool is_one = codec && at_source && codec->columns() == at_source->columns();
+  return is_one ? std::move(codec) : std::nullopt;
+}
 
 CopyMode wanted_copy(const CopyConfig& copy, const TableConfig& table) {
   return table.copy.value_or(copy.mode);

@@ -2,11 +2,13 @@
 // `check` tells it.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "freshet/config.h"
 #include "freshet/result.h"
 #include "pipeline/table_plan.h"
+#include "types/sort_key.h"
 
 namespace freshet {
 
@@ -15,6 +17,10 @@ struct CopyChoice {
   std::string reason;                 ///< A lower-case fact.
   bool is_as_asked = true;            ///< False if chunks were asked for and cannot be.
 };
+
+/// The key that a copy in chunks goes by, here and there. Nothing where there is none, or where the
+/// destination's columns, which stay as they were under `ignore`, have other names.
+std::optional<SortKeyCodec> chunk_codec(const Shape& shape);
 
 /// What the configuration asks for: the table's own word, else the source's.
 CopyMode wanted_copy(const CopyConfig& copy, const TableConfig& table);

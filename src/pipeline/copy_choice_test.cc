@@ -79,6 +79,13 @@ TEST(CopyChoice, ObstacleIsNamed) {
   plan.masked.insert(plan.catalog.schema.columns[0].name);
   refused(plan, true, "its primary key is masked");
   plan = large_table();
+  plan.catalog.schema.identity = ReplicaIdentity::full;
+  plan.catalog.schema.columns[0].attnum = 1;
+  plan.catalog.schema.columns[1].attnum = 2;
+  plan.kept = std::make_shared<const TableSchema>(plan.catalog.schema);
+  plan.catalog.schema.columns[0].name = "renamed";
+  refused(plan, true, "its primary key was renamed, which is ignored");
+  plan = large_table();
   plan.catalog.schema.columns[1].primary_key_place = 2;
   plan.catalog.schema.columns[1].is_identity = true;
   refused(

@@ -1,5 +1,6 @@
 #include "pipeline/hold_spool.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/try.h"
@@ -14,6 +15,8 @@ namespace {
 //   'd' u32 schema                                      a captured definition
 // A value is u8 kind, u32 size, bytes.
 constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
+constexpr std::size_t kBlockBytesMin = std::size_t{64}
+                                       << 10;  // a write to disk, and a commit later
 // Who exchanges keys in one statement must not find it cut in two: a block ends with a transaction,
 // unless that is larger than this.
 constexpr std::size_t kBlockBytesMax = std::size_t{8} << 20;
@@ -81,8 +84,43 @@ bool is_same(const TransactionInfo& a, const TransactionInfo& b) {
 
 }  // namespace
 
-HoldSpool::HoldSpool(SpillStore& spill, std::size_t memory_bytes_max)
+HoldStore::HoldStore(SpillStore& spill, std::size_t memory_bytes_max)
     : spill_(spill), memory_bytes_max_(memory_bytes_max) {}
+
+// Hundreds of tables may be held at once.
+std::size_t HoldStore::block_bytes() const {
+  return std::clamp(memory_bytes_max_ / std::max<std::size_t>(spools_, 1), kBlockBytesMin,
+                    kBlockBytes);
+}
+
+Result<std::uint64_t> HoldStore::write(std::string_view bytes) {
+  if (!file_) {
+    FRESHET_TRY(file_, spill_.create());
+  }
+  FRESHET_TRY(const std::uint64_t offset, file_->append(bytes));
+  ++blocks_written_;
+  return offset;
+}
+
+void HoldStore::forget_written() {
+  if (--blocks_written_ == 0) file_.reset();
+}
+
+HoldSpool::HoldSpool(HoldStore& store) : store_(store) {
+  ++store_.spools_;
+}
+
+HoldSpool::~HoldSpool() {
+  for (; next_block_ < blocks_.size(); ++next_block_)
+    forget(blocks_[next_block_]);
+  store_.memory_bytes_ -= open_counted_;
+  --store_.spools_;
+}
+
+void HoldSpool::count_open() {
+  store_.memory_bytes_ += open_.size() - open_counted_;
+  open_counted_ = open_.size();
+}
 
 std::uint32_t HoldSpool::index_of(const SchemaPtr& schema) {
   for (std::size_t i = schemas_.size(); i-- > 0;) {
@@ -112,6 +150,7 @@ Status HoldSpool::append(const SchemaPtr& schema, std::span<const Change> change
                             .old_row = change.old_row});
     put_row(open_, change.before);
     put_row(open_, change.after);
+    count_open();
   }
   return ok_status();
 }
@@ -120,39 +159,48 @@ Status HoldSpool::append_truncate(const SchemaPtr& schema, bool restarts_identit
   open_ += 'x';
   put(open_, index_of(schema));
   put(open_, restarts_identity);
+  count_open();
   return ok_status();
 }
 
 Status HoldSpool::append_definition(const SchemaPtr& schema) {
   open_ += 'd';
   put(open_, index_of(schema));
+  count_open();
   return ok_status();
 }
 
 Status HoldSpool::make_room(bool is_new_transaction) {
-  const std::size_t bytes_max = is_new_transaction ? kBlockBytes : kBlockBytesMax;
+  const std::size_t bytes_max = is_new_transaction ? store_.block_bytes() : kBlockBytesMax;
   return open_.size() < bytes_max ? ok_status() : close_block(is_new_transaction);
 }
 
 Status HoldSpool::close_block(bool is_whole) {
   Block block{.bytes = {}, .offset = 0, .size = open_.size(), .is_whole = is_whole};
-  if (memory_bytes_ + open_.size() <= memory_bytes_max_) {
-    memory_bytes_ += open_.size();
-    block.bytes = std::move(open_);
+  if (store_.is_full()) {
+    FRESHET_TRY(block.offset, store_.write(open_));
+    store_.memory_bytes_ -= open_counted_;
   } else {
-    if (!file_) {
-      FRESHET_TRY(file_, spill_.create());
-    }
-    FRESHET_TRY(block.offset, file_->append(open_));
+    block.bytes = std::move(open_);
   }
   blocks_.push_back(std::move(block));
-  open_.clear();
+  open_ = {};
+  open_counted_ = 0;
   return ok_status();
+}
+
+void HoldSpool::forget(Block& block) {
+  if (block.bytes.empty()) {
+    store_.forget_written();
+  } else {
+    store_.memory_bytes_ -= block.size;
+    block.bytes = {};
+  }
 }
 
 Status HoldSpool::load(const Block& block, std::vector<char>& into) const {
   into.resize(block.size);
-  if (block.bytes.empty()) return file_->read(block.offset, into);
+  if (block.bytes.empty()) return store_.file_->read(block.offset, into);
   std::memcpy(into.data(), block.bytes.data(), block.size);
   return ok_status();
 }
@@ -164,8 +212,7 @@ Result<bool> HoldSpool::next(HeldPiece& piece) {
   if (next_block_ == blocks_.size()) return false;
   Block& block = blocks_[next_block_++];
   FRESHET_TRY(load(block, piece.bytes));
-  memory_bytes_ -= block.bytes.size();
-  block.bytes = std::string{};
+  forget(block);
   piece.is_whole = block.is_whole;
 
   BlockReader in(piece.bytes);

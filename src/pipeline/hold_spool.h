@@ -33,11 +33,39 @@ struct HeldPiece {
   Arena arena;
 };
 
+/// What the spools of a lane share: memory, and one file for what does not fit. One thread.
+class HoldStore {
+ public:
+  /// `spill` must outlive the store. Up to twice `memory_bytes_max` stay in memory, the rest on
+  /// disk: half of it in blocks, and half in what spools gather for their next one.
+  HoldStore(SpillStore& spill, std::size_t memory_bytes_max);
+
+ private:
+  friend class HoldSpool;
+
+  std::size_t block_bytes() const;
+
+  bool is_full() const { return memory_bytes_ > memory_bytes_max_; }
+
+  Result<std::uint64_t> write(std::string_view bytes);
+  void forget_written();
+
+  SpillStore& spill_;
+  const std::size_t memory_bytes_max_;
+  std::size_t memory_bytes_ = 0;
+  std::size_t spools_ = 0;
+  std::size_t blocks_written_ = 0;  // those in use; with the last of them the file goes
+  std::unique_ptr<SpillFile> file_;
+};
+
 /// Changes of one table, first in, first out. One thread.
 class HoldSpool {
  public:
-  /// `spill` must outlive the spool. About `memory_bytes_max` stay in memory, the rest on disk.
-  HoldSpool(SpillStore& spill, std::size_t memory_bytes_max);
+  /// `store` must outlive the spool.
+  explicit HoldSpool(HoldStore& store);
+  ~HoldSpool();
+  HoldSpool(const HoldSpool&) = delete;
+  HoldSpool& operator=(const HoldSpool&) = delete;
 
   Status append(const SchemaPtr& schema, std::span<const Change> changes);
   Status append_truncate(const SchemaPtr& schema, bool restarts_identity);
@@ -59,14 +87,14 @@ class HoldSpool {
   Status make_room(bool is_new_transaction);
   Status close_block(bool is_whole);
   Status load(const Block& block, std::vector<char>& into) const;
+  void forget(Block& block);
+  void count_open();
 
-  SpillStore& spill_;
-  std::size_t memory_bytes_max_;
-  std::size_t memory_bytes_ = 0;
-  std::unique_ptr<SpillFile> file_;
+  HoldStore& store_;
   std::vector<Block> blocks_;
   std::size_t next_block_ = 0;
   std::string open_;
+  std::size_t open_counted_ = 0;
   TransactionInfo open_transaction_;  // whose header stands last in the open block
   std::vector<SchemaPtr> schemas_;
 };

@@ -13,7 +13,7 @@ SchemaPtr schema_of(const char* table) {
 }
 
 struct Fixture {
-  explicit Fixture(std::size_t memory_bytes_max) : spool(spill, memory_bytes_max) {}
+  explicit Fixture(std::size_t memory_bytes_max) : store(spill, memory_bytes_max), spool(store) {}
 
   void add(const SchemaPtr& schema, std::uint64_t ordinal, std::string_view text) {
     const Value row[2] = {Value::text(text), Value::unchanged()};
@@ -28,6 +28,7 @@ struct Fixture {
   }
 
   MemorySpillStore spill;
+  HoldStore store;
   HoldSpool spool;
   TransactionInfo info{
       .xid = Xid{7}, .commit_lsn = Lsn{100}, .end_lsn = Lsn{120}, .committed_at = SourceTime{5}};
@@ -65,7 +66,7 @@ TEST(HoldSpool, GivesBackWhatItTookInOrder) {
 }
 
 TEST(HoldSpool, CutsBetweenTransactionsUnlessOneIsTooLarge) {
-  Fixture fixture(0);
+  Fixture fixture(1 << 20);
   const SchemaPtr schema = schema_of("t");
   const std::string text(300'000, 'x');
 
@@ -117,6 +118,89 @@ TEST(HoldSpool, SurvivesMoreThanItsMemory) {
     }
   }
   EXPECT_EQ(next, 20U);
+}
+
+// How much lies in files, and in how many.
+struct Disk {
+  int files = 0;
+  std::size_t bytes = 0;
+};
+
+class CountedFile final : public SpillFile {
+ public:
+  CountedFile(std::unique_ptr<SpillFile> file, Disk& disk) : file_(std::move(file)), disk_(disk) {
+    ++disk_.files;
+  }
+
+  ~CountedFile() override { --disk_.files; }
+
+  Result<std::uint64_t> append(std::string_view bytes) override {
+    disk_.bytes += bytes.size();
+    return file_->append(bytes);
+  }
+
+  Status read(std::uint64_t offset, std::span<char> into) const override {
+    return file_->read(offset, into);
+  }
+
+ private:
+  std::unique_ptr<SpillFile> file_;
+  Disk& disk_;
+};
+
+class CountedStore final : public SpillStore {
+ public:
+  explicit CountedStore(Disk& disk) : disk_(disk) {}
+
+  Result<std::unique_ptr<SpillFile>> create() override {
+    auto file = MemorySpillStore{}.create();
+    return std::unique_ptr<SpillFile>(new CountedFile(std::move(file).value(), disk_));
+  }
+
+ private:
+  Disk& disk_;
+};
+
+TEST(HoldSpool, ManyShareOneMemoryAndOneFile) {
+  constexpr std::size_t kTables = 100;
+  constexpr std::size_t kTransactions = 200;
+  constexpr std::size_t kMemoryMax = 2 << 20;
+  const std::string text(10'000, 'x');
+  const SchemaPtr schema = schema_of("t");
+  Disk disk;
+  CountedStore spill(disk);
+  HoldStore store(spill, kMemoryMax);
+  std::vector<std::unique_ptr<HoldSpool>> spools;
+  for (std::size_t i = 0; i < kTables; ++i)
+    spools.push_back(std::make_unique<HoldSpool>(store));
+  const Value row[] = {Value::text(text)};
+  for (std::size_t i = 0; i < kTransactions; ++i) {
+    TransactionInfo info{.xid = Xid{7}, .commit_lsn = Lsn{i + 1}, .end_lsn = Lsn{i + 2}};
+    Change change;
+    change.after = row;
+    change.transaction = &info;
+    for (const auto& spool : spools)
+      ASSERT_TRUE(spool->append(schema, std::span{&change, 1}).ok());
+  }
+  EXPECT_EQ(disk.files, 1);
+  const std::size_t all = kTables * kTransactions * text.size();
+  // As much again as the tables' open blocks of at least 64 KiB hold, and what goes past them.
+  EXPECT_GT(disk.bytes, all - kMemoryMax - kTables * (std::size_t{80} << 10));
+  spools.resize(kTables / 2);
+  EXPECT_EQ(disk.files, 1);
+  for (const auto& spool : spools) {
+    std::size_t count = 0;
+    HeldPiece piece;
+    while (true) {
+      const auto more = spool->next(piece);
+      ASSERT_TRUE(more.ok());
+      if (!*more) break;
+      for (const HeldItem& item : piece.items)
+        count += item.changes.size();
+    }
+    EXPECT_EQ(count, kTransactions);
+  }
+  EXPECT_EQ(disk.files, 0);
 }
 
 }  // namespace

@@ -30,9 +30,9 @@ Lane::Lane(Options options, LaneSurroundings surroundings)
       around_(surroundings),
       router_(options.opened.position.value_or(Position{})),
       queue_(options.queue_bytes_max),
-      hold_bytes_max_(options.hold_bytes_max),
       position_(options.opened.position.value_or(Position{})),
       upto_(position_),
+      hold_store_(around_.spill, options.hold_bytes_max),
       patchy_(std::move(options.patchy)),
       has_conflict_policy_(options.has_conflict_policy),
       reread_upto_(options.reread_upto),
@@ -75,8 +75,7 @@ Status Lane::run() {
     is_working_.store(false, std::memory_order_release);
     queue_.take(taken, traits_.group_bytes_max, wait_max());
     is_working_.store(true, std::memory_order_release);
-    for (LaneCall& call : taken.calls)
-      call.done.set_value(call.work());
+    FRESHET_TRY(answer(taken.calls));
     if (taken.is_closed) break;
     look_up_ahead(taken.items);
     for (const LaneItem& item : taken.items)
@@ -92,9 +91,23 @@ Status Lane::run() {
   return store_progress(true);
 }
 
+Status Lane::answer(std::span<LaneCall> calls) {
+  Status ended = ok_status();
+  for (LaneCall& call : calls) {
+    if (!ended.ok()) {
+      call.done.set_value(Error{ErrorKind::cancelled, "the lane has stopped"});
+      continue;
+    }
+    Status done = call.work();
+    if (!done.ok() && call.ends_lane) ended = done;
+    call.done.set_value(std::move(done));
+  }
+  return ended;
+}
+
 // Whoever called reports what the destination refused, and has to say which one did.
-Status Lane::call(std::function<Status()> work) {
-  Status done = queue_.call(std::move(work));
+Status Lane::call(std::function<Status()> work, bool ends_lane) {
+  Status done = queue_.call(std::move(work), ends_lane);
   if (done.ok() || !done.error().find("destination").empty()) return done;
   return std::move(done).error().with("destination", name_);
 }

@@ -27,6 +27,7 @@
 #include "pipeline/stats.h"
 #include "pipeline/table_plan.h"
 #include "pipeline/wake.h"
+#include "source/table_watch.h"
 #include "types/sort_key.h"
 
 namespace freshet {
@@ -63,7 +64,7 @@ class Lane {
     /// The destination has an answer of its own to a missing row.
     bool has_conflict_policy = false;
     std::size_t queue_bytes_max = std::size_t{32} << 20;
-    std::size_t hold_bytes_max = std::size_t{16} << 20;
+    std::size_t hold_bytes_max = std::size_t{32} << 20;
   };
 
   Lane(Options options, LaneSurroundings surroundings);
@@ -101,15 +102,15 @@ class Lane {
   /// All ranges of these tables are committed at the destination: catch up, then stream.
   Status finish_copy(std::span<const FinishedCopy> copies);
   /// Empties the table and has it copied again, unless that is about to happen anyway, or the lane
-  /// follows this `definition` already (empty: whatever it follows).
+  /// has come to what answers the reason as well.
   Status begin_copy_again(const TableName& table,
                           std::string_view reason,
-                          std::string_view definition);
+                          const source::FollowedState& answer);
 
   /// Runs `work` between groups; nothing is routed meanwhile.
   Status halt(std::function<Status()> work) { return queue_.call(std::move(work)); }
 
-  /// The copy is void: holds nothing of it any more.
+  /// The copy is void: holds nothing of it any more, here or at the destination.
   Status restart_copy(const TableName& table);
   /// The chunk is committed at the destination: applies what waited for it and records it, in one
   /// commit. False if it does not count, as the copy began again meanwhile.
@@ -159,7 +160,8 @@ class Lane {
   };
 
   Status run();
-  Status call(std::function<Status()> work);
+  Status answer(std::span<LaneCall> calls);
+  Status call(std::function<Status()> work, bool ends_lane = false);
   Result<SchemaPtr> make_room(const Shape& shape);
   Status consume(const LaneItem& item);
   Status consume_transaction(const Transaction& transaction);
@@ -234,7 +236,6 @@ class Lane {
   LaneSurroundings around_;
   Router router_;  // guarded by around_.router_mutex
   LaneQueue queue_;
-  const std::size_t hold_bytes_max_;
 
   // The lane's thread alone:
   GroupBuilder group_;
@@ -247,6 +248,7 @@ class Lane {
   std::set<SchemaPtr> looked_up_;  // ahead of their rows, or left for their own turn
   SchemaPtr last_looked_up_;
   std::map<TableName, std::string> ignored_;  // what the destination's tables lack, for people
+  HoldStore hold_store_;
   std::map<TableName, std::unique_ptr<HoldSpool>> spools_;
   std::map<std::pair<TableName, ChunkId>, std::unique_ptr<HoldSpool>> chunk_spools_;
   std::map<SchemaPtr, ChunkKeys> chunk_keys_;

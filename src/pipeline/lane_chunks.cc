@@ -90,7 +90,7 @@ Result<bool> Lane::route_fate(const SchemaPtr& schema, std::span<Change> changes
   if (fate.verdict == Verdict::apply) return apply_rows(schema, changes);
   if (fate.verdict != Verdict::hold) return true;
   auto& spool = chunk_spools_[{schema->name, fate.chunk}];
-  if (!spool) spool = std::make_unique<HoldSpool>(around_.spill, hold_bytes_max_);
+  if (!spool) spool = std::make_unique<HoldSpool>(hold_store_);
   FRESHET_TRY(spool->append(schema, changes));
   return true;
 }
@@ -132,7 +132,7 @@ Status Lane::begin_chunks_again(const TableName& table, bool is_kept_whole) {
 
 Result<bool> Lane::finish_chunk(ChunkId id, CopiedChunk chunk) {
   bool counts = false;
-  Status done = call([&]() -> Status {
+  const auto finish = [&]() -> Status {
     {
       const std::lock_guard lock(around_.router_mutex);
       counts = router_.finish_chunk(chunk.table, id, chunk.read_upto);
@@ -148,8 +148,8 @@ Result<bool> Lane::finish_chunk(ChunkId id, CopiedChunk chunk) {
     }
     if (held != chunk_spools_.end()) chunk_spools_.erase(held);
     return ok_status();
-  });
-  FRESHET_TRY(std::move(done));
+  };
+  FRESHET_TRY(call(finish, true));
   return counts;
 }
 

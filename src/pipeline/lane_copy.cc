@@ -8,7 +8,7 @@ namespace freshet {
 
 HoldSpool& Lane::spool_of(const TableName& table) {
   auto& spool = spools_[table];
-  if (!spool) spool = std::make_unique<HoldSpool>(around_.spill, hold_bytes_max_);
+  if (!spool) spool = std::make_unique<HoldSpool>(hold_store_);
   return *spool;
 }
 
@@ -54,42 +54,57 @@ Result<SchemaPtr> Lane::make_room(const Shape& shape) {
 }
 
 Status Lane::finish_copy(std::span<const FinishedCopy> copies) {
-  return call([&]() -> Status {
+  const auto finish = [&]() -> Status {
+    // A reconnect may make a copy void at any time.
+    const auto is_void = [&](const FinishedCopy& copy) {
+      return router_.phase(copy.table) != TablePhase::copying;
+    };
     std::vector<SchemaPtr> copied;
-    for (const auto& [table, settled_at] : copies) {
-      {
-        const std::lock_guard lock(around_.router_mutex);
-        // A reconnect may have made the copy void just now.
-        if (router_.phase(table) != TablePhase::copying) continue;
-        router_.finish_copy(table, settled_at);
+    {
+      const std::lock_guard lock(around_.router_mutex);
+      for (const FinishedCopy& copy : copies) {
+        if (!is_void(copy)) copied.push_back(current_.at(copy.table));
       }
-      FRESHET_TRY(destination_->finish_copy(current_.at(table)));
-      copied.push_back(current_.at(table));
     }
-    return traits_.takes_objects ? add_objects(copied) : ok_status();
-  });
+    for (const SchemaPtr& table : copied)
+      FRESHET_TRY(destination_->finish_copy(table));
+    if (traits_.takes_objects) FRESHET_TRY(add_objects(copied));
+    const std::lock_guard lock(around_.router_mutex);
+    for (const FinishedCopy& copy : copies) {
+      if (!is_void(copy)) router_.finish_copy(copy.table, copy.settled_at);
+    }
+    return ok_status();
+  };
+  // Nobody would finish it another time.
+  return call(finish, true);
 }
 
 Status Lane::begin_copy_again(const TableName& table,
                               std::string_view reason,
-                              std::string_view definition) {
-  return call([&]() -> Status {
+                              const source::FollowedState& answer) {
+  const auto begin = [&]() -> Status {
     const SchemaPtr& current = current_[table];
-    if (!current || (!definition.empty() && current->definition == definition)) return ok_status();
+    if (!current || source::has_come_to(answer, *current)) return ok_status();
     {
       const std::lock_guard lock(around_.router_mutex);
       if (router_.phase(table) == TablePhase::pending) return ok_status();
     }
     return copy_again(table, reason);
-  });
+  };
+  return call(begin, true);
 }
 
 Status Lane::restart_copy(const TableName& table) {
   return call([&]() -> Status {
-    const std::lock_guard lock(around_.router_mutex);
-    router_.restart_copy(table);
-    forget_held(table);
-    return ok_status();
+    bool is_kept = false;
+    {
+      const std::lock_guard lock(around_.router_mutex);
+      is_kept = router_.is_chunked(table);
+      router_.restart_copy(table);
+      forget_held(table);
+    }
+    // A later session would go on with its chunks.
+    return is_kept ? destination_->reset_table(current_.at(table)) : ok_status();
   });
 }
 

@@ -30,12 +30,12 @@ void LaneQueue::push(std::span<const LaneItem> items) {
   if (was_empty) changed_.notify_one();
 }
 
-Status LaneQueue::call(std::function<Status()> work) {
+Status LaneQueue::call(std::function<Status()> work, bool ends_lane) {
   std::future<Status> done;
   {
     const std::lock_guard lock(mutex_);
     if (is_closed_) return Error{ErrorKind::cancelled, "the lane has stopped"};
-    calls_.push_back(LaneCall{.work = std::move(work), .done = {}});
+    calls_.push_back(LaneCall{.work = std::move(work), .ends_lane = ends_lane, .done = {}});
     done = calls_.back().done.get_future();
   }
   changed_.notify_one();

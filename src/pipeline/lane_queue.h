@@ -26,6 +26,7 @@ struct LaneItem {
 /// Something for the lane's own thread to do between groups, and who waits for it.
 struct LaneCall {
   std::function<Status()> work;
+  bool ends_lane = false;  ///< If it fails: what it leaves behind cannot be gone on with.
   std::promise<Status> done;
 };
 
@@ -36,7 +37,7 @@ class LaneQueue {
 
   void push(std::span<const LaneItem> items);
   /// Runs `work` on the lane's thread and waits for it; `cancelled` once the queue is closed.
-  Status call(std::function<Status()> work);
+  Status call(std::function<Status()> work, bool ends_lane = false);
 
   /// Asked for each message received: takes no lock.
   bool is_full() const { return bytes_.load(std::memory_order_relaxed) >= bytes_max_; }

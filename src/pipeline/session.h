@@ -149,7 +149,9 @@ class Session {
   Status look_for_new_tables();
   Result<bool> may_be_told(const TableName& table, const source::TableNews& news);
   Status answer(const TableName& table, const source::TableNews& news);
-  Status resync(const TableName& table, const std::string& reason, std::string_view definition);
+  Status resync(const TableName& table,
+                std::string_view reason,
+                const source::FollowedState& answer);
   void take_up_again(const TableName& table);
 
   // What operators want of single tables (session_wishes.cc).

@@ -6,7 +6,6 @@
 #include "pipeline/copy_choice.h"
 #include "pipeline/schema_policy.h"
 #include "pipeline/session.h"
-#include "types/sort_key.h"
 
 namespace freshet {
 
@@ -36,7 +35,7 @@ Status Session::resume_chunks(Lane& lane, const DestinationState& state, const T
     return ok_status();
   }
   FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
-  const auto codec = SortKeyCodec::of(*shape->projected);
+  const auto codec = chunk_codec(*shape);
   const std::uint32_t heap = plan.catalog.heaps.front().relfilenode;
   const SchemaPtr known = known_schema(state, plan);
   const bool is_same =

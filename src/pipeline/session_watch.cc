@@ -151,7 +151,7 @@ Status Session::answer(const TableName& table, const source::TableNews& news) {
             .with("table", to_string(table))
             .fix("source.on_gap: resync copies the table again");
       }
-      FRESHET_TRY(resync(table, news.what, news.definition));
+      FRESHET_TRY(resync(table, news.what, news.answer));
       // What is published of it is looked up when a session begins.
       wants_restart_ = wants_restart_ || news.kind == Kind::republished;
       return ok_status();
@@ -162,9 +162,9 @@ Status Session::answer(const TableName& table, const source::TableNews& news) {
             .with("table", to_string(table))
             .fix("have it copied as it is now: freshet table resync PIPELINE " + to_string(table));
       }
-      return resync(table, news.what, news.definition);
+      return resync(table, news.what, news.answer);
     case Kind::kept_rows:
-      if (is_to_resync) return resync(table, news.what, news.definition);
+      if (is_to_resync) return resync(table, news.what, news.answer);
       log_warn(news.what + "; the destinations keep them", {{"table", to_string(table)}});
       return ok_status();
     case Kind::suspect:
@@ -175,10 +175,10 @@ Status Session::answer(const TableName& table, const source::TableNews& news) {
 }
 
 Status Session::resync(const TableName& table,
-                       const std::string& reason,
-                       std::string_view definition) {
+                       std::string_view reason,
+                       const source::FollowedState& answer) {
   for (const auto& lane : lanes_)
-    FRESHET_TRY(lane->begin_copy_again(table, reason, definition));
+    FRESHET_TRY(lane->begin_copy_again(table, reason, answer));
   return ok_status();
 }
 

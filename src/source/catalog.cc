@@ -332,20 +332,24 @@ SchemaPtr settle_captured(const SchemaPtr& captured, const SchemaPtr& previous) 
   return schema;
 }
 
-bool was_rewritten(const TableSchema& before, const TableSchema& now) {
-  const bool is_known = !before.definition.empty() && !now.definition.empty();
-  if (!is_known || before.definition == now.definition) return false;
+bool has_other_files(std::string_view before, std::string_view now) {
   const auto file_of = [](std::string_view files, std::string_view heap) -> std::string_view {
     for (const auto& [oid, file] : split_files(files)) {
       if (oid == heap) return file;
     }
     return {};
   };
-  const auto files = split_files(before.files);
+  const auto files = split_files(before);
   return std::any_of(files.begin(), files.end(), [&](const auto& entry) {
-    const std::string_view file = file_of(now.files, entry.first);
+    const std::string_view file = file_of(now, entry.first);
     return !file.empty() && file != entry.second;
   });
+}
+
+bool was_rewritten(const TableSchema& before, const TableSchema& now) {
+  const bool is_known = !before.definition.empty() && !now.definition.empty();
+  return is_known && before.definition != now.definition &&
+         has_other_files(before.files, now.files);
 }
 
 std::vector<ColumnRename> find_renames(const TableSchema& from, const TableSchema& to) {

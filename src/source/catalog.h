@@ -68,6 +68,9 @@ Result<std::vector<SchemaPtr>> enrich(pg::Connection& connection,
 /// Pure.
 SchemaPtr settle_captured(const SchemaPtr& captured, const SchemaPtr& previous);
 
+/// True if a heap of `before` has another file `now` (TableSchema::files). Pure.
+bool has_other_files(std::string_view before, std::string_view now);
+
 /// True if `now` has rows that were rewritten under another definition than `before`: values that
 /// the stream never brought (ALTER TYPE, ADD COLUMN with a volatile default). VACUUM FULL alone is
 /// not: it leaves the definition. May be true without need where both happened. Pure.

@@ -5,10 +5,13 @@
 #include <charconv>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "base/try.h"
 #include "freshet/arena.h"
 #include "freshet/row.h"
 #include "pg/array_literal.h"
+#include "source/catalog.h"
 #include "source/sql/sql.h"
 #include "types/copy_text.h"
 
@@ -56,7 +59,14 @@ std::map<std::uint32_t, std::string> read_labels(std::string_view text) {
 // News that the new definition is the whole reason of.
 TableNews redefined(const WatchedTable& before, const WatchedTable& now, std::string what) {
   const bool is_new = now.definition != before.definition;
-  return {TableNews::Kind::redefined, std::move(what), is_new ? now.definition : ""};
+  return {TableNews::Kind::redefined, std::move(what), {is_new ? now.definition : "", {}}};
+}
+
+std::string files_of(const WatchedTable& table) {
+  std::string files;
+  for (const auto& [oid, heap] : table.heaps)
+    files += fmt::format("{}{}:{}", files.empty() ? "" : " ", oid, heap.relfilenode);
+  return files;
 }
 
 bool is_partitioned(const WatchedTable& table) {
@@ -84,7 +94,11 @@ std::optional<TableNews> compare_heap(const WatchedTable& before,
   using Kind = TableNews::Kind;
   if (then.relfilenode == heap.relfilenode) return {};
   if (now.definition != before.definition) {
-    return redefined(before, now, "its rows were rewritten");
+    TableNews news = redefined(before, now, "its rows were rewritten");
+    // A partition may have been truncated as well, which nobody is told of.
+    if (heap.is_unanalysed && is_partitioned(now) && !is_truncated_whole(before, now))
+      news.answer.files = files_of(now);
+    return news;
   }
   // A table's own TRUNCATE is streamed; a partition's is not where its root stands for it.
   if (heap.is_unanalysed) {
@@ -223,6 +237,11 @@ std::optional<TableNews> compare(const WatchedTable& before, const WatchedTable&
     return TableNews{Kind::redefined, "a label of an enum was renamed"};
   }
   return compare_heaps(before, now);
+}
+
+bool has_come_to(const FollowedState& state, const TableSchema& current) {
+  if (state.definition.empty() || current.definition != state.definition) return false;
+  return state.files.empty() || !has_other_files(current.files, state.files);
 }
 
 }  // namespace freshet::source

@@ -48,6 +48,15 @@ Result<std::vector<WatchedTable>> look_at_tables(pg::Connection& connection,
                                                  std::span<const TableName> tables,
                                                  std::span<const std::string> publications);
 
+/// What a follower of the stream has come to know of a table.
+struct FollowedState {
+  std::string definition;  ///< Empty: nothing that could be followed.
+  std::string files;       ///< As TableSchema has them; empty: whichever.
+};
+
+/// True if whoever follows `current` has come to `state`.
+bool has_come_to(const FollowedState& state, const TableSchema& current);
+
 /// What became of a table between two looks.
 struct TableNews {
   enum class Kind : std::uint8_t {
@@ -60,9 +69,8 @@ struct TableNews {
     suspect,      ///< Its file was written anew, perhaps without a loss.
   };
   Kind kind;
-  std::string what;  ///< For people.
-  /// Whoever follows this definition has answered it as well; empty: it has to be answered.
-  std::string definition{};
+  std::string what;        ///< For people.
+  FollowedState answer{};  ///< Who has come to it has answered the news as well.
 };
 
 /// The gravest news, if any. Pure.

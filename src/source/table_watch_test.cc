@@ -55,6 +55,36 @@ TEST(TableWatch, RewrittenRowsMustBeCopiedAgain) {
   EXPECT_EQ(news(plain_table(), rewritten), Kind::redefined);
 }
 
+// A lane that follows the new column has answered the news, unless its rows are of other files.
+TEST(TableWatch, APartitionTruncatedBehindANewDefinitionIsNotFollowed) {
+  WatchedTable now = partitioned_table();
+  now.definition = "d2";
+  now.heaps[502] = {.relfilenode = 952, .xmin = 7, .is_unanalysed = true};
+  const auto found = compare(partitioned_table(), now);
+  ASSERT_TRUE(found && found->kind == Kind::redefined);
+  TableSchema current;
+  current.definition = "d2";
+  current.files = "501:901 502:902";
+  EXPECT_FALSE(has_come_to(found->answer, current));
+  current.files = "502:952 501:901 503:903";
+  EXPECT_TRUE(has_come_to(found->answer, current));
+  current.definition = "d1";
+  EXPECT_FALSE(has_come_to(found->answer, current));
+}
+
+TEST(TableWatch, ARewriteOfAllPartitionsIsFollowedByItsDefinition) {
+  WatchedTable now = partitioned_table();
+  now.definition = "d2";
+  now.heaps[501] = {.relfilenode = 951, .xmin = 7, .is_unanalysed = true};
+  now.heaps[502] = {.relfilenode = 952, .xmin = 7, .is_unanalysed = true};
+  const auto found = compare(partitioned_table(), now);
+  ASSERT_TRUE(found && found->kind == Kind::redefined);
+  TableSchema current;
+  current.definition = "d2";
+  current.files = "501:901 502:902";
+  EXPECT_TRUE(has_come_to(found->answer, current));
+}
+
 TEST(TableWatch, SameNamesWithOtherNumbersAreOtherColumns) {
   WatchedTable again = plain_table();
   again.definition = "d2";
