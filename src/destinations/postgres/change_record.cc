@@ -119,7 +119,7 @@ Result<ChangeRecord> record_of(const Target& target,
     if (has_binary(after) || has_binary(change.before)) return unkept(target, change);
     const bool is_full = change.old_row == OldRow::full;
     if (change.old_row != OldRow::none)
-      record.before = image(target, change.before, is_full ? target.all : target.key).dump();
+      record.before = image(target, change.before, is_full ? target.compared : target.key).dump();
     if (change.op != Op::remove) record.after = image(target, after, target.all).dump();
   } catch (const Json::exception&) {
     return unkept(target, change);

@@ -144,6 +144,20 @@ TEST(StoredChanges, AChangeComesBackAsItWas) {
   EXPECT_EQ(at(stored.places()[1].change.before, "id").view(), "2");
 }
 
+TEST(StoredChanges, WhatWasDerivedTellsNoRowsApart) {
+  const Target target = target_of(Addressing::whole_row);
+  auto made_for = std::make_shared<TableSchema>(*target.schema);
+  made_for->columns.back().is_derived = true;
+  StoredSchemas schemas({{made_for->name, made_for}});
+  StoredChanges stored(schemas);
+  Batch batch(target.schema);
+  batch.remove(OldRow::full, {"1", "a", nullptr});
+  ASSERT_TRUE(stored.add(entry_of(target, batch.changes().front())).ok());
+  const SchemaPtr& schema = stored.places().front().schema;
+  for (const Column& column : schema->columns)
+    EXPECT_EQ(column.is_derived, column.name == made_for->columns.back().name) << column.name;
+}
+
 TEST(StoredChanges, DamageIsTold) {
   StoredSchemas schemas;
   StoredChanges stored(schemas);

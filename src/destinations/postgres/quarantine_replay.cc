@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "destinations/postgres/definition_record.h"
 #include "destinations/postgres/names.h"
 #include "destinations/postgres/replay_chains.h"
 #include "destinations/postgres/session.h"
@@ -58,6 +59,8 @@ Result<ReplayOutcome> Replay::run(const QuarantineFilter& filter) {
   FRESHET_TRY(prepare_session(connection(), pipeline_, {}));
   // Whoever asked for it is told that it is done.
   FRESHET_TRY(connection().execute("SET synchronous_commit = on"));
+  FRESHET_TRY(auto definitions, load_definitions(connection(), pipeline_));
+  schemas_ = StoredSchemas{std::move(definitions)};
   ReplayOutcome outcome;
   while (true) {
     failures_.clear();

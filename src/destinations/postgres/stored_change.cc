@@ -54,10 +54,18 @@ Result<SchemaPtr> StoredSchemas::get(const QuarantineEntry& entry,
     column.name = name;
     column.is_identity = contains(key, name) || *addressing == Addressing::whole_row;
     column.is_byte_comparable = *addressing == Addressing::netted;
+    column.is_derived = is_derived(entry.table, name);
     schema->columns.push_back(std::move(column));
   }
   known = std::move(schema);
   return known;
+}
+
+bool StoredSchemas::is_derived(const TableName& table, const std::string& column) const {
+  const auto found = definitions_.find(table);
+  if (found == definitions_.end()) return false;
+  const int place = found->second->find(column);
+  return place >= 0 && found->second->columns[static_cast<std::size_t>(place)].is_derived;
 }
 
 Status StoredChanges::add(const QuarantineEntry& entry) {

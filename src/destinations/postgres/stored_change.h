@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "destinations/postgres/change_record.h"
@@ -17,10 +18,19 @@ namespace freshet::postgres {
 /// Makes schemas that say no more than how rows are addressed, and gives equal ones once.
 class StoredSchemas {
  public:
+  StoredSchemas() = default;
+
+  /// `definitions`: what tables were made for, which tells what was derived; of others nothing was.
+  explicit StoredSchemas(std::map<TableName, SchemaPtr> definitions)
+      : definitions_(std::move(definitions)) {}
+
   /// Of a table with these columns, whose rows are addressed as `entry` says.
   Result<SchemaPtr> get(const QuarantineEntry& entry, const std::vector<std::string>& columns);
 
  private:
+  bool is_derived(const TableName& table, const std::string& column) const;
+
+  std::map<TableName, SchemaPtr> definitions_;
   std::map<std::string, SchemaPtr> schemas_;
 };
 
