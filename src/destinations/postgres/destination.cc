@@ -54,14 +54,14 @@ Status create_schema(pg::Connection& connection, const std::string& name) {
 }
 
 Status check_empty(pg::Connection& connection, const TableName& table) {
+  FRESHET_TRY(const std::string own_rows, find_own_rows_sql(connection, table));
   FRESHET_TRY(const pg::Rows rows,
-              connection.query("SELECT EXISTS (SELECT FROM " + quote_identifier(table) + ")"));
+              connection.query("SELECT EXISTS (SELECT FROM " + own_rows + ")"));
   if (!rows.boolean(0, 0)) return ok_status();
   return Error{ErrorKind::schema, "the table at the destination has rows that are not ours"}
       .with("table", to_string(table))
       .with("reason", kHasRows)
-      .fix("empty it (TRUNCATE " + quote_identifier(table) +
-           ";), rename it, or write to another database");
+      .fix("empty it (TRUNCATE " + own_rows + ";), rename it, or write to another database");
 }
 
 }  // namespace
@@ -338,7 +338,8 @@ Status PostgresDestination::reset_table(const SchemaPtr& schema) {
     if (!is_ours) FRESHET_TRY(check_empty(connection, name));
     // First, so that whoever replays them just now is waited for, and finds none afterwards.
     FRESHET_TRY(drop_waiting());
-    FRESHET_TRY(connection.execute("TRUNCATE " + quote_identifier(name)));
+    FRESHET_TRY(const std::string own_rows, find_own_rows_sql(connection, name));
+    FRESHET_TRY(connection.execute("TRUNCATE " + own_rows));
     // A copy into a table without vector indexes, and building them afterwards, is many times
     // faster than keeping them up row by row.
     FRESHET_TRY(

@@ -84,12 +84,16 @@ Result<std::vector<bool>> PostgresDestination::find_missing(const SchemaPtr& sch
 
 Status PostgresDestination::load_targets(const Group& group) {
   if (!is_in_part_) targets_.trim();
-  for (const Run& run : group.runs) {
-    if (!run.schema) continue;
-    auto loaded = targets_.get(session_->connection(), run.schema);
-    if (loaded.ok()) continue;
+  const auto load = [&](const SchemaPtr& schema) -> Status {
+    auto loaded = targets_.get(session_->connection(), schema);
+    if (loaded.ok()) return ok_status();
     is_broken_ = is_in_part_ || breaks_session(loaded.error());
     return std::move(loaded).error();
+  };
+  for (const Run& run : group.runs) {
+    if (run.schema) FRESHET_TRY(load(run.schema));
+    for (const SchemaPtr& schema : run.truncated)
+      FRESHET_TRY(load(schema));
   }
   if (!is_in_part_) return session_->trim_statements();
   return ok_status();

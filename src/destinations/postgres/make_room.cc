@@ -36,7 +36,7 @@ class NewRow {
       where += fmt::format("{}t.{} {} {}::{}", where.empty() ? "" : " AND ", part.name_sql,
                            part.equals_sql, parameter(key[column]), part.cast_sql);
     }
-    from_ = fmt::format(" FROM {} AS t WHERE {}", target.table_sql, where);
+    from_ = fmt::format(" FROM {} AS t WHERE {}", target.rows_sql, where);
   }
 
   std::string sql() const { return "SELECT " + values_ + from_; }

@@ -30,10 +30,12 @@ class PostgresRangeWriter final : public RangeWriter {
     // commit that does wait, and WAL is flushed in order.
     FRESHET_TRY(connection_->execute("BEGIN; SET LOCAL synchronous_commit = off"));
     if (range.replaced) {
-      FRESHET_TRY(check_order(*range.replaced));
+      FRESHET_TRY(const auto found, find_table(*connection_, schema_->name));
+      FRESHET_TRY(check_order(*range.replaced, found));
       FRESHET_TRY(explain(connection_->execute(
           fmt::format("SET LOCAL enable_seqscan = off; DELETE FROM {} WHERE {}",
-                      quote_identifier(schema_->name), key_condition(*range.replaced)))));
+                      own_rows_sql(schema_->name, found && found->is_partitioned),
+                      key_condition(*range.replaced)))));
     }
     std::string columns;
     for (const Column& column : schema_->columns) {
@@ -73,8 +75,7 @@ class PostgresRangeWriter final : public RangeWriter {
 
  private:
   // The range is one of the source's keys: as text they would have another order.
-  Status check_order(const KeyBounds& bounds) {
-    FRESHET_TRY(const auto found, find_table(*connection_, schema_->name));
+  Status check_order(const KeyBounds& bounds, const std::optional<FoundTable>& found) const {
     for (const std::string& name : bounds.columns) {
       const FoundColumn* const here = found ? found->find(name) : nullptr;
       const std::string& type =

@@ -55,6 +55,20 @@ Status load_keys(pg::Connection& connection, FoundTable& table) {
   return ok_status();
 }
 
+/// Without its columns and keys.
+Result<std::optional<FoundTable>> find_state(pg::Connection& connection, const TableName& name) {
+  FRESHET_TRY(
+      const pg::Rows rows,
+      connection.query(sql::kSqlTableState, std::array{Text{name.schema}, Text{name.table}}));
+  if (rows.rows() == 0) return std::optional<FoundTable>{};
+  FoundTable table;
+  table.oid = rows.string(0, 0);
+  table.is_partitioned = rows.text(0, 1) == "p";
+  table.is_table = table.is_partitioned || rows.text(0, 1) == "r";
+  table.is_unlogged = rows.text(0, 2) == "u";
+  return std::optional{std::move(table)};
+}
+
 /// The number in `name(number)`, if the type is `name` with one.
 std::optional<int> length_of(std::string_view type, std::string_view name) {
   if (!type.starts_with(name) || type.size() < name.size() + 3) return {};
@@ -139,18 +153,20 @@ const UniqueKey* FoundTable::find_key(std::span<const std::string> names) const 
 }
 
 Result<std::optional<FoundTable>> find_table(pg::Connection& connection, const TableName& name) {
-  FRESHET_TRY(
-      const pg::Rows rows,
-      connection.query(sql::kSqlTableState, std::array{Text{name.schema}, Text{name.table}}));
-  if (rows.rows() == 0) return std::optional<FoundTable>{};
-  FoundTable table;
-  table.oid = rows.string(0, 0);
-  table.is_partitioned = rows.text(0, 1) == "p";
-  table.is_table = table.is_partitioned || rows.text(0, 1) == "r";
-  table.is_unlogged = rows.text(0, 2) == "u";
-  FRESHET_TRY(load_columns(connection, table));
-  FRESHET_TRY(load_keys(connection, table));
-  return std::optional{std::move(table)};
+  FRESHET_TRY(auto table, find_state(connection, name));
+  if (!table) return table;
+  FRESHET_TRY(load_columns(connection, *table));
+  FRESHET_TRY(load_keys(connection, *table));
+  return table;
+}
+
+std::string own_rows_sql(const TableName& name, bool is_partitioned) {
+  return (is_partitioned ? "" : "ONLY ") + quote_identifier(name);
+}
+
+Result<std::string> find_own_rows_sql(pg::Connection& connection, const TableName& name) {
+  FRESHET_TRY(const auto table, find_state(connection, name));
+  return own_rows_sql(name, table && table->is_partitioned);
 }
 
 Result<std::vector<std::string>> column_types(pg::Connection& connection,

@@ -55,6 +55,12 @@ struct FoundTable {
 
 Result<std::optional<FoundTable>> find_table(pg::Connection& connection, const TableName& name);
 
+/// The table as SQL names it where its own rows are meant: not those of tables that inherit from
+/// it, but those of its partitions. No name for INSERT and COPY.
+std::string own_rows_sql(const TableName& name, bool is_partitioned);
+/// The same of a table that is there, or may be.
+Result<std::string> find_own_rows_sql(pg::Connection& connection, const TableName& name);
+
 /// The type that each of the schema's columns gets here: the source's, or text where this server
 /// lacks it. Vector types are qualified; pgvector is created if it is missing and may be.
 Result<std::vector<std::string>> column_types(pg::Connection& connection,

@@ -142,7 +142,7 @@ std::string change_many(const Inputs& inputs) {
   const Target& target = inputs.target;
   const std::vector<std::uint16_t>& set = inputs.sets.set;
   const std::size_t keys = target.key.size();
-  return expecting(fmt::format("UPDATE {} AS t SET {} FROM {} WHERE {}", target.table_sql,
+  return expecting(fmt::format("UPDATE {} AS t SET {} FROM {} WHERE {}", target.rows_sql,
                                assignments(inputs, set, "x.a", keys),
                                rows_of_arrays(inputs, target.key, set), key_matches(inputs, "x.a")),
                    fmt::format("${}::bigint", keys + set.size() + 1));
@@ -150,7 +150,7 @@ std::string change_many(const Inputs& inputs) {
 
 std::string change_one(const Inputs& inputs) {
   const Target& target = inputs.target;
-  return expecting(fmt::format("UPDATE {} AS t SET {} WHERE {}", target.table_sql,
+  return expecting(fmt::format("UPDATE {} AS t SET {} WHERE {}", target.rows_sql,
                                assignments(inputs, inputs.sets.set, "$", target.key.size()),
                                key_matches(inputs, "$")),
                    "1");
@@ -161,7 +161,7 @@ std::string move_one(const Inputs& inputs) {
   return fmt::format(
       "WITH moved AS (UPDATE {} AS t SET {} WHERE {} RETURNING 1) {}SELECT {} WHERE NOT EXISTS "
       "(SELECT FROM moved){}",
-      target.table_sql, assignments(inputs, target.all, "$", 0),
+      target.rows_sql, assignments(inputs, target.all, "$", 0),
       key_matches(inputs, "$", target.all.size()), insert_into(target),
       values(inputs, target.all, "$"), on_conflict(target));
 }
@@ -192,7 +192,7 @@ std::string remove_row(const Inputs& inputs) {
   return fmt::format(
       "DELETE FROM {0} AS d USING (SELECT t.ctid, t.tableoid FROM {0} AS t WHERE {1} LIMIT 1) AS f "
       "WHERE d.ctid = f.ctid{2}",
-      target.table_sql, where, target.is_partitioned ? " AND d.tableoid = f.tableoid" : "");
+      target.rows_sql, where, target.is_partitioned ? " AND d.tableoid = f.tableoid" : "");
 }
 
 /// PostgreSQL knows their lengths without reading them.
@@ -240,7 +240,7 @@ std::string remove_rows(const Inputs& inputs) {
       "w.copies, row_number() OVER (PARTITION BY w.id) AS number FROM {0} AS t JOIN wanted AS w ON "
       "{4} AND {5}) DELETE FROM {0} AS d USING found AS f WHERE d.ctid = f.ctid AND f.number <= "
       "f.copies{6}",
-      target.table_sql, names, texts, rows_of_arrays(inputs, target.compared), is_hashed, is_same,
+      target.rows_sql, names, texts, rows_of_arrays(inputs, target.compared), is_hashed, is_same,
       target.is_partitioned ? " AND d.tableoid = f.tableoid" : "");
 }
 
@@ -258,7 +258,7 @@ std::string find_sql(const Target& target) {
   return fmt::format(
       "SELECT x.place FROM unnest({}${}::int4[]) AS x({}place) WHERE EXISTS (SELECT FROM {} AS t "
       "WHERE {})",
-      arrays, target.key.size() + 1, aliases, target.table_sql, key_matches(inputs, "x.a"));
+      arrays, target.key.size() + 1, aliases, target.rows_sql, key_matches(inputs, "x.a"));
 }
 
 std::string copy_sql(const Target& target, bool is_binary) {
@@ -278,11 +278,10 @@ std::string statement_sql(const Target& target, Shape shape, const ColumnSets& s
     case Shape::add_one:
       return add(inputs, false);
     case Shape::remove_many:
-      return fmt::format("DELETE FROM {} AS t USING {} WHERE {}", target.table_sql,
+      return fmt::format("DELETE FROM {} AS t USING {} WHERE {}", target.rows_sql,
                          rows_of_arrays(inputs, target.key), key_matches(inputs, "x.a"));
     case Shape::remove_one:
-      return fmt::format("DELETE FROM {} AS t WHERE {}", target.table_sql,
-                         key_matches(inputs, "$"));
+      return fmt::format("DELETE FROM {} AS t WHERE {}", target.rows_sql, key_matches(inputs, "$"));
     case Shape::change_many:
       return change_many(inputs);
     case Shape::change_one:

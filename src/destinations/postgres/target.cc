@@ -117,6 +117,7 @@ Result<std::shared_ptr<Target>> TargetCache::load(pg::Connection& connection,
   target->schema = schema;
   target->id = ++last_id_;
   target->table_sql = quote_identifier(schema->name);
+  target->rows_sql = own_rows_sql(schema->name, found->is_partitioned);
   target->is_partitioned = found->is_partitioned;
   FRESHET_TRY(load_columns(*schema, *found, *target));
   FRESHET_TRY(load_key(*schema, *found, *target));

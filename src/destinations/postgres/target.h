@@ -42,6 +42,7 @@ struct Target {
   SchemaPtr schema;
   std::uint32_t id = 0;  ///< Never used twice; part of the names of prepared statements.
   std::string table_sql;
+  std::string rows_sql;               ///< The same where its own rows are meant: own_rows_sql.
   std::vector<TargetColumn> columns;  ///< As schema->columns.
   std::vector<std::uint16_t> key;
   std::vector<std::uint16_t> all;  ///< 0, 1, ...

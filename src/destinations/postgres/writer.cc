@@ -175,7 +175,7 @@ Status GroupWriter::truncate(const Run& run) {
   std::string tables;
   for (const SchemaPtr& schema : run.truncated) {
     if (!tables.empty()) tables += ", ";
-    tables += quote_identifier(schema->name);
+    tables += targets_.at(schema.get()).rows_sql;
     touched_.insert(to_string(schema->name));
   }
   const std::string sql =

@@ -13,6 +13,7 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/postgres/object_maker.h"
+#include "destinations/postgres/schema.h"
 #include "ops/check/local_check.h"
 #include "ops/check/named_row.h"
 #include "ops/check/sql.h"
@@ -92,8 +93,9 @@ Result<std::vector<TargetFacts>> load_targets(pg::Connection& connection,
     target.columns = read_columns(row.text("columns"));
     target.is_recorded = recorded.contains(target.name);
     if (target.can_write && (target.kind == 'r' || target.kind == 'p')) {
-      const auto found = connection.query(
-          fmt::format("SELECT EXISTS (SELECT FROM {})", quote_identifier(target.name)));
+      const auto found =
+          connection.query(fmt::format("SELECT EXISTS (SELECT FROM {})",
+                                       postgres::own_rows_sql(target.name, target.kind == 'p')));
       target.has_rows = found.ok() && found->boolean(0, 0);
     }
     targets.push_back(std::move(target));

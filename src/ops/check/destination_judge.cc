@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/sql_quote.h"
+#include "destinations/postgres/schema.h"
 #include "ops/check/destination_check.h"
 #include "pipeline/copy_choice.h"
 
@@ -109,7 +110,8 @@ void judge_target(const TargetFacts& target,
   }
   if (target.has_rows && !target.is_recorded && is_copied(target.name, config)) {
     error("not_empty", "it has rows that this pipeline did not write",
-          fmt::format("empty it (TRUNCATE {}), rename it, or use another database", quoted));
+          fmt::format("empty it (TRUNCATE {}), rename it, or use another database",
+                      postgres::own_rows_sql(target.name, target.kind == 'p')));
   }
   for (const TransformConfig& transform : config.transforms) {
     if (!transform.embed || transform.table != target.name) continue;

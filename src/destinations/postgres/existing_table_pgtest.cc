@@ -1,0 +1,183 @@
+// What the Postgres destination does with tables that somebody else made there, and with what hangs
+// on them, against the server of FRESHET_TEST_PG.
+#include <gmock/gmock.h>
+
+#include "destinations/contract/testing/batch.h"
+#include "destinations/postgres/config.h"
+#include "destinations/postgres/testing/test_database.h"
+
+namespace freshet::postgres {
+namespace {
+
+using testing::ElementsAre;
+using testing_rows::Batch;
+using testing_rows::text_table;
+
+const SlotIdentity kSlot{.system_identifier = "7400000000000000001",
+                         .timeline = 1,
+                         .slot_name = "freshet_demo",
+                         .consistent_point = Lsn{0x1000},
+                         .epoch = "11111111-2222-3333-4444-555555555555"};
+const TableName kTable{"public", "t"};
+
+/// A table whose rows are told apart by all of their values.
+SchemaPtr table_without_key() {
+  auto schema =
+      std::make_shared<TableSchema>(*text_table(kTable, {"id", "v"}, ReplicaIdentity::full));
+  schema->columns[0].primary_key_place = 0;
+  schema->columns[0].is_not_null = false;
+  return schema;
+}
+
+class ExistingTableTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (TestDatabase::server_url() != nullptr) database_ = new TestDatabase;
+  }
+
+  static void TearDownTestSuite() {
+    delete database_;
+    database_ = nullptr;
+  }
+
+  void SetUp() override {
+    if (database_ == nullptr) GTEST_SKIP() << TestDatabase::kSkipReason;
+    database_->run(
+        "SET client_min_messages = warning; DROP SCHEMA IF EXISTS freshet CASCADE; "
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+  }
+
+  static std::unique_ptr<Destination> make(const std::string& url) {
+    return make_postgres_destination({.name = "copy", .url = url, .vector_index = {}}).value();
+  }
+
+  void open(const std::string& url = database_->url()) {
+    destination_ = make(url);
+    const auto state = destination_->open({.pipeline = "demo", .epoch = 1, .holder = "here pid 1"});
+    ASSERT_TRUE(state.ok()) << state.error().describe();
+    const Status adopted = destination_->adopt_slot(kSlot, {Lsn{0x1000}});
+    ASSERT_TRUE(adopted.ok()) << adopted.error().describe();
+  }
+
+  void prepare(const SchemaPtr& schema) {
+    const Status prepared = destination_->prepare_table(schema);
+    ASSERT_TRUE(prepared.ok()) << prepared.error().describe();
+  }
+
+  void write(std::span<const freshet::Run> runs, std::uint64_t end_lsn) {
+    Group group;
+    group.runs = runs;
+    group.upto = {Lsn{end_lsn}};
+    const auto written = destination_->write(group, Durability::may_defer);
+    ASSERT_TRUE(written.ok()) << written.error().describe();
+  }
+
+  void write(const Batch& batch) {
+    const freshet::Run run = batch.run();
+    write({&run, 1}, to_integer(batch.position().end));
+  }
+
+  static std::vector<std::string> lines(std::string_view sql) { return database_->lines(sql); }
+
+  static TestDatabase* database_;
+  std::unique_ptr<Destination> destination_;
+};
+
+TestDatabase* ExistingTableTest::database_ = nullptr;
+
+TEST_F(ExistingTableTest, RowsOfTablesThatInheritAreNotTouched) {
+  database_->run(
+      "CREATE TABLE public.t (id int PRIMARY KEY, v text); "
+      "CREATE TABLE public.heir (PRIMARY KEY (id)) INHERITS (public.t); "
+      "INSERT INTO public.heir SELECT n, 'theirs' FROM generate_series(1, 9) n");
+  open();
+  const SchemaPtr schema = text_table(kTable, {"id", "v"});
+  prepare(schema);
+  ASSERT_TRUE(destination_->reset_table(schema).ok());
+  const freshet::KeyBounds bounds{.columns = {"id"}, .from = {"1"}, .to = {"40"}};
+  auto range = destination_->begin_range(schema, {.table = kTable, .replaced = bounds});
+  ASSERT_TRUE(range.ok()) << range.error().describe();
+  ASSERT_TRUE((*range)->raw_rows("1\tours\n2\tours\n3\tours\n4\tours\n5\tours\n").ok());
+  ASSERT_TRUE((*range)->finish().ok());
+  Batch many(schema, 0x2000);
+  many.update({"1", "changed"}).update({"2", "changed"});
+  many.remove(OldRow::key, {"3", nullptr}).remove(OldRow::key, {"4", nullptr});
+  write(many);
+  Batch one(schema, 0x3000);
+  one.update(OldRow::key, {"5", nullptr}, {"6", "moved"});
+  write(one);
+  Batch last(schema, 0x4000);
+  last.remove(OldRow::key, {"2", nullptr});
+  write(last);
+  EXPECT_THAT(lines("SELECT id, v FROM ONLY public.t ORDER BY id"),
+              ElementsAre("1|changed", "6|moved"));
+  Batch keys(schema);
+  keys.remove(OldRow::key, {"1", nullptr}).remove(OldRow::key, {"9", nullptr});
+  const std::vector<RowView> sought{keys.changes()[0].before, keys.changes()[1].before};
+  const auto missing = destination_->find_missing(schema, sought);
+  ASSERT_TRUE(missing.ok()) << missing.error().describe();
+  EXPECT_THAT(*missing, ElementsAre(false, true));
+  freshet::Run truncate;
+  const std::vector<SchemaPtr> truncated{schema};
+  truncate.truncated = truncated;
+  write({&truncate, 1}, 0x5000);
+  EXPECT_THAT(lines("SELECT count(*) FROM ONLY public.t"), ElementsAre("0"));
+  EXPECT_THAT(lines("SELECT count(*), min(v), max(v) FROM public.heir"),
+              ElementsAre("9|theirs|theirs"));
+}
+
+// The first row of each table lies at the same place of its file.
+TEST_F(ExistingTableTest, ARowWithoutKeyIsNotTakenForOneAtTheSamePlaceOfAnotherTable) {
+  database_->run(
+      "CREATE TABLE public.t (id int, v text); CREATE TABLE public.heir () INHERITS (public.t)");
+  open();
+  const SchemaPtr schema = table_without_key();
+  prepare(schema);
+  Batch insert(schema, 0x2000);
+  insert.insert({"1", "a"}).insert({"2", "b"}).insert({"3", "c"});
+  write(insert);
+  database_->run("INSERT INTO public.heir VALUES (1, 'a'), (7, 'theirs'), (3, 'c')");
+  Batch one(schema, 0x3000);
+  one.remove(OldRow::full, {"1", "a"});
+  write(one);
+  Batch many(schema, 0x4000);
+  many.remove(OldRow::full, {"2", "b"}).remove(OldRow::full, {"3", "c"});
+  write(many);
+  EXPECT_THAT(lines("SELECT id FROM ONLY public.t"), ElementsAre());
+  EXPECT_THAT(lines("SELECT id FROM public.heir ORDER BY id"), ElementsAre("1", "3", "7"));
+}
+
+TEST_F(ExistingTableTest, PartitionsAreWrittenByTheirRoot) {
+  for (const SchemaPtr& schema : {text_table(kTable, {"id", "v"}), table_without_key()}) {
+    SetUp();
+    const bool has_key = schema->has_key();
+    database_->run("CREATE TABLE public.t (id int, v text) PARTITION BY LIST (id)");
+    if (has_key) database_->run("ALTER TABLE public.t ADD PRIMARY KEY (id)");
+    database_->run(
+        "CREATE TABLE public.odd PARTITION OF public.t FOR VALUES IN (1, 3); "
+        "CREATE TABLE public.even PARTITION OF public.t FOR VALUES IN (2, 4)");
+    open();
+    prepare(schema);
+    ASSERT_TRUE(destination_->reset_table(schema).ok());
+    Batch insert(schema, 0x2000);
+    insert.insert({"1", "a"}).insert({"2", "b"}).insert({"3", "c"}).insert({"4", "d"});
+    write(insert);
+    const OldRow old_row = has_key ? OldRow::key : OldRow::full;
+    Batch one(schema, 0x3000);
+    one.remove(old_row, {"1", "a"});
+    write(one);
+    EXPECT_THAT(lines("SELECT id FROM public.t ORDER BY id"), ElementsAre("2", "3", "4"));
+    Batch many(schema, 0x4000);
+    many.update(old_row, {"2", "b"}, {"1", "b"}).remove(old_row, {"4", "d"});
+    write(many);
+    EXPECT_THAT(lines("SELECT id, v FROM public.t ORDER BY id"), ElementsAre("1|b", "3|c"));
+    freshet::Run truncate;
+    const std::vector<SchemaPtr> truncated{schema};
+    truncate.truncated = truncated;
+    write({&truncate, 1}, 0x5000);
+    EXPECT_THAT(lines("SELECT count(*) FROM public.t"), ElementsAre("0"));
+  }
+}
+
+}  // namespace
+}  // namespace freshet::postgres
