@@ -178,6 +178,23 @@ def test_what_stands_in_the_way_at_the_destination(trial):
     assert errors(findings) == {"unlogged", "not_empty"}
 
 
+def test_triggers_that_would_fire_at_the_destination(trial):
+    trial.on_destination("CREATE TABLE t (id int PRIMARY KEY, a text)")
+    trial.on_destination(
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+    )
+    trial.on_destination(
+        "CREATE TRIGGER note BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION note()"
+    )
+    findings = check(trial, trial.config())
+    assert errors(findings) == {"trigger"}
+    [found] = findings["trigger"]
+    assert "note" in found["what"] and 'DISABLE TRIGGER "note"' in found["fix"], found
+    trial.fails(trial.config(), PREFLIGHT, "trigger=note", "session_replication_role")
+    trial.on_destination("ALTER TABLE t DISABLE TRIGGER note")
+    assert errors(check(trial, trial.config())) == set()
+
+
 def test_embeddings_need_pgvector_where_they_are_written(pairs, trial, request, engine_directory):
     without = [v for v in chosen_versions(request.config) if not pairs.get(v).destination.has_pgvector]
     if not without:

@@ -184,6 +184,7 @@ Status PostgresDestination::open_probe() {
                                                 .application_name = "freshet check",
                                                 .interrupter = nullptr}));
   FRESHET_TRY(check_set_up(*probe));
+  set_replica_role(*probe, config_.name);
   FRESHET_TRY(const pg::Rows rows, probe->query("SELECT n.nspname, c.relname FROM pg_class c "
                                                 "JOIN pg_namespace n ON n.oid = c.relnamespace"));
   taken_names_.clear();

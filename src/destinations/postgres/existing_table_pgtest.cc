@@ -10,6 +10,7 @@ namespace freshet::postgres {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing_rows::Batch;
 using testing_rows::text_table;
 
@@ -36,6 +37,8 @@ class ExistingTableTest : public testing::Test {
   }
 
   static void TearDownTestSuite() {
+    if (database_ != nullptr)
+      database_->run("DROP OWNED BY freshet_plain; DROP ROLE freshet_plain");
     delete database_;
     database_ = nullptr;
   }
@@ -44,7 +47,11 @@ class ExistingTableTest : public testing::Test {
     if (database_ == nullptr) GTEST_SKIP() << TestDatabase::kSkipReason;
     database_->run(
         "SET client_min_messages = warning; DROP SCHEMA IF EXISTS freshet CASCADE; "
-        "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public; "
+        "DO 'BEGIN CREATE ROLE freshet_plain; EXCEPTION WHEN duplicate_object THEN END'; "
+        "GRANT ALL ON SCHEMA public TO freshet_plain");
+    database_->run("GRANT CREATE ON DATABASE " + database_->value("SELECT current_database()") +
+                   " TO freshet_plain");
   }
 
   static std::unique_ptr<Destination> make(const std::string& url) {
@@ -57,6 +64,13 @@ class ExistingTableTest : public testing::Test {
     ASSERT_TRUE(state.ok()) << state.error().describe();
     const Status adopted = destination_->adopt_slot(kSlot, {Lsn{0x1000}});
     ASSERT_TRUE(adopted.ok()) << adopted.error().describe();
+  }
+
+  /// Of a role that may not set session_replication_role.
+  static std::string plain_url() {
+    const std::string& url = database_->url();
+    return url + (url.find('?') == std::string::npos ? "?" : "&") +
+           "options=-c%20role%3Dfreshet_plain";
   }
 
   void prepare(const SchemaPtr& schema) {
@@ -177,6 +191,70 @@ TEST_F(ExistingTableTest, PartitionsAreWrittenByTheirRoot) {
     write({&truncate, 1}, 0x5000);
     EXPECT_THAT(lines("SELECT count(*) FROM public.t"), ElementsAre("0"));
   }
+}
+
+TEST_F(ExistingTableTest, ATriggerThatWouldFireIsRefused) {
+  database_->run(
+      "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS "
+      "'BEGIN NEW.v = ''changed''; RETURN NEW; END'; "
+      "CREATE TABLE public.t (id int PRIMARY KEY, v text) PARTITION BY LIST (id); "
+      "CREATE TABLE public.one PARTITION OF public.t FOR VALUES IN (1); "
+      "ALTER TABLE public.t OWNER TO freshet_plain; "
+      "CREATE TRIGGER \"Note\" BEFORE INSERT ON public.one FOR EACH ROW "
+      "EXECUTE FUNCTION public.note()");
+  const SchemaPtr schema = text_table(kTable, {"id", "v"});
+  open(plain_url());
+  const auto refused = [&](const Status& status) {
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().kind(), ErrorKind::setting) << status.error().describe();
+    EXPECT_EQ(status.error().find("table"), "public.t");
+    EXPECT_EQ(status.error().find("trigger"), "Note");
+    EXPECT_THAT(status.error().fix(), HasSubstr("GRANT SET ON PARAMETER session_replication_role"));
+    EXPECT_THAT(status.error().fix(),
+                HasSubstr(R"(ALTER TABLE "public"."one" DISABLE TRIGGER "Note")"));
+  };
+  refused(destination_->prepare_table(schema));
+  refused(destination_->prepare_tables({&schema, 1}));
+  refused(make(plain_url())->check_table(schema));
+  for (const char* way : {"DISABLE", "ENABLE REPLICA", "ENABLE ALWAYS"}) {
+    database_->run(std::string{"ALTER TABLE public.one "} + way + " TRIGGER \"Note\"");
+    const Status checked = make(plain_url())->check_table(schema);
+    EXPECT_TRUE(checked.ok()) << way << checked.error().describe();
+  }
+  database_->run("ALTER TABLE public.one ENABLE TRIGGER \"Note\"");
+  EXPECT_TRUE(make(database_->url())->check_table(schema).ok());
+  open();
+  prepare(schema);
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", "as sent"});
+  write(batch);
+  EXPECT_THAT(lines("SELECT v FROM public.t"), ElementsAre("as sent"));
+  // A pipeline that ran before is not asked for its tables anew.
+  open(plain_url());
+  Batch later(schema, 0x3000);
+  later.update({"1", "as sent later"});
+  const freshet::Run run = later.run();
+  Group group;
+  group.runs = {&run, 1};
+  group.upto = later.position();
+  const auto written = destination_->write(group, Durability::may_defer);
+  ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().find("trigger"), "Note") << written.error().describe();
+}
+
+TEST_F(ExistingTableTest, ForeignKeysAreKeptWhereTheyFire) {
+  database_->run(
+      "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent VALUES (1); "
+      "CREATE TABLE public.t (id int PRIMARY KEY REFERENCES public.parent, v text); "
+      "ALTER TABLE public.t OWNER TO freshet_plain; "
+      "GRANT SELECT, REFERENCES ON public.parent TO freshet_plain");
+  open(plain_url());
+  const SchemaPtr schema = text_table(kTable, {"id", "v"});
+  prepare(schema);
+  Batch batch(schema, 0x2000);
+  batch.insert({"1", "a"});
+  write(batch);
+  EXPECT_THAT(lines("SELECT id FROM public.t"), ElementsAre("1"));
 }
 
 }  // namespace

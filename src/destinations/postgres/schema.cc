@@ -66,6 +66,8 @@ Result<std::optional<FoundTable>> find_state(pg::Connection& connection, const T
   table.is_partitioned = rows.text(0, 1) == "p";
   table.is_table = table.is_partitioned || rows.text(0, 1) == "r";
   table.is_unlogged = rows.text(0, 2) == "u";
+  if (!rows.is_null(0, 5))
+    table.trigger = {.name = rows.string(0, 5), .table = {rows.string(0, 3), rows.string(0, 4)}};
   return std::optional{std::move(table)};
 }
 
@@ -299,6 +301,24 @@ Status create_table(pg::Connection& connection, const TableSchema& schema) {
   return connection.execute(create_table_sql(schema, types));
 }
 
+Error fires_trigger(const TableName& table, const FoundTrigger& trigger) {
+  return Error{ErrorKind::setting,
+               "a trigger of the table at the destination would fire: the role may not set "
+               "session_replication_role"}
+      .with("table", to_string(table))
+      .with("trigger", trigger.name)
+      .fix(
+          fmt::format("GRANT SET ON PARAMETER session_replication_role TO <the role>; (PostgreSQL "
+                      "15 and later; else write as a superuser) or ALTER TABLE {0} DISABLE TRIGGER "
+                      "{1}; or, if it is meant to, ALTER TABLE {0} ENABLE ALWAYS TRIGGER {1};",
+                      quote_identifier(trigger.table), quote_identifier(trigger.name)));
+}
+
+Status check_faithful(const TableSchema& schema, const FoundTable& found) {
+  if (found.trigger) return fires_trigger(schema.name, *found.trigger);
+  return ok_status();
+}
+
 Status check_table(pg::Connection& connection, const TableSchema& schema, const FoundTable& found) {
   if (!found.is_table) return misfit(schema, "the name is taken at the destination by no table");
   if (found.is_unlogged) {
@@ -311,6 +331,7 @@ Status check_table(pg::Connection& connection, const TableSchema& schema, const 
     FRESHET_TRY(check_column(schema, schema.columns[i], types[i], found));
   }
   FRESHET_TRY(check_extra_columns(schema, found));
+  FRESHET_TRY(check_faithful(schema, found));
   const std::vector<std::string> key = key_names(schema);
   if (key.empty() || found.find_key(key) != nullptr) return ok_status();
   return misfit(schema, "the table at the destination has no unique index over the source's key")

@@ -39,6 +39,12 @@ struct UniqueKey {
   std::vector<Part> parts;
 };
 
+/// One that a statement would fire.
+struct FoundTrigger {
+  std::string name;
+  TableName table;  ///< Its own: a partition, maybe.
+};
+
 /// A table as it stands at the destination.
 struct FoundTable {
   std::string oid;
@@ -47,6 +53,7 @@ struct FoundTable {
   bool is_table = true;  ///< False: a view, a foreign table, ...
   std::vector<FoundColumn> columns;
   std::vector<UniqueKey> keys;
+  std::optional<FoundTrigger> trigger;  ///< The first of those that the session would fire.
 
   const FoundColumn* find(std::string_view name) const noexcept;
   /// The key over exactly these columns, in any order.
@@ -93,7 +100,13 @@ std::string create_table_sql(const TableSchema& schema, std::span<const std::str
 /// The same done, with the types that this server has. In the caller's transaction.
 Status create_table(pg::Connection& connection, const TableSchema& schema);
 
-/// Fails where rows of `schema` would not fit what is there.
+/// What is wrong where a trigger would fire on rows of the table.
+Error fires_trigger(const TableName& table, const FoundTrigger& trigger);
+
+/// Fails where rows would not be kept as they are sent: a trigger would fire on them.
+Status check_faithful(const TableSchema& schema, const FoundTable& found);
+
+/// Fails where rows of `schema` would not fit what is there, or not be kept as they are.
 Status check_table(pg::Connection& connection, const TableSchema& schema, const FoundTable& found);
 
 /// `("a", "b")` without the parentheses.

@@ -74,15 +74,16 @@ bool breaks_session(const Error& error) noexcept {
          kind == ErrorKind::fenced || kind == ErrorKind::went_back || error.is_in_doubt();
 }
 
+void set_replica_role(pg::Connection& connection, const std::string& destination) {
+  if (!connection.execute("SET session_replication_role = replica").ok())
+    log_debug("foreign keys fire at the destination", {{"destination", destination}});
+}
+
 Status prepare_session(pg::Connection& connection,
                        const std::string& pipeline,
                        const std::string& destination) {
   FRESHET_TRY(connection.execute(sql::kSqlSessionSettings));
-  // As a subscription does: triggers and foreign keys fired at the source already. Where the role
-  // may not set it they fire here too; a foreign key then only makes groups go in source order.
-  if (!connection.execute("SET session_replication_role = replica").ok()) {
-    log_debug("triggers and foreign keys fire at the destination", {{"destination", destination}});
-  }
+  set_replica_role(connection, destination);
   return set_origin(connection, pipeline);
 }
 

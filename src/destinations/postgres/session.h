@@ -39,6 +39,11 @@ bool is_row_conflict(const Error& error) noexcept;
 /// True if the session is of no more use.
 bool breaks_session(const Error& error) noexcept;
 
+/// As a subscription does: triggers and foreign keys fired at the source already. Where the role
+/// may not set it, they fire here too: a foreign key then only makes groups go in source order, and
+/// tables with triggers are refused.
+void set_replica_role(pg::Connection& connection, const std::string& destination);
+
 /// Sets a session up to write for `pipeline`: plans, origin, and triggers as for a subscription.
 Status prepare_session(pg::Connection& connection,
                        const std::string& pipeline,

@@ -113,6 +113,7 @@ Result<std::shared_ptr<Target>> TargetCache::load(pg::Connection& connection,
     return Error{ErrorKind::schema, "the table is missing at the destination"}.with(
         "table", to_string(schema->name));
   }
+  FRESHET_TRY(check_faithful(*schema, *found));
   auto target = std::make_shared<Target>();
   target->schema = schema;
   target->id = ++last_id_;

@@ -13,7 +13,7 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/postgres/object_maker.h"
-#include "destinations/postgres/schema.h"
+#include "destinations/postgres/session.h"
 #include "ops/check/local_check.h"
 #include "ops/check/named_row.h"
 #include "ops/check/sql.h"
@@ -91,6 +91,10 @@ Result<std::vector<TargetFacts>> load_targets(pg::Connection& connection,
     target.kind = letter(row.text("kind"));
     target.persistence = letter(row.text("persistence"));
     target.columns = read_columns(row.text("columns"));
+    if (const std::string trigger = row.text("trigger_name"); !trigger.empty()) {
+      target.trigger = {.name = trigger,
+                        .table = {row.text("trigger_schema"), row.text("trigger_table")}};
+    }
     target.is_recorded = recorded.contains(target.name);
     if (target.can_write && (target.kind == 'r' || target.kind == 'p')) {
       const auto found =
@@ -154,6 +158,7 @@ void check_postgres(const DestinationConfig& destination,
       !status.ok()) {
     return fail(status.error());
   }
+  postgres::set_replica_role(**connection, destination.name);
   const auto targets = load_targets(**connection, *facts, config);
   if (!targets.ok()) return fail(targets.error());
   for (const TargetFacts& target : *targets) {

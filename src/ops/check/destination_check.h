@@ -2,9 +2,11 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "destinations/postgres/schema.h"
 #include "freshet/config.h"
 #include "ops/check/finding.h"
 
@@ -50,7 +52,8 @@ struct TargetFacts {
   bool is_recorded = false;  ///< This pipeline's own.
   char kind = 'r';
   char persistence = 'p';
-  std::map<std::string, std::string> columns;  ///< Name to type.
+  std::map<std::string, std::string> columns;     ///< Name to type.
+  std::optional<postgres::FoundTrigger> trigger;  ///< One that the pipeline would fire.
 };
 
 /// Pure.

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "base/sql_quote.h"
-#include "destinations/postgres/schema.h"
 #include "ops/check/destination_check.h"
 #include "pipeline/copy_choice.h"
 
@@ -112,6 +111,11 @@ void judge_target(const TargetFacts& target,
     error("not_empty", "it has rows that this pipeline did not write",
           fmt::format("empty it (TRUNCATE {}), rename it, or use another database",
                       postgres::own_rows_sql(target.name, target.kind == 'p')));
+  }
+  if (target.trigger) {
+    const Error told = postgres::fires_trigger(target.name, *target.trigger);
+    error("trigger", fmt::format("{}: {}", told.message(), target.trigger->name),
+          std::string{told.fix()});
   }
   for (const TransformConfig& transform : config.transforms) {
     if (!transform.embed || transform.table != target.name) continue;

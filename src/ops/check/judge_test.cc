@@ -246,6 +246,13 @@ TEST(JudgeDestination, TablesInTheWay) {
               ElementsAre("error unlogged", "error not_empty", "error vector_dimension"));
   target.is_recorded = true;
   target.persistence = 'p';
+  target.trigger = {.name = "note", .table = {"public", "leaf"}};
+  Findings fired;
+  judge_target(target, facts, destination(), with_embed(), {{"e", 3}}, fired);
+  EXPECT_THAT(ids(fired), ElementsAre("error trigger"));
+  EXPECT_THAT(fired.all().front().fix,
+              HasSubstr(R"(ALTER TABLE "public"."leaf" DISABLE TRIGGER "note")"));
+  target.trigger.reset();
   Findings ours;
   judge_target(target, facts, destination(), with_embed(), {{"e", 3}}, ours);
   EXPECT_THAT(ids(ours), IsEmpty());
