@@ -30,6 +30,23 @@ SchemaPtr table_without_key() {
   return schema;
 }
 
+/// A table whose key is a text; `is_byte_comparable`: under a deterministic collation.
+SchemaPtr table_with_text_key(bool is_byte_comparable) {
+  auto schema = std::make_shared<TableSchema>();
+  schema->name = kTable;
+  Column key;
+  key.name = "k";
+  key.type = Oid{25};
+  key.type_sql = "text";
+  key.attnum = 1;
+  key.is_not_null = true;
+  key.is_identity = true;
+  key.primary_key_place = 1;
+  key.is_byte_comparable = is_byte_comparable;
+  schema->columns.push_back(key);
+  return schema;
+}
+
 class ExistingTableTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -255,6 +272,37 @@ TEST_F(ExistingTableTest, ForeignKeysAreKeptWhereTheyFire) {
   batch.insert({"1", "a"});
   write(batch);
   EXPECT_THAT(lines("SELECT id FROM public.t"), ElementsAre("1"));
+}
+
+TEST_F(ExistingTableTest, AKeyThatTakesDifferentValuesForOneIsRefused) {
+  auto connection = pg::Connection::open(
+      {.url = database_->url(), .application_name = "freshet test", .interrupter = nullptr});
+  const Status made = connection.value()->execute(
+      "CREATE COLLATION public.caseless (provider = icu, locale = 'und-u-ks-level2', "
+      "deterministic = false)");
+  if (!made.ok()) GTEST_SKIP() << made.error().describe();
+  open();
+  const SchemaPtr schema = table_with_text_key(true);
+  for (const char* ddl : {"CREATE TABLE public.t (k text COLLATE public.caseless PRIMARY KEY)",
+                          "CREATE TABLE public.t (k text PRIMARY KEY); "
+                          "CREATE UNIQUE INDEX ON public.t (k COLLATE public.caseless)",
+                          "CREATE TABLE public.t (k text COLLATE public.caseless NOT NULL); "
+                          "CREATE UNIQUE INDEX ON public.t (k COLLATE \"C\")"}) {
+    database_->run("DROP TABLE IF EXISTS public.t");
+    database_->run(ddl);
+    for (const Status& status :
+         {make(database_->url())->check_table(schema), destination_->prepare_table(schema)}) {
+      ASSERT_FALSE(status.ok()) << ddl;
+      EXPECT_EQ(status.error().kind(), ErrorKind::schema) << status.error().describe();
+      EXPECT_EQ(status.error().find("column"), "k");
+      EXPECT_THAT(status.error().fix(), HasSubstr("COLLATE \"C\""));
+    }
+  }
+  // The source's key does so as well.
+  const Status same = destination_->check_table(table_with_text_key(false));
+  EXPECT_TRUE(same.ok()) << same.error().describe();
+  database_->run("DROP TABLE public.t; CREATE TABLE public.t (k text PRIMARY KEY)");
+  prepare(schema);
 }
 
 }  // namespace

@@ -50,7 +50,9 @@ Status load_keys(pg::Connection& connection, FoundTable& table) {
       index = rows.text(row, 0);
       table.keys.push_back({.is_primary = rows.boolean(row, 1), .parts = {}});
     }
-    table.keys.back().parts.push_back({rows.string(row, 3), rows.string(row, 4)});
+    table.keys.back().parts.push_back({.column = rows.string(row, 3),
+                                       .equals_sql = rows.string(row, 4),
+                                       .is_deterministic = rows.boolean(row, 5)});
   }
   return ok_status();
 }
@@ -135,6 +137,40 @@ Status check_extra_columns(const TableSchema& schema, const FoundTable& found) {
   return ok_status();
 }
 
+bool covers(const UniqueKey& key, std::span<const std::string> names) {
+  return key.parts.size() == names.size() &&
+         std::all_of(key.parts.begin(), key.parts.end(), [&](const UniqueKey::Part& part) {
+           return std::find(names.begin(), names.end(), part.column) != names.end();
+         });
+}
+
+/// Whether the source's key may tell all texts apart. One that is not byte comparable has a
+/// nondeterministic collation itself, or a type of its own; but char(n) is so under any collation.
+bool may_tell_apart(const Column& column) {
+  constexpr Oid kBpchar{1042};
+  return column.is_byte_comparable || column.type == kBpchar;
+}
+
+Status check_collations(const TableSchema& schema, const FoundTable& found) {
+  const std::vector<std::string> names = key_names(schema);
+  for (const UniqueKey& key : found.keys) {
+    if (!covers(key, names)) continue;
+    for (const UniqueKey::Part& part : key.parts) {
+      const Column& column = schema.columns[static_cast<std::size_t>(schema.find(part.column))];
+      if (part.is_deterministic || !may_tell_apart(column)) continue;
+      return misfit(schema,
+                    "the key at the destination has a nondeterministic collation: values that "
+                    "differ at the source would be one here")
+          .with("column", column.name)
+          .fix(fmt::format("ALTER TABLE {} ALTER COLUMN {} TYPE {} COLLATE \"C\"; and drop unique "
+                           "indexes over it that name a nondeterministic collation themselves",
+                           quote_identifier(schema.name), quote_identifier(column.name),
+                           found.find(column.name)->declared_type));
+    }
+  }
+  return ok_status();
+}
+
 }  // namespace
 
 const FoundColumn* FoundTable::find(std::string_view name) const noexcept {
@@ -144,13 +180,8 @@ const FoundColumn* FoundTable::find(std::string_view name) const noexcept {
 }
 
 const UniqueKey* FoundTable::find_key(std::span<const std::string> names) const noexcept {
-  const auto covers = [&](const UniqueKey& key) {
-    return key.parts.size() == names.size() &&
-           std::all_of(key.parts.begin(), key.parts.end(), [&](const UniqueKey::Part& part) {
-             return std::find(names.begin(), names.end(), part.column) != names.end();
-           });
-  };
-  const auto found = std::find_if(keys.begin(), keys.end(), covers);
+  const auto found = std::find_if(keys.begin(), keys.end(),
+                                  [&](const UniqueKey& key) { return covers(key, names); });
   return found == keys.end() ? nullptr : &*found;
 }
 
@@ -316,7 +347,7 @@ Error fires_trigger(const TableName& table, const FoundTrigger& trigger) {
 
 Status check_faithful(const TableSchema& schema, const FoundTable& found) {
   if (found.trigger) return fires_trigger(schema.name, *found.trigger);
-  return ok_status();
+  return check_collations(schema, found);
 }
 
 Status check_table(pg::Connection& connection, const TableSchema& schema, const FoundTable& found) {

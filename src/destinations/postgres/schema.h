@@ -32,7 +32,8 @@ struct FoundColumn {
 struct UniqueKey {
   struct Part {
     std::string column;
-    std::string equals_sql;  ///< `OPERATOR(pg_catalog.=)`
+    std::string equals_sql;        ///< `OPERATOR(pg_catalog.=)`
+    bool is_deterministic = true;  ///< False: texts that differ may be equal here.
   };
 
   bool is_primary = false;
@@ -103,7 +104,8 @@ Status create_table(pg::Connection& connection, const TableSchema& schema);
 /// What is wrong where a trigger would fire on rows of the table.
 Error fires_trigger(const TableName& table, const FoundTrigger& trigger);
 
-/// Fails where rows would not be kept as they are sent: a trigger would fire on them.
+/// Fails where rows would not be kept as they are sent: a trigger would fire on them, or the key
+/// takes values for one that differ at the source.
 Status check_faithful(const TableSchema& schema, const FoundTable& found);
 
 /// Fails where rows of `schema` would not fit what is there, or not be kept as they are.

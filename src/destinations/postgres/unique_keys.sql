@@ -1,10 +1,12 @@
 -- $1 relation oid: its unique indexes that ON CONFLICT can use, a line per column, with the
--- equality operator of the column's operator class.
+-- equality operator of the column's operator class, and whether both tell all texts apart.
 SELECT i.indexrelid, i.indisprimary, i.indnkeyatts, a.attname,
-       format('OPERATOR(%I.%s)', on_.nspname, o.oprname)
+       format('OPERATOR(%I.%s)', on_.nspname, o.oprname),
+       NOT EXISTS (SELECT FROM pg_collation l
+                   WHERE l.oid IN (k.collation_id, a.attcollation) AND NOT l.collisdeterministic)
 FROM pg_index i
-CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[]) WITH ORDINALITY
-  AS k(attnum, opclass, place)
+CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[], i.indcollation::oid[])
+  WITH ORDINALITY AS k(attnum, opclass, collation_id, place)
 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 JOIN pg_opclass c ON c.oid = k.opclass
 JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype
