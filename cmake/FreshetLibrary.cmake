@@ -4,7 +4,7 @@
 #   name_pgtest.cc         freshet_<name>_pgtest, run by tests/test_pgtests.py, which names a
 #                          superuser's URI of an empty database in FRESHET_TEST_PG
 #   testing/*.cc           fakes and fixtures, compiled into both test programs
-#   name_fuzz.cc           one libFuzzer program each, fuzz preset only
+#   name_fuzz.cc           one libFuzzer program each in the fuzz preset; elsewhere only compiled
 #   name_bench.cc          the one program freshet_microbench
 
 define_property(GLOBAL PROPERTY FRESHET_BENCH_SOURCES BRIEF_DOCS "All *_bench.cc files")
@@ -59,6 +59,11 @@ function(freshet_library name dir)
   if(FRESHET_BUILD_TESTS AND pgtests)
     add_executable(${target}_pgtest ${pgtests} ${testing})
     target_link_libraries(${target}_pgtest PRIVATE ${target} GTest::gmock GTest::gtest_main)
+  endif()
+  if(FRESHET_BUILD_TESTS AND NOT FRESHET_BUILD_FUZZ AND fuzzers)
+    # Compiled alone, so that no change leaves them behind.
+    add_library(${target}_fuzz OBJECT ${fuzzers})
+    target_link_libraries(${target}_fuzz PRIVATE ${target})
   endif()
   if(FRESHET_BUILD_FUZZ)
     foreach(fuzzer IN LISTS fuzzers)

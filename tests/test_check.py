@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from conftest import chosen_versions
-from harness.engine import find_binary
+from harness.engine import find_binary, run_once
 from harness.environment import make_roles
 from harness.trial import Trial
 from servers import Postgres, free_port
@@ -48,6 +48,23 @@ def test_a_healthy_pair_has_no_errors_and_nothing_is_left_behind(trial):
     assert errors(findings) == set(), findings
     assert trial.source.server.execute("SELECT count(*) FROM pg_replication_slots") == before
     assert not (trial.directory / "state.db").exists()
+
+
+def test_room_for_fewer_sessions_is_told_and_kept_to(trial):
+    config = trial.config()
+    assert "connections" not in check(trial, config)
+    for server, limit in ((trial.source.server, 8), (trial.target.server, 4)):
+        server.execute(f'ALTER DATABASE "{trial.source.name}" CONNECTION LIMIT {limit}')
+    findings = check(trial, config)
+    assert [f["severity"] for f in findings["connections"]] == ["warning", "warning"], findings
+    assert "CONNECTION LIMIT of database" in findings["connections"][0]["what"], findings
+    code, output = run_once(
+        ["run", str(trial.write(config)), "--until", "caught-up"], trial.directory, env=trial.env
+    )
+    assert code == DONE, output
+    assert "room for fewer sessions than the copy is to take" in output, output
+    trial.source.server.execute(f'ALTER DATABASE "{trial.source.name}" CONNECTION LIMIT 5')
+    assert "connections" in errors(check(trial, config))
 
 
 def test_a_bytea_that_no_text_can_hold_is_told(trial):

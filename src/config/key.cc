@@ -145,7 +145,7 @@ constexpr KeyDefinition kDefinitions[] = {
          }},
     {.path = "source.copy.connections",
      .type = KeyType::number,
-     .help = "Connections that copy in parallel.",
+     .help = "Connections that copy in parallel; fewer where the source has room for fewer.",
      .default_text = "4",
      .least = 1,
      .most = 64,

@@ -28,6 +28,7 @@ namespace {
 namespace wire = freshet::pgoutput::testing;
 using freshet::ErrorKind;
 using freshet::Lsn;
+using freshet::Position;
 using freshet::testing::FaultySpillStore;
 using freshet::testing::FuzzInput;
 using freshet::testing::Shape;
@@ -127,7 +128,7 @@ class Session {
     is_broken_ = false;
   }
 
-  void check_counts() const {
+  void check_counts() {
     FRESHET_CHECK(assembler_.memory_bytes() <= budget_);
     const bool has_plain = block_ == Block::transaction || block_ == Block::prepare;
     FRESHET_CHECK(assembler_.open_transactions() ==

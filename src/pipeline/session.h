@@ -80,6 +80,7 @@ class Session {
   Status check_replayed(Position known);
   Result<Lsn> load_reread_limit();
   Status check_free_slot();
+  Result<std::uint32_t> budget_copy();
   Status plan_tables(const std::stop_token& stop);
   Status load_tables();
   Result<std::vector<TableConfig>> list_tables();

@@ -6,6 +6,8 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/registry.h"
+#include "pg/connection_room.h"
+#include "pipeline/connection_budget.h"
 #include "pipeline/copy_choice.h"
 #include "pipeline/session.h"
 #include "source/filter_probe.h"
@@ -65,6 +67,22 @@ Status Session::open_source(const std::stop_token& stop) {
   FRESHET_TRY(
       options_.slot_watch.look(*sql_, has_run_before() ? stored_.slot->slot_name : slot_name()));
   return check_free_slot();
+}
+
+// The application that owns the database needs connections as well.
+Result<std::uint32_t> Session::budget_copy() {
+  const PipelineConfig& config = options_.config;
+  FRESHET_TRY(const pg::ConnectionRoom room,
+              pg::look_at_connection_room(*sql_, "freshet " + config.pipeline));
+  const std::uint32_t connections = copy_sessions(config, room.free);
+  if (connections < config.source.copy.connections) {
+    log_warn("the source has room for fewer sessions than the copy is to take",
+             {{"wanted", config.source.copy.connections},
+              {"taken", connections},
+              {"limit", room.limit},
+              {"free", room.free}});
+  }
+  return connections;
 }
 
 Status Session::check_source_settings() {
@@ -439,10 +457,11 @@ Status Session::start_threads() {
   FRESHET_TRY(replication_->start(start));
   FRESHET_TRY(auto spill, DiskSpillStore::open(options_.spill_directory));
   spills_.push_back(std::move(spill));
+  FRESHET_TRY(const std::uint32_t copy_connections, budget_copy());
   auto copier =
       std::make_unique<Copier>(Copier::Options{.connect = connect_options("copy"),
                                                .system_identifier = system_.system_identifier,
-                                               .connections = source.copy.connections,
+                                               .connections = copy_connections,
                                                .slot_snapshot = std::move(slot_snapshot_)},
                                plans_, lanes_, router_mutex_, failure_);
   auto reader = std::make_unique<Reader>(

@@ -13,12 +13,15 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/postgres/object_maker.h"
+#include "destinations/postgres/progress.h"
 #include "destinations/postgres/session.h"
+#include "ops/check/connection_check.h"
 #include "ops/check/local_check.h"
 #include "ops/check/named_row.h"
 #include "ops/check/sql.h"
 #include "ops/check/table_list_json.h"
 #include "ops/connect.h"
+#include "pipeline/connection_budget.h"
 
 namespace freshet::ops {
 namespace {
@@ -154,6 +157,11 @@ void check_postgres(const DestinationConfig& destination,
   const auto facts = load_destination_facts(**connection);
   if (!facts.ok()) return fail(facts.error());
   judge_destination(*facts, destination, config, findings);
+  const auto room =
+      pg::look_at_connection_room(**connection, postgres::application_name(config.pipeline));
+  if (!room.ok()) return fail(room.error());
+  judge_connections(*room, kSessionsBesideCopyAtDestination, config.source.copy.connections,
+                    Area::destination, where, findings);
   if (Status status = report_objects(**connection, destination, config.pipeline, findings);
       !status.ok()) {
     return fail(status.error());

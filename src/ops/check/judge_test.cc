@@ -20,6 +20,7 @@ SourceFacts healthy() {
   facts.connection_pid = facts.backend_pid = 7;
   facts.wal_level = "logical";
   facts.slots_max = facts.senders_max = 10;
+  facts.room = {.free = 90, .limit = "max_connections"};
   facts.slot_wal_keep_size = "1GB";
   facts.server_encoding = "UTF8";
   facts.role = "app";
@@ -68,6 +69,14 @@ std::vector<std::string> judge(const TableFacts& facts, const PipelineConfig& co
 
 TEST(JudgeSource, AHealthyServersLimitIsTold) {
   EXPECT_THAT(judge(healthy()), ElementsAre("info max_slot_wal_keep_size"));
+}
+
+TEST(JudgeSource, RoomForAllSessionsIsLookedFor) {
+  SourceFacts facts = healthy();
+  facts.room.free = 7;
+  EXPECT_THAT(judge(facts), ElementsAre("info max_slot_wal_keep_size", "warning connections"));
+  facts.room.free = 5;
+  EXPECT_THAT(judge(facts), ElementsAre("info max_slot_wal_keep_size", "error connections"));
 }
 
 TEST(JudgeSource, ASlotWithoutALimitMayFillTheDisk) {

@@ -5,8 +5,10 @@
 #include "base/error_policy.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "ops/check/connection_check.h"
 #include "ops/check/named_row.h"
 #include "ops/check/sql.h"
+#include "pipeline/connection_budget.h"
 #include "source/ddl_capture.h"
 #include "source/replication_connection.h"
 
@@ -121,6 +123,11 @@ void judge_slots(const SourceFacts& facts, const PipelineConfig& config, Finding
                   fmt::format("in use by server process {}", facts.slot->active_pid),
                   fmt::format("slot {}", name), "");
   }
+}
+
+void judge_room(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
+  judge_connections(facts.room, sessions_beside_copy(config), config.source.copy.connections,
+                    Area::source, "source", findings);
 }
 
 void judge_role(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
@@ -255,6 +262,7 @@ Result<SourceFacts> load_source_facts(pg::Connection& connection, const Pipeline
   facts.bypasses_rls = row.flag("bypasses_rls");
   facts.is_rds_replication = row.flag("is_rds_replication");
   facts.can_create_in_database = row.flag("can_create_in_database");
+  FRESHET_TRY(facts.room, pg::look_at_connection_room(connection, "freshet " + config.pipeline));
   FRESHET_TRY(facts.slot, source::find_slot(connection, slot_name_of(config)));
   return facts;
 }
@@ -265,6 +273,7 @@ void judge_source(const SourceFacts& facts, const PipelineConfig& config, Findin
   judge_settings(facts, findings);
   if (facts.is_standby) judge_standby(facts, config, findings);
   judge_slots(facts, config, findings);
+  judge_room(facts, config, findings);
   judge_role(facts, config, findings);
   judge_activity(facts, findings);
 }

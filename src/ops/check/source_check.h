@@ -9,6 +9,7 @@
 #include "freshet/result.h"
 #include "ops/check/finding.h"
 #include "pg/connection.h"
+#include "pg/connection_room.h"
 #include "source/slot.h"
 
 namespace freshet::ops {
@@ -21,6 +22,7 @@ struct SourceFacts {
   std::string wal_level;
   std::int64_t slots_max = 0;
   std::int64_t slots_used = 0;
+  pg::ConnectionRoom room{};
   std::int64_t senders_max = 0;
   std::int64_t senders_used = 0;
   std::string slot_wal_keep_size;
