@@ -1,4 +1,4 @@
-"""The stream and the copy come through TLS and through a Unix socket as they do through TCP."""
+"""The stream and the copy come through TLS and through a Unix socket as through TCP; and connections lost at the start."""
 
 import subprocess
 
@@ -6,6 +6,7 @@ import pytest
 from harness.database import new_databases
 from harness.environment import CANARY, drop_database
 from harness.freshet import FreshetSystem
+from harness.proxy import HoldingProxy
 from harness.scenario import Table
 from harness.sessions import Session
 from harness.waiting import wait_until
@@ -106,3 +107,28 @@ def test_unix_socket(databases, engine_directory):
         check_flow(system, expected_ssl=False)
     finally:
         system.retire()
+
+
+def test_a_server_that_ends_the_connection_as_streaming_starts(databases, engine_directory):
+    """It says itself why: no mistake of the configuration, and no reason to give up."""
+    source, target = databases
+    writer = Session("main", source.server.port, "app", CANARY, source.name)
+    writer.run("CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'one')")
+    system = FreshetSystem(source, target, engine_directory, tables=[Table("public", "t")])
+    proxy = HoldingProxy(source.server.port)
+    try:
+        proxy.hold("^START_REPLICATION")
+        system.start(source_port=proxy.port)
+        proxy.wait_held()
+        killed = source.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND backend_type = 'walsender'"
+        )
+        assert killed == [(True,)]
+        proxy.release()
+        system.wait_streaming()
+        assert "terminating connection" in system.log_text()
+        assert system.stop() == 0
+    finally:
+        system.retire()
+        proxy.close()

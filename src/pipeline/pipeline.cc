@@ -143,13 +143,14 @@ class SupervisedPipeline final : public Pipeline {
 
   // Before anything has been streamed an error is most likely a mistake in the configuration: say
   // so at once. But a slot or a busy server may still belong to the freshet that ran before this
-  // one.
+  // one, and a server that says itself why it ends a connection is on its way up or down.
   static bool is_worth_retrying(const Error& error,
                                 bool has_streamed,
                                 Clock::duration since_start) {
     if (retry_of(error) == Retry::never) return false;
     if (has_streamed) return true;
-    return error.kind() != ErrorKind::connection && since_start < kTakeOverWait;
+    const bool is_out_of_reach = error.kind() == ErrorKind::connection && error.sqlstate().empty();
+    return !is_out_of_reach && since_start < kTakeOverWait;
   }
 
   void swap_session(std::unique_ptr<Session> session) {
