@@ -137,7 +137,8 @@ bool SortKeyCodec::append_binary(Form form, std::string_view bytes, SortKey& key
     key += bytes;
     return bytes.size() == kUuidBytes;
   }
-  const std::optional<std::int64_t> number = read_number(bytes);
+  const bool is_of_size = form == Form::integer || bytes.size() == (form == Form::date ? 4 : 8);
+  const std::optional<std::int64_t> number = is_of_size ? read_number(bytes) : std::nullopt;
   if (number) append_number(*number, key);
   return number.has_value();
 }

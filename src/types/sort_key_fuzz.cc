@@ -83,6 +83,26 @@ std::optional<std::string> canonical(freshet::Oid type, std::string_view text) {
   return type == kUuid ? canonical_uuid(text) : canonical_integer(text);
 }
 
+/// Of a value in binary form.
+std::optional<std::string> canonical_binary(freshet::Oid type, std::string_view bytes) {
+  std::uint64_t bits = 0;
+  std::string hex;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    bits = bits << 8 | byte;
+    hex += {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+  }
+  const std::size_t size = bytes.size();
+  if (type == kUuid) return size == 16 ? canonical_uuid(hex) : std::nullopt;
+  if (size != 2 && size != 4 && size != 8) return {};
+  const std::size_t unused = 64 - 8 * size;
+  const auto number = static_cast<std::int64_t>(bits << unused) >> unused;
+  if (!is_time(type)) return std::to_string(number);
+  if (size != (type == kDate ? 4U : 8U)) return {};
+  return type == kDate ? freshet::date_text(number)
+                       : freshet::timestamp_text(number, type == kTimestamptz);
+}
+
 /// Of two canonical values: below zero, zero or above.
 int compare(freshet::Oid type, std::string_view a, std::string_view b) {
   if (type == kUuid) return a.compare(b);
@@ -149,6 +169,18 @@ std::string make_value(FuzzInput& in) {
   }
 }
 
+/// Dates and times within what there is of them: the server sends no others.
+std::string make_binary(FuzzInput& in, freshet::Oid type) {
+  std::string bytes{in.take(in.below(18))};
+  const bool is_of_size = bytes.size() == (type == kDate ? 4 : 8);
+  if (!is_time(type) || !is_of_size) return bytes;
+  std::int64_t number = in.byte() - 128;
+  if (type != kDate) number = static_cast<std::int64_t>(in.integer() >> 4);
+  for (std::size_t i = bytes.size(); i-- > 0; number >>= 8)
+    bytes[i] = static_cast<char>(number & 0xff);
+  return bytes;
+}
+
 struct Key {
   std::vector<std::string> values;  ///< Canonical.
   freshet::SortKey bytes;
@@ -165,14 +197,24 @@ std::optional<Key> encode(FuzzInput& in,
     texts[i] = make_value(in);
     row[i] = freshet::Value::text(texts[i]);
     const unsigned kind = in.byte();
-    if (kind < 4) row[i].kind = static_cast<freshet::ValueKind>(kind);
+    if (kind < 16 && kind % 4 == static_cast<unsigned>(freshet::ValueKind::binary)) {
+      texts[i] = make_binary(in, schema.columns[i].type);
+      row[i] = freshet::Value::text(texts[i]);
+      row[i].kind = freshet::ValueKind::binary;
+    } else if (kind < 4) {
+      row[i].kind = static_cast<freshet::ValueKind>(kind);
+    }
   }
   std::optional<Key> key{std::in_place};
   std::vector<std::string> values;
   for (const std::size_t column : columns) {
+    const freshet::Oid type = schema.columns[column].type;
     const bool is_text = row[column].kind == freshet::ValueKind::text;
-    const auto value = canonical(schema.columns[column].type, is_text ? texts[column] : "");
-    values.push_back(is_text ? texts[column] : "");
+    const bool is_binary = row[column].kind == freshet::ValueKind::binary;
+    const auto value = is_text     ? canonical(type, texts[column])
+                       : is_binary ? canonical_binary(type, texts[column])
+                                   : std::nullopt;
+    values.push_back(is_text ? texts[column] : value.value_or(""));
     if (!value) key.reset();
     if (key) key->values.push_back(*value);
   }

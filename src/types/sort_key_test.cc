@@ -9,6 +9,8 @@ constexpr Oid kInt4{23};
 constexpr Oid kInt8{20};
 constexpr Oid kText{25};
 constexpr Oid kUuid{2950};
+constexpr Oid kDate{1082};
+constexpr Oid kTimestamptz{1184};
 
 Column column(std::string name, Oid type, std::int16_t key_place) {
   Column made;
@@ -65,6 +67,14 @@ TEST(SortKey, ValuesInBinaryFormHaveTheKeyOfTheirText) {
   SortKey key;
   EXPECT_FALSE(integers->encode({&odd, 1}, {&kFirst, 1}, key).ok());
   EXPECT_FALSE(uuids->encode({&odd, 1}, {&kFirst, 1}, key).ok());
+  const auto dates = SortKeyCodec::of(table({column("id", kDate, 1)}));
+  const auto times = SortKeyCodec::of(table({column("id", kTimestamptz, 1)}));
+  const Value eight{"\0\0\0\0\0\0\0\1", 8, ValueKind::binary};
+  const Value four{eight.data + 4, 4, ValueKind::binary};
+  EXPECT_EQ(encode_binary(*dates, four.view()), encode(*dates, {"2000-01-02"}));
+  EXPECT_EQ(encode_binary(*times, eight.view()), encode(*times, {"2000-01-01 00:00:00.000001+00"}));
+  EXPECT_FALSE(dates->encode({&eight, 1}, {&kFirst, 1}, key).ok());
+  EXPECT_FALSE(times->encode({&four, 1}, {&kFirst, 1}, key).ok());
 }
 
 TEST(SortKey, UuidsCompareAsBytes) {

@@ -36,8 +36,10 @@ std::string byte_token(unsigned byte) {
 
 // Words may be encoded on their own iff no merge joins the end of a word to the mark of the next.
 // A token that stands for other text than its own (unknown, bytes) ends in '>', hence in no mark.
+// Where nothing stands for unknown text, marks on both sides of it become neighbours.
 bool splits_at_words(const TokenizerSpec& spec, const IdsByToken& ids) {
-  if (!ids.contains(kWordMark) || spec.unknown_token.ends_with(kWordMark)) return false;
+  if (spec.unknown_token.empty() || spec.unknown_token.ends_with(kWordMark)) return false;
+  if (!ids.contains(kWordMark)) return false;
   return std::none_of(spec.merges.begin(), spec.merges.end(), [](const auto& merge) {
     return merge.second.starts_with(kWordMark) && !merge.first.ends_with(kWordMark);
   });

@@ -88,6 +88,13 @@ TEST(BpeTokenizer, IsNotSplitAtWordsWhenAMergeCrossesThem) {
   EXPECT_EQ(encode(tokenizer, "c a"), (Ids{2, 15, 3}));
 }
 
+TEST(BpeTokenizer, MarksAroundWordsThatVanishAreNeighbours) {
+  const auto tokenizer =
+      open(with(std::string{kJson}, R"("unk_token": "<unk>")", R"("unk_token": null)"));
+  EXPECT_FALSE(tokenizer->is_split_at_words());
+  EXPECT_EQ(encode(tokenizer, "x y"), (Ids{10}));
+}
+
 TEST(BpeTokenizer, MatchesNormalizedAddedTokensAfterNormalizing) {
   const std::string json =
       with(std::string{kJson}, R"("normalized": false)", R"("normalized": true)");
