@@ -148,7 +148,7 @@ class Session {
   Status look_at_publications();
   Status look_at_tables();
   Status look_for_new_tables();
-  Result<bool> may_be_told(const TableName& table, const source::TableNews& news);
+  Result<bool> may_be_told(const TableName& table, source::TableNews& news);
   Status answer(const TableName& table, const source::TableNews& news);
   Status resync(const TableName& table,
                 std::string_view reason,

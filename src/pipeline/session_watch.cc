@@ -80,7 +80,7 @@ Status Session::look_at_tables() {
   for (std::size_t i = 0; i < watched_.size(); ++i) {
     source::WatchedTable& now = (*looked)[i];
     if (now.can_select) take_up_again(names[i]);
-    const auto news = source::compare(watched_[i], now);
+    auto news = source::compare(watched_[i], now);
     if (!news) continue;
     const auto may_come = may_be_told(names[i], *news);
     if (!may_come.ok()) {
@@ -103,10 +103,13 @@ Status Session::look_at_tables() {
 
 // With DDL capture the stream tells of a new definition, if only it gets there: until then the
 // catalogue's news wait, or a table would be copied for what a lane is about to follow.
-Result<bool> Session::may_be_told(const TableName& table, const source::TableNews& news) {
+Result<bool> Session::may_be_told(const TableName& table, source::TableNews& news) {
   if (news.kind != source::TableNews::Kind::redefined) return false;
   FRESHET_TRY(const source::DdlCaptureState capture, source::look_at_ddl_capture(*sql_));
-  if (capture.kind != source::DdlCaptureState::Kind::installed) return false;
+  if (capture.kind != source::DdlCaptureState::Kind::installed) {
+    if (news.needs_capture) news.answer = {};
+    return false;
+  }
   const auto [awaited, is_new] = awaited_.try_emplace(table, kNoLsn);
   if (is_new) {
     FRESHET_TRY(awaited->second, source::load_insert_lsn(*sql_));

@@ -63,10 +63,6 @@ bool is_older(Xid writer, Xid xid) {
   return number < kFirstNormalXid || static_cast<std::int32_t>(number - to_integer(xid)) < 0;
 }
 
-bool is_same_column(const Column& a, const Column& b) {
-  return a.name == b.name && a.type == b.type && a.typmod == b.typmod;
-}
-
 const Column* find_number(const TableSchema& schema, std::int16_t attnum) {
   const auto found = std::find_if(schema.columns.begin(), schema.columns.end(),
                                   [&](const Column& column) { return column.attnum == attnum; });

@@ -212,14 +212,39 @@ bool take_known(TableSchema& schema,
   return true;
 }
 
+/// Columns are announced by attribute number: of those that `column` may be, in `previous` or in
+/// the catalogue, the one with the least number above `last`. Null: none.
+const Column* find_next(const Column& column,
+                        std::int16_t last,
+                        const TableSchema* previous,
+                        const std::vector<CatalogColumn>& columns) {
+  const Column* next = nullptr;
+  const auto consider = [&](const Column& known) {
+    const bool is_above = known.attnum > last && !known.is_derived;
+    if (!is_above || !is_same_column(known, column)) return;
+    if (next == nullptr || known.attnum < next->attnum) next = &known;
+  };
+  for (const CatalogColumn& known : columns)
+    consider(known.column);
+  if (previous != nullptr)
+    std::for_each(previous->columns.begin(), previous->columns.end(), consider);
+  return next;
+}
+
 void complete(TableSchema& schema,
               const TableSchema* previous,
               const std::vector<CatalogColumn>& columns) {
   for (Column& column : schema.columns)
     column.is_builtin_type = is_builtin(column.type);
   const bool is_known = take_known(schema, previous, columns);
+  std::int16_t last = 0;
   for (std::size_t place = 0; place < schema.columns.size() && !is_known; ++place) {
     Column& column = schema.columns[place];
+    if (const Column* const next = find_next(column, last, previous, columns); next != nullptr) {
+      last = next->attnum;
+      take_over(column, *next);
+      continue;
+    }
     const auto found = std::find_if(
         columns.begin(), columns.end(),
         [&](const CatalogColumn& candidate) { return candidate.column.name == column.name; });

@@ -141,6 +141,24 @@ TEST_F(CatalogPgTest, EnrichesAStreamedSchemaAndFindsRenames) {
   EXPECT_EQ(column(gone, "id").attnum, 1);
 }
 
+// Columns are announced by number: `v`, before others, is not the one that came last since.
+TEST_F(CatalogPgTest, EnrichesWhereTheCatalogueIsAheadByAColumnMadeAgain) {
+  run("CREATE TABLE public.t (id int PRIMARY KEY, v text, w int, u int)");
+  const auto before = std::make_shared<const TableSchema>(load("t").schema);
+  run("ALTER TABLE public.t DROP w; ALTER TABLE public.t ADD w bigint");
+  auto streamed = std::make_shared<TableSchema>(load("t").schema);
+  for (Column& told : streamed->columns)
+    told.attnum = 0;
+  run("ALTER TABLE public.t DROP v; ALTER TABLE public.t ADD v text");
+  const Announced table{streamed, before};
+  const auto schemas = enrich(*connection_, {&table, 1});
+  ASSERT_TRUE(schemas.ok()) << schemas.error().describe();
+  std::vector<std::int16_t> numbers;
+  for (const Column& known : schemas->front()->columns)
+    numbers.push_back(known.attnum);
+  EXPECT_EQ(numbers, (std::vector<std::int16_t>{1, 2, 4, 5}));
+}
+
 TEST_F(CatalogPgTest, EnrichesManyInOneGo) {
   run("CREATE TABLE public.t (id int PRIMARY KEY, a varchar(10)); CREATE TABLE public.u (x "
       "numeric, "

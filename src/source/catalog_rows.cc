@@ -13,11 +13,11 @@ namespace {
 
 using Parameter = std::optional<std::string_view>;
 
+}  // namespace
+
 bool is_same_column(const Column& a, const Column& b) {
   return a.name == b.name && a.type == b.type && a.typmod == b.typmod;
 }
-
-}  // namespace
 
 // With thousands of tables, asking is what takes time.
 Result<pg::Rows> ask_about(pg::Connection& connection,

@@ -43,6 +43,9 @@ Result<std::map<Oid, Definition>> load_definitions(pg::Connection& connection,
 Status fill_types(pg::Connection& connection,
                   std::span<const std::shared_ptr<TableSchema>> schemas);
 
+/// By what a Relation message tells of columns.
+bool is_same_column(const Column& a, const Column& b);
+
 /// For each column of `schema` the one of `known` that it is, if all are there in this order:
 /// columns are announced by attribute number. Empty if not. Pure.
 std::vector<const Column*> match_in_order(const TableSchema& schema,

@@ -134,6 +134,42 @@ std::optional<TableNews> compare_heaps(const WatchedTable& before, const Watched
   return suspicion;
 }
 
+// "name:type:modifier" of each column, names as quote_ident() writes them.
+std::vector<std::string_view> split_columns(std::string_view text) {
+  std::vector<std::string_view> columns;
+  while (!text.empty()) {
+    bool is_quoted = false;
+    std::size_t size = 0;
+    for (; size < text.size() && (is_quoted || text[size] != ' '); ++size)
+      is_quoted = is_quoted != (text[size] == '"');
+    columns.push_back(text.substr(0, size));
+    text.remove_prefix(std::min(size + 1, text.size()));
+  }
+  return columns;
+}
+
+std::map<std::string_view, std::string_view> numbers_by_column(const WatchedTable& table) {
+  std::map<std::string_view, std::string_view> numbers;
+  std::string_view left = table.numbers;
+  for (const std::string_view column : split_columns(table.columns))
+    numbers[column] = cut(left, ' ');
+  return numbers;
+}
+
+// One was dropped, and another has its name and type. (Columns that exchange names live on.)
+bool has_column_made_again(const WatchedTable& before, const WatchedTable& now) {
+  const auto then = numbers_by_column(before);
+  const auto numbers = numbers_by_column(now);
+  const auto lives = [&](std::string_view number) {
+    return std::any_of(numbers.begin(), numbers.end(),
+                       [&](const auto& entry) { return entry.second == number; });
+  };
+  return std::any_of(numbers.begin(), numbers.end(), [&](const auto& entry) {
+    const auto found = then.find(entry.first);
+    return found != then.end() && found->second != entry.second && !lives(found->second);
+  });
+}
+
 bool is_unlogged(const WatchedTable& table) {
   return std::any_of(table.heaps.begin(), table.heaps.end(),
                      [](const auto& entry) { return entry.second.is_unlogged; });
@@ -230,8 +266,10 @@ std::optional<TableNews> compare(const WatchedTable& before, const WatchedTable&
   if (!before.published.empty() && now.published != before.published) {
     return TableNews{Kind::republished, "its publication was altered"};
   }
-  if (now.columns == before.columns && now.numbers != before.numbers) {
-    return redefined(before, now, "a column was dropped and made again");
+  if (now.numbers != before.numbers && has_column_made_again(before, now)) {
+    TableNews news = redefined(before, now, "a column was dropped and made again");
+    news.needs_capture = true;
+    return news;
   }
   if (is_label_renamed(before, now)) {
     return TableNews{Kind::redefined, "a label of an enum was renamed"};

@@ -71,6 +71,9 @@ struct TableNews {
   Kind kind;
   std::string what;        ///< For people.
   FollowedState answer{};  ///< Who has come to it has answered the news as well.
+  /// Where definitions are not captured, a follower may have come to the answer ahead of the
+  /// stream, and have written values of before since.
+  bool needs_capture = false;
 };
 
 /// The gravest news, if any. Pure.

@@ -92,6 +92,28 @@ TEST(TableWatch, SameNamesWithOtherNumbersAreOtherColumns) {
   EXPECT_EQ(news(plain_table(), again), Kind::redefined);
 }
 
+TEST(TableWatch, AColumnMadeAgainIsSeenBehindOthersThatChanged) {
+  WatchedTable before = plain_table();
+  before.columns = "id:23:-1 \"a \"\" b\":16:-1 v:25:-1 w:25:-1";
+  before.numbers = "1 2 3 4";
+  WatchedTable now = before;
+  now.columns = "id:23:-1 w:25:-1 \"a \"\" b\":20:-1 v:25:-1";
+  now.numbers = "1 4 5 6";
+  now.definition = "d2";
+  const auto found = compare(before, now);
+  ASSERT_TRUE(found && found->kind == Kind::redefined);
+  EXPECT_TRUE(found->needs_capture);
+  EXPECT_EQ(found->answer.definition, "d2");
+  now.columns = "id:23:-1 w:25:-1 \"a \"\" b\":20:-1 v:23:-1";
+  EXPECT_EQ(news(before, now), std::nullopt) << "all that are new are of another type";
+  now.columns = "id:23:-1 w:25:-1 \"a \"\" b\":16:-1 v:25:-1";
+  now.numbers = "1 3 5 6";
+  EXPECT_EQ(news(before, now), Kind::redefined);
+  now.columns = "id:23:-1 \"a \"\" b\":16:-1 w:25:-1 v:25:-1";
+  now.numbers = "1 2 3 4";
+  EXPECT_EQ(news(before, now), std::nullopt) << "v and w exchanged their names";
+}
+
 TEST(TableWatch, TablesThatGo) {
   EXPECT_EQ(news(plain_table(), WatchedTable{}), Kind::gone);
   WatchedTable unpublished = plain_table();
