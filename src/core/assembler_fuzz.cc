@@ -19,6 +19,7 @@
 #include "base/testing/fuzz_input.h"
 #include "base/try.h"
 #include "core/assembler.h"
+#include "core/ddl_capture.h"
 #include "core/pgoutput/testing/message_builder.h"
 #include "core/testing/faulty_spill_store.h"
 #include "core/testing/sent_changes.h"
@@ -282,9 +283,11 @@ class Session {
   Work& current() { return block_ == Block::stream ? streamed_[stream_xid_] : plain_; }
 
   void step_inside() {
-    switch (in_.below(12)) {
+    switch (in_.below(13)) {
       case 0:
         return end_block();
+      case 7:
+        return add_definition();
       case 1:
       case 2:
         return announce();
@@ -423,6 +426,28 @@ class Session {
     step.content = std::string{in_.take(in_.below(8))};
     step.flags = in_.below(8) == 0 ? 0 : 1;
     send(wire::logical_message("prefix", step.content, step.flags == 1, message_xid(step.subxid)));
+    keep(std::move(step));
+  }
+
+  /// As an event trigger writes it.
+  void add_definition() {
+    Step step = make_step('R');
+    step.shape = {.oid = make_oid(),
+                  .name = "t" + std::to_string(in_.below(3)),
+                  .column_count = in_.below(4)};
+    std::string columns;
+    for (std::size_t i = 1; i <= step.shape.column_count; ++i) {
+      columns += (i > 1 ? "," : "") + std::string{"[\"c\","} + std::to_string(i) +
+                 ",23,-1,null,false,false,true,0,false,null]";
+    }
+    const std::string json =
+        "{\"version\":1,\"xid\":" + std::to_string(step.subxid) +
+        ",\"relation\":" + std::to_string(step.shape.oid) + ",\"schema\":\"public\",\"table\":\"" +
+        step.shape.name + "\",\"identity\":\"d\",\"definition\":\"d" +
+        std::to_string(in_.below(3)) + " 0\",\"files\":\"1:1\",\"columns\":[" + columns + "]}";
+    FRESHET_CHECK(freshet::parse_capture(json) != nullptr);
+    send(wire::logical_message(std::string{freshet::kDdlPrefix}, json, true,
+                               message_xid(step.subxid)));
     keep(std::move(step));
   }
 

@@ -35,6 +35,7 @@ using freshet::testing::FuzzInput;
 
 const TableName kTable{"public", "t"};
 const TableName kOther{"public", "other"};
+const TableName kAside{"public", "aside"};
 constexpr std::string_view kKeys = "abcdefghijkl";
 constexpr std::size_t kOpenMax = 5;
 
@@ -61,13 +62,19 @@ struct RowChange {
 struct Work {
   std::uint64_t xid = 0;
   std::vector<RowChange> changes{};
+  Lsn commit{};
   Lsn end{};
 };
 
-/// The source: a transaction is first in the WAL and only then visible, as in PostgreSQL.
+freshet::Committed committed_of(const Work& work) {
+  return {.xid = Xid{static_cast<std::uint32_t>(work.xid)}, .commit = work.commit, .end = work.end};
+}
+
+/// The source: a transaction is first in the WAL and only then visible, as in PostgreSQL. On a
+/// standby it is visible once it is replayed, and snapshots do not tell what is under way.
 class Source {
  public:
-  explicit Source(FuzzInput& in) : next_xid_(first_xid(in)) {
+  explicit Source(FuzzInput& in) : next_xid_(first_xid(in)), is_standby_(in.below(4) == 0) {
     // Near the end of a WAL segment, so that page headers of both lengths come.
     wal_end_ = (std::uint64_t{16} << 20) - 3 * 8192 - 8 * in.byte();
     for (const char key : kKeys.substr(0, in.below(kKeys.size())))
@@ -95,11 +102,13 @@ class Source {
   void commit(FuzzInput& in) {
     if (open_.empty()) return;
     const auto chosen = open_.begin() + in.below(open_.size());
+    chosen->commit = insert_lsn();
     advance_wal(in);
     chosen->end = Lsn{wal_end_};
     wal_.push_back(*chosen);
     committed_.push_back(std::move(*chosen));
     open_.erase(chosen);
+    if (is_standby_) show_all();
   }
 
   void roll_back(FuzzInput& in) {
@@ -142,6 +151,23 @@ class Source {
     return std::move(snapshot).value();
   }
 
+  /// A standby's, with what it reads. Something may be replayed before or after it is taken.
+  std::pair<Snapshot, Rows> take_on_standby(FuzzInput& in) {
+    const Lsn before{wal_end_};
+    if (in.below(4) == 0) commit(in);
+    std::uint64_t xmin = next_xid_;
+    for (const Work& work : open_)
+      xmin = std::min(xmin, work.xid);
+    const std::string text = std::to_string(xmin) + ":" + std::to_string(next_xid_) + ":";
+    Rows rows = visible_;
+    if (in.below(4) == 0) commit(in);
+    auto snapshot = Snapshot::parse(text, {.before = before, .after = Lsn{wal_end_}});
+    FRESHET_CHECK(snapshot.ok());
+    return {std::move(snapshot).value(), std::move(rows)};
+  }
+
+  bool is_standby() const { return is_standby_; }
+
   /// What such a snapshot reads.
   const Rows& visible() const { return visible_; }
 
@@ -174,6 +200,7 @@ class Source {
   }
 
   std::uint64_t next_xid_;
+  const bool is_standby_;
   std::uint64_t wal_end_ = 0;
   unsigned last_version_ = 0;
   std::vector<Work> open_;
@@ -206,9 +233,10 @@ class Engine {
  public:
   Engine(FuzzInput& in, Source& source) : source_(source) {
     router_.add_streaming(kOther);
+    router_.add_set_aside(kAside, in.flip() ? TablePhase::paused : TablePhase::errored);
     router_.add_pending(kTable);
     FRESHET_CHECK(router_.knows(kTable) && !router_.knows({"public", "none"}));
-    if (in.below(4) != 0) return;
+    if (in.below(4) != 0 || source.is_standby()) return;
     // Of the slot's snapshot: nothing was open when the slot was made.
     router_.begin_copy_of_slot(kTable);
     copied_ = source_.visible();
@@ -271,9 +299,18 @@ class Engine {
     if (received_ == source_.wal().size()) return;
     const Work& work = source_.wal()[received_++];
     const Xid xid{static_cast<std::uint32_t>(work.xid)};
-    FRESHET_CHECK(router_.judge(kOther, {.xid = xid}) == Verdict::apply);
+    FRESHET_CHECK(router_.judge(kOther, committed_of(work)) == Verdict::apply);
+    FRESHET_CHECK(router_.judge(kAside, committed_of(work)) == Verdict::skip);
     if (work.changes.empty()) return;
-    const Verdict verdict = router_.judge(kTable, {.xid = xid});
+    const bool was_pending = router_.phase(kTable) == TablePhase::pending;
+    const Verdict verdict = router_.judge(kTable, committed_of(work));
+    if (!was_pending && router_.phase(kTable) == TablePhase::pending) {
+      // The standby's snapshot may see it or not.
+      FRESHET_CHECK(source_.is_standby() && verdict == Verdict::skip);
+      forget_copy();
+      rows_.clear();
+      return;
+    }
     FRESHET_CHECK((verdict == Verdict::by_key) == router_.is_chunked(kTable));
     if (verdict == Verdict::by_key && in.flip() && router_.is_seen_by_all_chunks(kTable, xid)) {
       for (const auto& [id, chunk] : chunks_)
@@ -307,6 +344,7 @@ class Engine {
     if (router_.is_chunked(kTable)) return start_chunk(in);
     if (router_.phase(kTable) != TablePhase::pending) return;
     if (!is_past_barrier_) return pass_barrier();
+    if (source_.is_standby()) return start_on_standby(in);
     if (router_.may_copy_in_chunks(kTable) && in.flip()) {
       router_.begin_chunked_copy(kTable, {"key"}, 7);
       FRESHET_CHECK(router_.chunk_columns(kTable) == std::vector<std::string>{"key"});
@@ -318,6 +356,13 @@ class Engine {
     copied_ = source_.visible();
     router_.begin_copy(kTable, snapshot);
     is_unsettled_ = true;
+  }
+
+  void start_on_standby(FuzzInput& in) {
+    const auto [snapshot, rows] = source_.take_on_standby(in);
+    if (!router_.may_begin_copy(kTable, snapshot)) return;
+    copied_ = rows;
+    router_.begin_copy(kTable, snapshot);
   }
 
   /// Every transaction that may have been decoded is visible; those that come later need not be.
@@ -428,8 +473,9 @@ class Engine {
   void restart_process() {
     const TablePhase phase = router_.phase(kTable);
     const bool is_chunked = router_.is_chunked(kTable);
-    router_ = freshet::Router{};
+    router_ = freshet::Router{position()};
     router_.add_streaming(kOther);
+    router_.add_set_aside(kAside, TablePhase::paused);
     if (phase == TablePhase::streaming) return router_.add_streaming(kTable);
     router_.add_pending(kTable);
     std::erase_if(chunks_, [](const auto& entry) { return !entry.second.is_done; });

@@ -70,6 +70,35 @@ std::string make_snapshot(FuzzInput& in) {
   return text;
 }
 
+/// What a transaction did is seen, unseen or unclear, by xid and, on a standby, by LSN.
+void check_sight(FuzzInput& in) {
+  const std::string text = make_snapshot(in);
+  const auto plain = freshet::Snapshot::parse(text);
+  FRESHET_CHECK(!plain->replayed());
+  const std::uint64_t base = in.integer() >> 1;
+  const std::uint64_t before = base + in.byte();
+  const std::uint64_t after = before + in.byte();
+  const auto replayed = freshet::Snapshot::parse(
+      text, {.before = freshet::Lsn{before}, .after = freshet::Lsn{after}});
+  FRESHET_CHECK(replayed.ok() && replayed->replayed());
+  freshet::TransactionInfo info;
+  info.xid = freshet::Xid{static_cast<std::uint32_t>(to_integer(plain->xmin()) + in.byte() - 8)};
+  info.commit_lsn = freshet::Lsn{base + 2 * std::uint64_t{in.byte()}};
+  info.end_lsn = freshet::Lsn{to_integer(info.commit_lsn) + in.byte()};
+  const freshet::Committed transaction = freshet::committed_of(info);
+  using freshet::Sight;
+  const std::uint64_t xid = to_integer(plain->widen(info.xid));
+  const bool is_visible = plain->is_visible(info.xid);
+  FRESHET_CHECK(plain->sight_of(transaction) == (is_visible ? Sight::seen : Sight::unseen));
+  constexpr std::uint64_t kPageHeaderMax = 40;
+  Sight expected = Sight::unclear;
+  if (xid >= to_integer(plain->xmax())) expected = Sight::unseen;
+  if (to_integer(transaction.commit) > after + kPageHeaderMax) expected = Sight::unseen;
+  if (xid < to_integer(plain->xmin())) expected = Sight::seen;
+  if (to_integer(transaction.end) <= before) expected = Sight::seen;
+  FRESHET_CHECK(replayed->sight_of(transaction) == expected);
+}
+
 std::optional<std::uint64_t> hexadecimal_half(std::string_view text) {
   if (text.empty() || text.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) {
     return {};
@@ -94,7 +123,7 @@ void check_lsn(std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   FuzzInput in{data, size};
-  switch (in.below(4)) {
+  switch (in.below(5)) {
     case 0: {
       const std::uint64_t probe = in.integer();
       check_snapshot(in.rest(), probe);
@@ -107,6 +136,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     case 2:
       check_lsn(in.rest());
+      break;
+    case 3:
+      check_sight(in);
       break;
     default:
       check_lsn(freshet::to_string(freshet::Lsn{in.integer()}));

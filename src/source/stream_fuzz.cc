@@ -73,6 +73,26 @@ bool take(freshet::pg::MessageStream& stream, std::string_view& expected) {
   }
 }
 
+/// What is sent comes out at the other end, as it is read there.
+void check_sent(freshet::pg::MessageStream& stream, const Sockets& sockets, std::uint64_t seed) {
+  const freshet::source::StatusUpdate update{.written = freshet::Lsn{seed},
+                                             .flushed = freshet::Lsn{seed / 2},
+                                             .applied = freshet::Lsn{seed * 3},
+                                             .wants_reply = seed % 2 == 1};
+  const std::string frame =
+      freshet::source::status_frame(update, freshet::SourceTime{static_cast<std::int64_t>(seed)});
+  FRESHET_CHECK(stream.send(freshet::pg::message_type::kCopyData, frame).ok());
+  const auto is_all = stream.flush();
+  FRESHET_CHECK(is_all.ok() && *is_all);
+  char buffer[64];
+  const ssize_t size = read(sockets.ends[1], buffer, sizeof buffer);
+  FRESHET_CHECK(size > 5);
+  const std::string_view sent{buffer, static_cast<std::size_t>(size)};
+  FRESHET_CHECK(sent.front() == 'd' && length_at(sent) + 1 == sent.size());
+  FRESHET_CHECK(sent.substr(5) == frame && frame.size() == 34 && frame.front() == 'r');
+  FRESHET_CHECK((frame.back() == 1) == update.wants_reply);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -82,6 +102,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t piece_bytes = 1 + in.byte();
   const std::string bytes{in.rest()};
   freshet::pg::MessageStream stream{freshet::pg::Wire{sockets.ends[0], nullptr}};
+  check_sent(stream, sockets, bytes.size());
   std::string_view expected = bytes;
   for (std::size_t at = 0; at < bytes.size(); at += piece_bytes) {
     const std::string_view piece = std::string_view{bytes}.substr(at, piece_bytes);

@@ -21,7 +21,7 @@ struct Shape {
   std::size_t column_count = 0;
 };
 
-/// A change, a truncate or a message, as it was sent.
+/// A change, a truncate, a message or a captured definition ('R'), as it was sent.
 struct Step {
   char type = 'I';
   Lsn lsn{};
@@ -75,6 +75,8 @@ class Comparison {
       }
     }
     FRESHET_CHECK(steps_.empty() && piece.items().empty());
+    piece.clear();
+    FRESHET_CHECK(piece.byte_size() == 0);
     FRESHET_CHECK(ordinal_ == transaction_.change_count());
   }
 
@@ -94,6 +96,10 @@ class Comparison {
       FRESHET_CHECK(std::equal(
           item.truncated.begin(), item.truncated.end(), step.tables.begin(), step.tables.end(),
           [](const auto& schema, const Shape& shape) { return is_same(*schema, shape); }));
+      return;
+    }
+    if (item.kind == Item::Kind::definition) {
+      FRESHET_CHECK(step.type == 'R' && item.lsn == step.lsn && is_same(*item.schema, step.shape));
       return;
     }
     FRESHET_CHECK(step.type == 'M' && item.content == step.content && item.prefix == "prefix");
