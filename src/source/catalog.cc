@@ -231,6 +231,28 @@ const Column* find_next(const Column& column,
   return next;
 }
 
+/// The one that `column`, new since `previous`, was given another name of by now: the only one of
+/// its type and above `last` whose name and number nobody else has. Null: none.
+const Column* find_renamed_since(const TableSchema& schema,
+                                 const Column& column,
+                                 std::int16_t last,
+                                 const TableSchema* previous,
+                                 const std::vector<CatalogColumn>& columns) {
+  const Column* only = nullptr;
+  for (const auto& [known, is_generated] : columns) {
+    const bool is_free = !is_generated && known.attnum > last && known.type == column.type &&
+                         known.typmod == column.typmod && schema.find(known.name) < 0 &&
+                         (previous == nullptr ||
+                          std::none_of(
+                              previous->columns.begin(), previous->columns.end(),
+                              [&](const Column& before) { return before.attnum == known.attnum; }));
+    if (!is_free) continue;
+    if (only != nullptr) return nullptr;
+    only = &known;
+  }
+  return only;
+}
+
 void complete(TableSchema& schema,
               const TableSchema* previous,
               const std::vector<CatalogColumn>& columns) {
@@ -250,8 +272,10 @@ void complete(TableSchema& schema,
         [&](const CatalogColumn& candidate) { return candidate.column.name == column.name; });
     if (found != columns.end()) {
       take_over(column, found->column);
-    } else if (previous != nullptr) {
-      const Column* known = find_previous(schema, place, *previous, columns);
+    } else {
+      const Column* known =
+          previous == nullptr ? nullptr : find_previous(schema, place, *previous, columns);
+      if (known == nullptr) known = find_renamed_since(schema, column, last, previous, columns);
       if (known != nullptr) take_over(column, *known);
     }
   }

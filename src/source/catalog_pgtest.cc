@@ -159,6 +159,22 @@ TEST_F(CatalogPgTest, EnrichesWhereTheCatalogueIsAheadByAColumnMadeAgain) {
   EXPECT_EQ(numbers, (std::vector<std::int16_t>{1, 2, 4, 5}));
 }
 
+TEST_F(CatalogPgTest, EnrichesWhereANewColumnWasRenamedSince) {
+  run("CREATE TABLE public.t (id int PRIMARY KEY, v text)");
+  const auto before = std::make_shared<const TableSchema>(load("t").schema);
+  run("ALTER TABLE public.t ADD n bigint DEFAULT 7");
+  auto streamed = std::make_shared<TableSchema>(load("t").schema);
+  for (Column& told : streamed->columns)
+    told.attnum = 0;
+  run("ALTER TABLE public.t RENAME n TO other");
+  const Announced table{streamed, before};
+  const auto schemas = enrich(*connection_, {&table, 1});
+  ASSERT_TRUE(schemas.ok()) << schemas.error().describe();
+  const TableSchema& schema = *schemas->front();
+  EXPECT_EQ(column(schema, "n").attnum, 3);
+  EXPECT_EQ(find_renames(schema, load("t").schema), (std::vector<ColumnRename>{{"n", "other"}}));
+}
+
 TEST_F(CatalogPgTest, EnrichesManyInOneGo) {
   run("CREATE TABLE public.t (id int PRIMARY KEY, a varchar(10)); CREATE TABLE public.u (x "
       "numeric, "
