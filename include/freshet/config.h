@@ -148,5 +148,7 @@ struct PipelineConfig {
 
 /// The slot's and the publication's default name: freshet_<pipeline>.
 std::string default_object_name(const PipelineConfig& config);
+/// What the `application_name` of all the pipeline's sessions begins with: freshet <pipeline>.
+std::string application_name(const std::string& pipeline);
 
 }  // namespace freshet

@@ -15,8 +15,8 @@ namespace {
 //   'd' u32 schema                                      a captured definition
 // A value is u8 kind, u32 size, bytes.
 constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
-constexpr std::size_t kBlockBytesMin = std::size_t{64}
-                                       << 10;  // a write to disk, and a commit later
+// With many tables; each is a write to disk, and a commit later.
+constexpr std::size_t kBlockBytesMin = std::size_t{64} << 10;
 // Who exchanges keys in one statement must not find it cut in two: a block ends with a transaction,
 // unless that is larger than this.
 constexpr std::size_t kBlockBytesMax = std::size_t{8} << 20;
@@ -113,13 +113,8 @@ HoldSpool::HoldSpool(HoldStore& store) : store_(store) {
 HoldSpool::~HoldSpool() {
   for (; next_block_ < blocks_.size(); ++next_block_)
     forget(blocks_[next_block_]);
-  store_.memory_bytes_ -= open_counted_;
+  store_.memory_bytes_ -= open_.size();
   --store_.spools_;
-}
-
-void HoldSpool::count_open() {
-  store_.memory_bytes_ += open_.size() - open_counted_;
-  open_counted_ = open_.size();
 }
 
 std::uint32_t HoldSpool::index_of(const SchemaPtr& schema) {
@@ -134,6 +129,7 @@ Status HoldSpool::append(const SchemaPtr& schema, std::span<const Change> change
   const std::uint32_t schema_index = index_of(schema);
   for (const Change& change : changes) {
     FRESHET_TRY(make_room(!is_same(open_transaction_, *change.transaction)));
+    const std::size_t before = open_.size();
     if (open_.empty() || !is_same(open_transaction_, *change.transaction)) {
       open_transaction_ = *change.transaction;
       open_ += 't';
@@ -150,23 +146,25 @@ Status HoldSpool::append(const SchemaPtr& schema, std::span<const Change> change
                             .old_row = change.old_row});
     put_row(open_, change.before);
     put_row(open_, change.after);
-    count_open();
+    store_.memory_bytes_ += open_.size() - before;
   }
   return ok_status();
 }
 
 Status HoldSpool::append_truncate(const SchemaPtr& schema, bool restarts_identity) {
+  const std::size_t before = open_.size();
   open_ += 'x';
   put(open_, index_of(schema));
   put(open_, restarts_identity);
-  count_open();
+  store_.memory_bytes_ += open_.size() - before;
   return ok_status();
 }
 
 Status HoldSpool::append_definition(const SchemaPtr& schema) {
+  const std::size_t before = open_.size();
   open_ += 'd';
   put(open_, index_of(schema));
-  count_open();
+  store_.memory_bytes_ += open_.size() - before;
   return ok_status();
 }
 
@@ -179,13 +177,12 @@ Status HoldSpool::close_block(bool is_whole) {
   Block block{.bytes = {}, .offset = 0, .size = open_.size(), .is_whole = is_whole};
   if (store_.is_full()) {
     FRESHET_TRY(block.offset, store_.write(open_));
-    store_.memory_bytes_ -= open_counted_;
+    store_.memory_bytes_ -= open_.size();
   } else {
     block.bytes = std::move(open_);
   }
   blocks_.push_back(std::move(block));
   open_ = {};
-  open_counted_ = 0;
   return ok_status();
 }
 

@@ -88,13 +88,11 @@ class HoldSpool {
   Status close_block(bool is_whole);
   Status load(const Block& block, std::vector<char>& into) const;
   void forget(Block& block);
-  void count_open();
 
   HoldStore& store_;
   std::vector<Block> blocks_;
   std::size_t next_block_ = 0;
   std::string open_;
-  std::size_t open_counted_ = 0;
   TransactionInfo open_transaction_;  // whose header stands last in the open block
   std::vector<SchemaPtr> schemas_;
 };

@@ -182,7 +182,7 @@ void Session::set_activity(std::string activity) {
 
 pg::ConnectOptions Session::connect_options(const std::string& role) const {
   return {.url = options_.config.source.url,
-          .application_name = "freshet " + options_.config.pipeline + " " + role,
+          .application_name = application_name(options_.config.pipeline) + " " + role,
           .interrupter = role == "copy" ? interrupter_ : nullptr};
 }
 

@@ -73,7 +73,7 @@ Status Session::open_source(const std::stop_token& stop) {
 Result<std::uint32_t> Session::budget_copy() {
   const PipelineConfig& config = options_.config;
   FRESHET_TRY(const pg::ConnectionRoom room,
-              pg::look_at_connection_room(*sql_, "freshet " + config.pipeline));
+              pg::look_at_connection_room(*sql_, application_name(config.pipeline)));
   const std::uint32_t connections = copy_sessions(config, room.free);
   if (connections < config.source.copy.connections) {
     log_warn("the source has room for fewer sessions than the copy is to take",

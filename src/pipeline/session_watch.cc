@@ -102,7 +102,8 @@ Status Session::look_at_tables() {
 }
 
 // With DDL capture the stream tells of a new definition, if only it gets there: until then the
-// catalogue's news wait, or a table would be copied for what a lane is about to follow.
+// catalogue's news wait, or a table would be copied for what a lane is about to follow. Without it
+// an answer that needs it is none.
 Result<bool> Session::may_be_told(const TableName& table, source::TableNews& news) {
   if (news.kind != source::TableNews::Kind::redefined) return false;
   FRESHET_TRY(const source::DdlCaptureState capture, source::look_at_ddl_capture(*sql_));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -111,17 +112,18 @@ bool may_precede(const TableSchema& schema, const TableFacts& facts, Xid xid) {
 }
 
 void take_older(TableSchema& schema, const TableFacts& facts, Xid xid) {
+  std::set<std::int16_t> older;
   for (const Entry& entry : facts.entries) {
-    if (entry.column.attnum == 0 || entry.is_dropped || !is_older(entry.writer, xid)) continue;
-    for (const CatalogColumn& known : facts.columns) {
-      if (known.column.attnum != entry.column.attnum) continue;
-      for (Column& column : schema.columns) {
-        if (column.attnum != known.column.attnum) continue;
-        const std::int16_t place = column.primary_key_place;
-        take_over(column, known.column);
-        column.primary_key_place = place;
-      }
-    }
+    if (is_older(entry.writer, xid)) older.insert(entry.column.attnum);
+  }
+  for (Column& column : schema.columns) {
+    const auto known = std::find_if(
+        facts.columns.begin(), facts.columns.end(),
+        [&](const CatalogColumn& other) { return other.column.attnum == column.attnum; });
+    if (known == facts.columns.end() || !older.contains(column.attnum)) continue;
+    const std::int16_t place = column.primary_key_place;
+    take_over(column, known->column);
+    column.primary_key_place = place;
   }
 }
 

@@ -238,19 +238,36 @@ const Column* find_renamed_since(const TableSchema& schema,
                                  std::int16_t last,
                                  const TableSchema* previous,
                                  const std::vector<CatalogColumn>& columns) {
+  const auto was_there = [&](const Column& known) {
+    return previous != nullptr &&
+           std::any_of(previous->columns.begin(), previous->columns.end(),
+                       [&](const Column& before) { return before.attnum == known.attnum; });
+  };
   const Column* only = nullptr;
   for (const auto& [known, is_generated] : columns) {
-    const bool is_free = !is_generated && known.attnum > last && known.type == column.type &&
-                         known.typmod == column.typmod && schema.find(known.name) < 0 &&
-                         (previous == nullptr ||
-                          std::none_of(
-                              previous->columns.begin(), previous->columns.end(),
-                              [&](const Column& before) { return before.attnum == known.attnum; }));
-    if (!is_free) continue;
+    const bool fits = !is_generated && known.attnum > last && known.type == column.type &&
+                      known.typmod == column.typmod;
+    if (!fits || schema.find(known.name) >= 0 || was_there(known)) continue;
     if (only != nullptr) return nullptr;
     only = &known;
   }
   return only;
+}
+
+/// What `schema.columns[place]` most likely is where no order tells. Null: nobody knows.
+const Column* guess(const TableSchema& schema,
+                    std::size_t place,
+                    std::int16_t last,
+                    const TableSchema* previous,
+                    const std::vector<CatalogColumn>& columns) {
+  const Column& column = schema.columns[place];
+  const auto found = std::find_if(
+      columns.begin(), columns.end(),
+      [&](const CatalogColumn& candidate) { return candidate.column.name == column.name; });
+  if (found != columns.end()) return &found->column;
+  const Column* const known =
+      previous == nullptr ? nullptr : find_previous(schema, place, *previous, columns);
+  return known != nullptr ? known : find_renamed_since(schema, column, last, previous, columns);
 }
 
 void complete(TableSchema& schema,
@@ -262,22 +279,13 @@ void complete(TableSchema& schema,
   std::int16_t last = 0;
   for (std::size_t place = 0; place < schema.columns.size() && !is_known; ++place) {
     Column& column = schema.columns[place];
-    if (const Column* const next = find_next(column, last, previous, columns); next != nullptr) {
-      last = next->attnum;
-      take_over(column, *next);
-      continue;
-    }
-    const auto found = std::find_if(
-        columns.begin(), columns.end(),
-        [&](const CatalogColumn& candidate) { return candidate.column.name == column.name; });
-    if (found != columns.end()) {
-      take_over(column, found->column);
+    const Column* known = find_next(column, last, previous, columns);
+    if (known != nullptr) {
+      last = known->attnum;
     } else {
-      const Column* known =
-          previous == nullptr ? nullptr : find_previous(schema, place, *previous, columns);
-      if (known == nullptr) known = find_renamed_since(schema, column, last, previous, columns);
-      if (known != nullptr) take_over(column, *known);
+      known = guess(schema, place, last, previous, columns);
     }
+    if (known != nullptr) take_over(column, *known);
   }
   settle_primary_key(schema, previous);
 }
@@ -382,16 +390,12 @@ SchemaPtr settle_captured(const SchemaPtr& captured, const SchemaPtr& previous) 
 }
 
 bool has_other_files(std::string_view before, std::string_view now) {
-  const auto file_of = [](std::string_view files, std::string_view heap) -> std::string_view {
-    for (const auto& [oid, file] : split_files(files)) {
-      if (oid == heap) return file;
-    }
-    return {};
-  };
-  const auto files = split_files(before);
-  return std::any_of(files.begin(), files.end(), [&](const auto& entry) {
-    const std::string_view file = file_of(now, entry.first);
-    return !file.empty() && file != entry.second;
+  const auto present = split_files(now);
+  const std::map<std::string_view, std::string_view> file_of{present.begin(), present.end()};
+  const auto past = split_files(before);
+  return std::any_of(past.begin(), past.end(), [&](const auto& entry) {
+    const auto file = file_of.find(entry.first);
+    return file != file_of.end() && file->second != entry.second;
   });
 }
 

@@ -29,6 +29,21 @@ class CatalogPgTest : public pg::testing::ServerTest {
     return planned.ok() ? std::move(planned).value() : PublicationPlan{};
   }
 
+  /// The table of `before` as it was announced after `ddl`, once `later` has been done as well.
+  TableSchema enriched_behind(const SchemaPtr& before,
+                              const std::string& ddl,
+                              const std::string& later) {
+    run(ddl);
+    auto streamed = std::make_shared<TableSchema>(load(before->name.table).schema);
+    for (Column& told : streamed->columns)
+      told.attnum = 0;
+    run(later);
+    const Announced table{streamed, before};
+    const auto schemas = enrich(*connection_, {&table, 1});
+    EXPECT_TRUE(schemas.ok()) << schemas.error().describe();
+    return schemas.ok() ? *schemas->front() : TableSchema{};
+  }
+
   bool is_15() const { return connection_->server_version() >= 150'000; }
 };
 
@@ -145,16 +160,11 @@ TEST_F(CatalogPgTest, EnrichesAStreamedSchemaAndFindsRenames) {
 TEST_F(CatalogPgTest, EnrichesWhereTheCatalogueIsAheadByAColumnMadeAgain) {
   run("CREATE TABLE public.t (id int PRIMARY KEY, v text, w int, u int)");
   const auto before = std::make_shared<const TableSchema>(load("t").schema);
-  run("ALTER TABLE public.t DROP w; ALTER TABLE public.t ADD w bigint");
-  auto streamed = std::make_shared<TableSchema>(load("t").schema);
-  for (Column& told : streamed->columns)
-    told.attnum = 0;
-  run("ALTER TABLE public.t DROP v; ALTER TABLE public.t ADD v text");
-  const Announced table{streamed, before};
-  const auto schemas = enrich(*connection_, {&table, 1});
-  ASSERT_TRUE(schemas.ok()) << schemas.error().describe();
+  const TableSchema schema =
+      enriched_behind(before, "ALTER TABLE public.t DROP w; ALTER TABLE public.t ADD w bigint",
+                      "ALTER TABLE public.t DROP v; ALTER TABLE public.t ADD v text");
   std::vector<std::int16_t> numbers;
-  for (const Column& known : schemas->front()->columns)
+  for (const Column& known : schema.columns)
     numbers.push_back(known.attnum);
   EXPECT_EQ(numbers, (std::vector<std::int16_t>{1, 2, 4, 5}));
 }
@@ -162,15 +172,8 @@ TEST_F(CatalogPgTest, EnrichesWhereTheCatalogueIsAheadByAColumnMadeAgain) {
 TEST_F(CatalogPgTest, EnrichesWhereANewColumnWasRenamedSince) {
   run("CREATE TABLE public.t (id int PRIMARY KEY, v text)");
   const auto before = std::make_shared<const TableSchema>(load("t").schema);
-  run("ALTER TABLE public.t ADD n bigint DEFAULT 7");
-  auto streamed = std::make_shared<TableSchema>(load("t").schema);
-  for (Column& told : streamed->columns)
-    told.attnum = 0;
-  run("ALTER TABLE public.t RENAME n TO other");
-  const Announced table{streamed, before};
-  const auto schemas = enrich(*connection_, {&table, 1});
-  ASSERT_TRUE(schemas.ok()) << schemas.error().describe();
-  const TableSchema& schema = *schemas->front();
+  const TableSchema schema = enriched_behind(before, "ALTER TABLE public.t ADD n bigint DEFAULT 7",
+                                             "ALTER TABLE public.t RENAME n TO other");
   EXPECT_EQ(column(schema, "n").attnum, 3);
   EXPECT_EQ(find_renames(schema, load("t").schema), (std::vector<ColumnRename>{{"n", "other"}}));
 }

@@ -55,6 +55,14 @@ TEST(TableWatch, RewrittenRowsMustBeCopiedAgain) {
   EXPECT_EQ(news(plain_table(), rewritten), Kind::redefined);
 }
 
+/// Whether a lane that follows `definition`, with its rows from `files`, has answered the news.
+bool is_answered(const TableNews& news, const char* definition, const char* files) {
+  TableSchema current;
+  current.definition = definition;
+  current.files = files;
+  return has_come_to(news.answer, current);
+}
+
 // A lane that follows the new column has answered the news, unless its rows are of other files.
 TEST(TableWatch, APartitionTruncatedBehindANewDefinitionIsNotFollowed) {
   WatchedTable now = partitioned_table();
@@ -62,14 +70,9 @@ TEST(TableWatch, APartitionTruncatedBehindANewDefinitionIsNotFollowed) {
   now.heaps[502] = {.relfilenode = 952, .xmin = 7, .is_unanalysed = true};
   const auto found = compare(partitioned_table(), now);
   ASSERT_TRUE(found && found->kind == Kind::redefined);
-  TableSchema current;
-  current.definition = "d2";
-  current.files = "501:901 502:902";
-  EXPECT_FALSE(has_come_to(found->answer, current));
-  current.files = "502:952 501:901 503:903";
-  EXPECT_TRUE(has_come_to(found->answer, current));
-  current.definition = "d1";
-  EXPECT_FALSE(has_come_to(found->answer, current));
+  EXPECT_FALSE(is_answered(*found, "d2", "501:901 502:902"));
+  EXPECT_TRUE(is_answered(*found, "d2", "502:952 501:901 503:903"));
+  EXPECT_FALSE(is_answered(*found, "d1", "502:952 501:901 503:903"));
 }
 
 TEST(TableWatch, ARewriteOfAllPartitionsIsFollowedByItsDefinition) {
@@ -79,10 +82,7 @@ TEST(TableWatch, ARewriteOfAllPartitionsIsFollowedByItsDefinition) {
   now.heaps[502] = {.relfilenode = 952, .xmin = 7, .is_unanalysed = true};
   const auto found = compare(partitioned_table(), now);
   ASSERT_TRUE(found && found->kind == Kind::redefined);
-  TableSchema current;
-  current.definition = "d2";
-  current.files = "501:901 502:902";
-  EXPECT_TRUE(has_come_to(found->answer, current));
+  EXPECT_TRUE(is_answered(*found, "d2", "501:901 502:902"));
 }
 
 TEST(TableWatch, SameNamesWithOtherNumbersAreOtherColumns) {

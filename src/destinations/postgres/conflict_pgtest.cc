@@ -3,9 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "destinations/contract/testing/batch.h"
-#include "destinations/postgres/config.h"
 #include "destinations/postgres/quarantine_replay.h"
-#include "destinations/postgres/testing/test_database.h"
+#include "destinations/postgres/testing/destination_test.h"
 
 namespace freshet::postgres {
 namespace {
@@ -15,31 +14,10 @@ using testing_rows::Batch;
 using testing_rows::Cell;
 using testing_rows::text_table;
 
-const SlotIdentity kSlot{.system_identifier = "7400000000000000001",
-                         .timeline = 1,
-                         .slot_name = "freshet_demo",
-                         .consistent_point = Lsn{0x1000},
-                         .epoch = "11111111-2222-3333-4444-555555555555"};
 const TableName kTable{"public", "t"};
 
-class ConflictTest : public testing::Test {
+class ConflictTest : public DestinationTest {
  protected:
-  static void SetUpTestSuite() {
-    if (TestDatabase::server_url() != nullptr) database_ = new TestDatabase;
-  }
-
-  static void TearDownTestSuite() {
-    delete database_;
-    database_ = nullptr;
-  }
-
-  void SetUp() override {
-    if (database_ == nullptr) GTEST_SKIP() << TestDatabase::kSkipReason;
-    database_->run(
-        "SET client_min_messages = warning; DROP SCHEMA IF EXISTS freshet CASCADE; "
-        "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
-  }
-
   /// Opens the destination (again).
   void open(OnConflict on_conflict) {
     destination_ =
@@ -49,17 +27,13 @@ class ConflictTest : public testing::Test {
                                    .on_conflict = on_conflict,
                                    .newest_by = on_conflict == OnConflict::newest_wins ? "at" : ""})
             .value();
-    const auto state = destination_->open({.pipeline = "demo", .epoch = 1, .holder = "here pid 1"});
-    ASSERT_TRUE(state.ok()) << state.error().describe();
-    const Status adopted = destination_->adopt_slot(kSlot, {Lsn{0x1000}});
-    ASSERT_TRUE(adopted.ok()) << adopted.error().describe();
+    DestinationTest::open(*destination_);
   }
 
   /// The same, with the table made.
   void start(OnConflict on_conflict, const SchemaPtr& schema) {
     open(on_conflict);
-    const Status prepared = destination_->prepare_table(schema);
-    ASSERT_TRUE(prepared.ok()) << prepared.error().describe();
+    prepare(schema);
   }
 
   Result<Position> try_write(const Batch& batch, bool is_complete = true) {
@@ -90,14 +64,7 @@ class ConflictTest : public testing::Test {
     EXPECT_TRUE(outcome.ok()) << outcome.error().describe();
     return outcome.ok() ? *outcome : ReplayOutcome{};
   }
-
-  static std::vector<std::string> lines(std::string_view sql) { return database_->lines(sql); }
-
-  static TestDatabase* database_;
-  std::unique_ptr<Destination> destination_;
 };
-
-TestDatabase* ConflictTest::database_ = nullptr;
 
 TEST_F(ConflictTest, OnlyThoseThatAreRefusedAreLeftOutOfManyRows) {
   const SchemaPtr schema = text_table(kTable, {"id", "v"});

@@ -20,6 +20,7 @@
 #include "destinations/postgres/schema.h"
 #include "destinations/postgres/sql.h"
 #include "destinations/postgres/vector_type.h"
+#include "freshet/config.h"
 #include "pg/array_literal.h"
 #include "pg/sqlstate.h"
 
@@ -53,8 +54,9 @@ Status create_schema(pg::Connection& connection, const std::string& name) {
   return connection.execute("CREATE SCHEMA IF NOT EXISTS " + quote_identifier(name));
 }
 
-Status check_empty(pg::Connection& connection, const TableName& table) {
-  FRESHET_TRY(const std::string own_rows, find_own_rows_sql(connection, table));
+Status check_empty(pg::Connection& connection,
+                   const TableName& table,
+                   const std::string& own_rows) {
   FRESHET_TRY(const pg::Rows rows,
               connection.query("SELECT EXISTS (SELECT FROM " + own_rows + ")"));
   if (!rows.boolean(0, 0)) return ok_status();
@@ -213,7 +215,9 @@ Status PostgresDestination::check_table(const SchemaPtr& schema) {
     if (!found) return check_types(connection, *schema);
     FRESHET_TRY(postgres::check_table(connection, *schema, *found));
     FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, schema->name));
-    return is_ours ? ok_status() : check_empty(connection, schema->name);
+    return is_ours ? ok_status()
+                   : check_empty(connection, schema->name,
+                                 own_rows_sql(schema->name, found->is_partitioned));
   };
   // Rolled back: whether pgvector can be created is only known by creating it.
   FRESHET_TRY(connection.execute("BEGIN"));
@@ -318,7 +322,7 @@ Status PostgresDestination::prepare_in_transaction(const SchemaPtr& schema) {
   FRESHET_TRY(record_definitions(connection, lease_.pipeline, {&schema, 1}));
   FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
   if (is_ours) return ok_status();
-  FRESHET_TRY(check_empty(connection, name));
+  FRESHET_TRY(check_empty(connection, name, own_rows_sql(name, found->is_partitioned)));
   return record_phase(connection, lease_.pipeline, {&name, 1}, TablePhase::pending);
 }
 
@@ -336,10 +340,10 @@ Status PostgresDestination::reset_table(const SchemaPtr& schema) {
     pg::Connection& connection = session_->connection();
     FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, {&name, 1}));
     FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
-    if (!is_ours) FRESHET_TRY(check_empty(connection, name));
+    FRESHET_TRY(const std::string own_rows, find_own_rows_sql(connection, name));
+    if (!is_ours) FRESHET_TRY(check_empty(connection, name, own_rows));
     // First, so that whoever replays them just now is waited for, and finds none afterwards.
     FRESHET_TRY(drop_waiting());
-    FRESHET_TRY(const std::string own_rows, find_own_rows_sql(connection, name));
     FRESHET_TRY(connection.execute("TRUNCATE " + own_rows));
     // A copy into a table without vector indexes, and building them afterwards, is many times
     // faster than keeping them up row by row.

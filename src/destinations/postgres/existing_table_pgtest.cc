@@ -3,8 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "destinations/contract/testing/batch.h"
-#include "destinations/postgres/config.h"
-#include "destinations/postgres/testing/test_database.h"
+#include "destinations/postgres/testing/destination_test.h"
 
 namespace freshet::postgres {
 namespace {
@@ -14,11 +13,6 @@ using testing::HasSubstr;
 using testing_rows::Batch;
 using testing_rows::text_table;
 
-const SlotIdentity kSlot{.system_identifier = "7400000000000000001",
-                         .timeline = 1,
-                         .slot_name = "freshet_demo",
-                         .consistent_point = Lsn{0x1000},
-                         .epoch = "11111111-2222-3333-4444-555555555555"};
 const TableName kTable{"public", "t"};
 
 /// A table whose rows are told apart by all of their values.
@@ -47,24 +41,18 @@ SchemaPtr table_with_text_key(bool is_byte_comparable) {
   return schema;
 }
 
-class ExistingTableTest : public testing::Test {
+class ExistingTableTest : public DestinationTest {
  protected:
-  static void SetUpTestSuite() {
-    if (TestDatabase::server_url() != nullptr) database_ = new TestDatabase;
-  }
-
   static void TearDownTestSuite() {
     if (database_ != nullptr)
       database_->run("DROP OWNED BY freshet_plain; DROP ROLE freshet_plain");
-    delete database_;
-    database_ = nullptr;
+    DestinationTest::TearDownTestSuite();
   }
 
   void SetUp() override {
-    if (database_ == nullptr) GTEST_SKIP() << TestDatabase::kSkipReason;
+    DestinationTest::SetUp();
+    if (database_ == nullptr) return;
     database_->run(
-        "SET client_min_messages = warning; DROP SCHEMA IF EXISTS freshet CASCADE; "
-        "DROP SCHEMA public CASCADE; CREATE SCHEMA public; "
         "DO 'BEGIN CREATE ROLE freshet_plain; EXCEPTION WHEN duplicate_object THEN END'; "
         "GRANT ALL ON SCHEMA public TO freshet_plain");
     database_->run("GRANT CREATE ON DATABASE " + database_->value("SELECT current_database()") +
@@ -77,10 +65,7 @@ class ExistingTableTest : public testing::Test {
 
   void open(const std::string& url = database_->url()) {
     destination_ = make(url);
-    const auto state = destination_->open({.pipeline = "demo", .epoch = 1, .holder = "here pid 1"});
-    ASSERT_TRUE(state.ok()) << state.error().describe();
-    const Status adopted = destination_->adopt_slot(kSlot, {Lsn{0x1000}});
-    ASSERT_TRUE(adopted.ok()) << adopted.error().describe();
+    DestinationTest::open(*destination_);
   }
 
   /// Of a role that may not set session_replication_role.
@@ -88,11 +73,6 @@ class ExistingTableTest : public testing::Test {
     const std::string& url = database_->url();
     return url + (url.find('?') == std::string::npos ? "?" : "&") +
            "options=-c%20role%3Dfreshet_plain";
-  }
-
-  void prepare(const SchemaPtr& schema) {
-    const Status prepared = destination_->prepare_table(schema);
-    ASSERT_TRUE(prepared.ok()) << prepared.error().describe();
   }
 
   void write(std::span<const freshet::Run> runs, std::uint64_t end_lsn) {
@@ -107,14 +87,7 @@ class ExistingTableTest : public testing::Test {
     const freshet::Run run = batch.run();
     write({&run, 1}, to_integer(batch.position().end));
   }
-
-  static std::vector<std::string> lines(std::string_view sql) { return database_->lines(sql); }
-
-  static TestDatabase* database_;
-  std::unique_ptr<Destination> destination_;
 };
-
-TestDatabase* ExistingTableTest::database_ = nullptr;
 
 TEST_F(ExistingTableTest, RowsOfTablesThatInheritAreNotTouched) {
   database_->run(

@@ -16,6 +16,7 @@
 #include "destinations/postgres/object_records.h"
 #include "destinations/postgres/progress.h"
 #include "destinations/postgres/vector_type.h"
+#include "freshet/config.h"
 #include "pg/sqlstate.h"
 #include "types/table_error.h"
 

@@ -7,8 +7,7 @@
 #include <libpq-fe.h>
 
 #include "destinations/contract/testing/batch.h"
-#include "destinations/postgres/config.h"
-#include "destinations/postgres/testing/test_database.h"
+#include "destinations/postgres/testing/destination_test.h"
 
 namespace freshet::postgres {
 namespace {
@@ -50,53 +49,18 @@ std::shared_ptr<TableSchema> table(const std::string& name,
   return schema;
 }
 
-const SlotIdentity kSlot{.system_identifier = "7400000000000000001",
-                         .timeline = 1,
-                         .slot_name = "freshet_demo",
-                         .consistent_point = Lsn{0x1000},
-                         .epoch = "11111111-2222-3333-4444-555555555555"};
-
-class PostgresDestinationTest : public testing::Test {
+class PostgresDestinationTest : public DestinationTest {
  protected:
-  static void SetUpTestSuite() {
-    if (TestDatabase::server_url() != nullptr) database_ = new TestDatabase;
-  }
-
-  static void TearDownTestSuite() {
-    delete database_;
-    database_ = nullptr;
-  }
-
-  void SetUp() override {
-    if (database_ == nullptr) GTEST_SKIP() << TestDatabase::kSkipReason;
-    database_->run(
-        "SET client_min_messages = warning; DROP EXTENSION IF EXISTS vector CASCADE; "
-        "DROP SCHEMA IF EXISTS freshet CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public");
-  }
-
   std::unique_ptr<Destination> make() {
     auto made =
         make_postgres_destination({.name = "copy", .url = database_->url(), .vector_index = {}});
     return std::move(made).value();
   }
 
-  void open(Destination& destination) {
-    auto state = destination.open({.pipeline = "demo", .epoch = 1, .holder = "here pid 1"});
-    ASSERT_TRUE(state.ok()) << state.error().describe();
-    state_ = *state;
-    Status adopted = destination.adopt_slot(kSlot, {Lsn{0x1000}});
-    ASSERT_TRUE(adopted.ok()) << adopted.error().describe();
-  }
-
   void start(const SchemaPtr& schema) {
     destination_ = make();
     open(*destination_);
     prepare(schema);
-  }
-
-  void prepare(const SchemaPtr& schema) {
-    Status prepared = destination_->prepare_table(schema);
-    ASSERT_TRUE(prepared.ok()) << prepared.error().describe();
   }
 
   Result<Position> try_write(const Batch& batch) {
@@ -112,16 +76,8 @@ class PostgresDestinationTest : public testing::Test {
     ASSERT_TRUE(written.ok()) << written.error().describe();
   }
 
-  static std::vector<std::string> lines(std::string_view sql) { return database_->lines(sql); }
-
   std::string position() { return database_->value("SELECT position FROM freshet.progress"); }
-
-  static TestDatabase* database_;
-  std::unique_ptr<Destination> destination_;
-  DestinationState state_;
 };
-
-TestDatabase* PostgresDestinationTest::database_ = nullptr;
 
 TEST_F(PostgresDestinationTest, TableHasTheSourcesTypesAndKeys) {
   database_->run("CREATE TYPE public.mood AS ENUM ('a', 'b')");

@@ -12,6 +12,7 @@
 #include "destinations/postgres/session.h"
 #include "destinations/postgres/sql.h"
 #include "freshet/arena.h"
+#include "freshet/config.h"
 #include "pg/array_literal.h"
 #include "pg/sqlstate.h"
 #include "types/copy_text.h"
@@ -121,10 +122,6 @@ std::string copy_line(const std::vector<std::string>& values) {
     append_copy_text(value, line);
   }
   return line;
-}
-
-std::string application_name(const std::string& pipeline) {
-  return "freshet " + pipeline;
 }
 
 namespace {

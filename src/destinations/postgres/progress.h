@@ -9,9 +9,6 @@
 
 namespace freshet::postgres {
 
-/// `application_name` of all sessions that write for `pipeline`.
-std::string application_name(const std::string& pipeline);
-
 /// Fails as set_up() would, changing nothing.
 Status check_set_up(pg::Connection& connection);
 

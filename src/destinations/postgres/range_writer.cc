@@ -7,6 +7,7 @@
 #include "destinations/postgres/origin.h"
 #include "destinations/postgres/progress.h"
 #include "destinations/postgres/schema.h"
+#include "freshet/config.h"
 #include "types/copy_text.h"
 #include "types/table_error.h"
 

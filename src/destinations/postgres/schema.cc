@@ -57,22 +57,6 @@ Status load_keys(pg::Connection& connection, FoundTable& table) {
   return ok_status();
 }
 
-/// Without its columns and keys.
-Result<std::optional<FoundTable>> find_state(pg::Connection& connection, const TableName& name) {
-  FRESHET_TRY(
-      const pg::Rows rows,
-      connection.query(sql::kSqlTableState, std::array{Text{name.schema}, Text{name.table}}));
-  if (rows.rows() == 0) return std::optional<FoundTable>{};
-  FoundTable table;
-  table.oid = rows.string(0, 0);
-  table.is_partitioned = rows.text(0, 1) == "p";
-  table.is_table = table.is_partitioned || rows.text(0, 1) == "r";
-  table.is_unlogged = rows.text(0, 2) == "u";
-  if (!rows.is_null(0, 5))
-    table.trigger = {.name = rows.string(0, 5), .table = {rows.string(0, 3), rows.string(0, 4)}};
-  return std::optional{std::move(table)};
-}
-
 /// The number in `name(number)`, if the type is `name` with one.
 std::optional<int> length_of(std::string_view type, std::string_view name) {
   if (!type.starts_with(name) || type.size() < name.size() + 3) return {};
@@ -185,12 +169,35 @@ const UniqueKey* FoundTable::find_key(std::span<const std::string> names) const 
   return found == keys.end() ? nullptr : &*found;
 }
 
+Result<std::vector<std::optional<FoundTable>>> find_states(pg::Connection& connection,
+                                                           std::span<const TableName> names) {
+  const pg::TableNameArrays wanted = pg::array_literals(names);
+  FRESHET_TRY(
+      const pg::Rows rows,
+      connection.query(sql::kSqlTableState, std::array{Text{wanted.schemas}, Text{wanted.tables}}));
+  std::vector<std::optional<FoundTable>> tables(names.size());
+  for (int row = 0; row < rows.rows(); ++row) {
+    if (rows.is_null(row, 0)) continue;
+    FoundTable& table = tables[static_cast<std::size_t>(row)].emplace();
+    table.oid = rows.string(row, 0);
+    table.is_partitioned = rows.text(row, 1) == "p";
+    table.is_table = table.is_partitioned || rows.text(row, 1) == "r";
+    table.is_unlogged = rows.text(row, 2) == "u";
+    if (!rows.is_null(row, 5)) {
+      table.trigger = {.name = rows.string(row, 5),
+                       .table = {rows.string(row, 3), rows.string(row, 4)}};
+    }
+  }
+  return tables;
+}
+
 Result<std::optional<FoundTable>> find_table(pg::Connection& connection, const TableName& name) {
-  FRESHET_TRY(auto table, find_state(connection, name));
-  if (!table) return table;
+  FRESHET_TRY(auto states, find_states(connection, {&name, 1}));
+  std::optional<FoundTable>& table = states.front();
+  if (!table) return std::move(table);
   FRESHET_TRY(load_columns(connection, *table));
   FRESHET_TRY(load_keys(connection, *table));
-  return table;
+  return std::move(table);
 }
 
 std::string own_rows_sql(const TableName& name, bool is_partitioned) {
@@ -198,7 +205,8 @@ std::string own_rows_sql(const TableName& name, bool is_partitioned) {
 }
 
 Result<std::string> find_own_rows_sql(pg::Connection& connection, const TableName& name) {
-  FRESHET_TRY(const auto table, find_state(connection, name));
+  FRESHET_TRY(const auto states, find_states(connection, {&name, 1}));
+  const std::optional<FoundTable>& table = states.front();
   return own_rows_sql(name, table && table->is_partitioned);
 }
 

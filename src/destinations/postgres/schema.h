@@ -63,6 +63,10 @@ struct FoundTable {
 
 Result<std::optional<FoundTable>> find_table(pg::Connection& connection, const TableName& name);
 
+/// The same of many in one query, in their order, without columns and keys.
+Result<std::vector<std::optional<FoundTable>>> find_states(pg::Connection& connection,
+                                                           std::span<const TableName> names);
+
 /// The table as SQL names it where its own rows are meant: not those of tables that inherit from
 /// it, but those of its partitions. No name for INSERT and COPY.
 std::string own_rows_sql(const TableName& name, bool is_partitioned);

@@ -1,8 +1,10 @@
--- $1 schema, $2 table: the relation, if it exists, and a trigger of somebody's that would fire on what
--- this session writes to it or to a partition of it. One that is to fire ALWAYS, or on what is
--- replicated, is meant to.
+-- Of the tables (schemas $1, names $2), in their order: the relation, if it exists, and a trigger of
+-- somebody's that would fire on what this session writes to it or to a partition of it. One that is to
+-- fire ALWAYS, or on what is replicated, is meant to.
 SELECT c.oid, c.relkind, c.relpersistence, fires.nspname, fires.relname, fires.tgname
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w(schema, name, place)
+LEFT JOIN pg_namespace n ON n.nspname = w.schema
+LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
 LEFT JOIN LATERAL (
   SELECT mn.nspname, m.relname, tg.tgname
   FROM (SELECT c.oid AS relid
@@ -14,4 +16,4 @@ LEFT JOIN LATERAL (
   WHERE NOT tg.tgisinternal AND tg.tgenabled = 'O'
     AND current_setting('session_replication_role') <> 'replica'
   ORDER BY 1, 2, 3 LIMIT 1) fires ON true
-WHERE n.nspname = $1 AND c.relname = $2
+ORDER BY w.place

@@ -13,7 +13,6 @@
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "destinations/postgres/object_maker.h"
-#include "destinations/postgres/progress.h"
 #include "destinations/postgres/session.h"
 #include "ops/check/connection_check.h"
 #include "ops/check/local_check.h"
@@ -82,6 +81,7 @@ Result<std::vector<TargetFacts>> load_targets(pg::Connection& connection,
   const std::string list = to_json(names);
   const std::optional<std::string_view> parameter{list};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlTargetFacts, {&parameter, 1}));
+  FRESHET_TRY(const auto states, postgres::find_states(connection, names));
   std::vector<TargetFacts> targets;
   for (int i = 0; i < rows.rows(); ++i) {
     const NamedRow row(rows, i);
@@ -94,10 +94,8 @@ Result<std::vector<TargetFacts>> load_targets(pg::Connection& connection,
     target.kind = letter(row.text("kind"));
     target.persistence = letter(row.text("persistence"));
     target.columns = read_columns(row.text("columns"));
-    if (const std::string trigger = row.text("trigger_name"); !trigger.empty()) {
-      target.trigger = {.name = trigger,
-                        .table = {row.text("trigger_schema"), row.text("trigger_table")}};
-    }
+    if (const auto& state = states[static_cast<std::size_t>(i)]; state)
+      target.trigger = state->trigger;
     target.is_recorded = recorded.contains(target.name);
     if (target.can_write && (target.kind == 'r' || target.kind == 'p')) {
       const auto found =
@@ -157,8 +155,7 @@ void check_postgres(const DestinationConfig& destination,
   const auto facts = load_destination_facts(**connection);
   if (!facts.ok()) return fail(facts.error());
   judge_destination(*facts, destination, config, findings);
-  const auto room =
-      pg::look_at_connection_room(**connection, postgres::application_name(config.pipeline));
+  const auto room = pg::look_at_connection_room(**connection, application_name(config.pipeline));
   if (!room.ok()) return fail(room.error());
   judge_connections(*room, kSessionsBesideCopyAtDestination, config.source.copy.connections,
                     Area::destination, where, findings);

@@ -125,11 +125,6 @@ void judge_slots(const SourceFacts& facts, const PipelineConfig& config, Finding
   }
 }
 
-void judge_room(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
-  judge_connections(facts.room, sessions_beside_copy(config), config.source.copy.connections,
-                    Area::source, "source", findings);
-}
-
 void judge_role(const SourceFacts& facts, const PipelineConfig& config, Findings& findings) {
   const std::string role = quote_identifier(facts.role);
   if (!facts.is_superuser && !facts.has_replication && !facts.is_rds_replication) {
@@ -262,7 +257,8 @@ Result<SourceFacts> load_source_facts(pg::Connection& connection, const Pipeline
   facts.bypasses_rls = row.flag("bypasses_rls");
   facts.is_rds_replication = row.flag("is_rds_replication");
   facts.can_create_in_database = row.flag("can_create_in_database");
-  FRESHET_TRY(facts.room, pg::look_at_connection_room(connection, "freshet " + config.pipeline));
+  FRESHET_TRY(facts.room,
+              pg::look_at_connection_room(connection, application_name(config.pipeline)));
   FRESHET_TRY(facts.slot, source::find_slot(connection, slot_name_of(config)));
   return facts;
 }
@@ -273,7 +269,8 @@ void judge_source(const SourceFacts& facts, const PipelineConfig& config, Findin
   judge_settings(facts, findings);
   if (facts.is_standby) judge_standby(facts, config, findings);
   judge_slots(facts, config, findings);
-  judge_room(facts, config, findings);
+  judge_connections(facts.room, sessions_beside_copy(config), config.source.copy.connections,
+                    Area::source, "source", findings);
   judge_role(facts, config, findings);
   judge_activity(facts, findings);
 }

@@ -56,7 +56,7 @@ Result<AtDestinations<T>> at_each(const PipelineConfig& config,
   AtDestinations<T> all;
   for (const DestinationConfig* destination : destinations) {
     FRESHET_TRY(auto connection,
-                connect(destination->url, "freshet " + config.pipeline + " quarantine"));
+                connect(destination->url, application_name(config.pipeline) + " quarantine"));
     FRESHET_TRY(const bool is_there, postgres::has_quarantine(*connection));
     AtDestination<T>& here = all.emplace_back(destination->name, T{});
     if (!is_there) continue;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/try.h"
+#include "freshet/config.h"
 #include "state/holder.h"
 #include "state/postgres/sql.h"
 #include "state/postgres/state_schema.h"
@@ -23,7 +24,7 @@ constexpr int kAcquireAttempts = 10;
 pg::ConnectOptions connect_options(const std::string& url, const std::string& pipeline) {
   pg::ConnectOptions options;
   options.url = url;
-  options.application_name = "freshet " + pipeline + " state";
+  options.application_name = application_name(pipeline) + " state";
   return options;
 }
 
