@@ -71,6 +71,9 @@ struct TableSchema {
   bool has_key() const noexcept;
 };
 
+/// True if rows of both fit the same destination table without DDL.
+bool is_same_shape(const TableSchema& a, const TableSchema& b);
+
 /// The bounds of a range of keys, as values of the key's columns in PostgreSQL's text form.
 struct KeyBounds {
   std::vector<std::string> columns;

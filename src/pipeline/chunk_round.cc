@@ -213,6 +213,7 @@ Status ChunkRound::feed(pg::Connection& connection, const Task& task, Attempt& a
   auto read = source::copy_chunk(
       connection,
       {.table = &task.work->of.table,
+       .planned = &task.work->of.planned,
        .bounds = task.bounds,
        .system_identifier = options_.system_identifier},
       [&](const Snapshot& snapshot) { return begin(task, snapshot, attempt); },

@@ -26,6 +26,7 @@ namespace freshet {
 struct ChunkTable {
   TableName name;
   source::CopyTable table;  ///< With one heap.
+  TableSchema planned;      ///< All of it, as the copy was planned by.
   ShapePtr shape;
   std::vector<Lane*> lanes;
   SortKeyCodec codec;

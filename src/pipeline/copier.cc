@@ -174,6 +174,7 @@ Status Copier::run_chunk_round() {
   for (Job& job : jobs) {
     round.add({.name = job.name,
                .table = std::move(job.table),
+               .planned = plans_.at(job.name).catalog.schema,
                .shape = job.shape,
                .lanes = std::move(job.lanes),
                .codec = *std::move(job.codec)});
@@ -206,6 +207,10 @@ Status Copier::begin_chunked(Job& job) {
       is_resumed = is_resumed && router.is_chunked(job.name) &&
                    router.chunk_heap(job.name) == heap && router.chunk_columns(job.name) == columns;
     }
+  }
+  for (Lane* lane : job.lanes) {
+    if (!is_resumed) break;
+    FRESHET_TRY(is_resumed, lane->has_shape(*job.shape));
   }
   if (is_resumed) return ok_status();
   for (Lane* lane : job.lanes) {

@@ -99,6 +99,8 @@ class Lane {
 
   /// Empties the tables at the destination, ready for a copy of rows of `shapes`.
   Status prepare_copy(std::span<const ShapePtr> shapes);
+  /// False if the destination's table, and what was copied of it, is of another shape.
+  Result<bool> has_shape(const Shape& shape);
   /// All ranges of these tables are committed at the destination: catch up, then stream.
   Status finish_copy(std::span<const FinishedCopy> copies);
   /// Empties the table and has it copied again, unless that is about to happen anyway, or the lane

@@ -53,6 +53,16 @@ Result<SchemaPtr> Lane::make_room(const Shape& shape) {
   return made;
 }
 
+Result<bool> Lane::has_shape(const Shape& shape) {
+  bool is_same = false;
+  FRESHET_TRY(call([&]() -> Status {
+    const SchemaPtr& current = current_[shape.output->name];
+    is_same = current && is_same_shape(*current, *shape.output);
+    return ok_status();
+  }));
+  return is_same;
+}
+
 Status Lane::finish_copy(std::span<const FinishedCopy> copies) {
   const auto finish = [&]() -> Status {
     // A reconnect may make a copy void at any time.

@@ -120,17 +120,6 @@ Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input) {
   return ShapePtr{std::move(shape)};
 }
 
-bool is_same_shape(const TableSchema& a, const TableSchema& b) {
-  if (a.name != b.name || a.identity != b.identity) return false;
-  return std::equal(a.columns.begin(), a.columns.end(), b.columns.begin(), b.columns.end(),
-                    [](const Column& x, const Column& y) {
-                      return x.name == y.name && x.attnum == y.attnum && x.type == y.type &&
-                             x.typmod == y.typmod && x.primary_key_place == y.primary_key_place &&
-                             x.is_identity == y.is_identity && x.is_derived == y.is_derived &&
-                             (!x.is_derived || x.type_sql == y.type_sql);
-                    });
-}
-
 SchemaResolver::SchemaResolver(pg::ConnectOptions options,
                                const TablePlans& plans,
                                std::shared_ptr<pg::Interrupter> stopping)

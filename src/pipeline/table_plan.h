@@ -66,9 +66,6 @@ Result<ShapePtr> make_copy_shape(const TablePlan& plan);
 /// Works out the shape of rows of `input` under `plan`.
 Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input);
 
-/// True if rows of both fit the same destination table without DDL.
-bool is_same_shape(const TableSchema& a, const TableSchema& b);
-
 /// Asks the source on behalf of the lanes, over connections that it opens when first needed.
 /// Thread-safe. Questions to the catalogue wait for one another, and so do filters; who waits for a
 /// table that somebody locks, for hours perhaps, holds up no question to the catalogue.

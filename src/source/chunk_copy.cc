@@ -2,6 +2,7 @@
 
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "source/catalog.h"
 #include "source/table_read.h"
 
 namespace freshet::source {
@@ -41,6 +42,15 @@ Result<std::vector<std::string>> find_chunk_end(pg::Connection& connection,
   return end;
 }
 
+namespace {
+
+Status check_definition(pg::Connection& connection, const TableSchema& planned) {
+  FRESHET_TRY(const CatalogTable now, load_table(connection, planned.name));
+  return is_same_shape(planned, now.schema) ? ok_status() : Status{redefined(planned.name)};
+}
+
+}  // namespace
+
 Result<std::optional<RangeResult>> copy_chunk(pg::Connection& connection,
                                               const ChunkRequest& request,
                                               const SnapshotGate& gate,
@@ -57,7 +67,7 @@ Result<std::optional<RangeResult>> copy_chunk(pg::Connection& connection,
     if (!gate(snapshot)) return std::optional<RangeResult>{};
     FRESHET_TRY(check_server(connection, request.system_identifier));
     FRESHET_TRY(check_heap(connection, heap));
-    FRESHET_TRY(check_columns(connection, *request.table));
+    FRESHET_TRY(check_definition(connection, *request.planned));
     FRESHET_TRY(result, copy_rows(connection, *request.table, heap, key_condition(request.bounds),
                                   CopyFormat::text, sink));
   }

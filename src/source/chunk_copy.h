@@ -28,6 +28,8 @@ Result<std::vector<std::string>> find_chunk_end(pg::Connection& connection,
 
 struct ChunkRequest {
   const CopyTable* table = nullptr;  ///< With one heap.
+  /// All of the table as the catalogue had it when its copy began.
+  const TableSchema* planned = nullptr;
   KeyBounds bounds;
   std::string system_identifier;
 };
@@ -35,7 +37,9 @@ struct ChunkRequest {
 /// Reads one chunk on a worker's connection: locks the heap, takes a snapshot, asks `gate`, reads,
 /// and has the source flush its WAL, so that what was read outlives a crash of the source. Where
 /// the gate says no, nothing was read and the result is empty: try again soon. Errors as
-/// copy_range(), also after the gate said yes.
+/// copy_range(), also after the gate said yes; and is_changed_table() where columns came or became
+/// others since the copy began: changes that the snapshot sees, with values for them, are skipped
+/// as the chunk's.
 Result<std::optional<RangeResult>> copy_chunk(pg::Connection& connection,
                                               const ChunkRequest& request,
                                               const SnapshotGate& gate,

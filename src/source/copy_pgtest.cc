@@ -66,10 +66,12 @@ class CopyPgTest : public pg::testing::ServerTest {
 
   /// One chunk without bounds, its rows thrown away.
   Result<std::optional<RangeResult>> copy_whole_as_chunk(pg::Connection& worker,
-                                                         const CopyTable& table) {
+                                                         const CatalogTable& found) {
+    const CopyTable table = copy_of(found);
     return copy_chunk(
         worker,
         {.table = &table,
+         .planned = &found.schema,
          .bounds = {.columns = {"id"}, .from = {}, .to = {}},
          .system_identifier = system()},
         [](const Snapshot&) { return true; }, [](std::string_view) { return Status{}; });
@@ -257,7 +259,8 @@ TEST_F(CopyPgTest, ChunksTogetherReadEachRowOnce) {
   run("CREATE TABLE public.t (id bigint PRIMARY KEY, a text); INSERT INTO public.t SELECT i * 7, "
       "'x' "
       "FROM generate_series(-500, 500) i");
-  const CopyTable table = copy_of(load({"public", "t"}));
+  const CatalogTable found = load({"public", "t"});
+  const CopyTable table = copy_of(found);
   const auto worker = connect(url());
   KeyBounds bounds = by_id();
   std::multiset<std::string> lines;
@@ -267,7 +270,11 @@ TEST_F(CopyPgTest, ChunksTogetherReadEachRowOnce) {
     ASSERT_TRUE(end.ok()) << end.error().describe();
     bounds.to = *end;
     const auto read = copy_chunk(
-        *worker, {.table = &table, .bounds = bounds, .system_identifier = system()},
+        *worker,
+        {.table = &table,
+         .planned = &found.schema,
+         .bounds = bounds,
+         .system_identifier = system()},
         [](const Snapshot&) { return true; },
         [&](std::string_view rows) {
           for (std::size_t at = 0; at < rows.size(); at = rows.find('\n', at) + 1)
@@ -286,10 +293,12 @@ TEST_F(CopyPgTest, ChunksTogetherReadEachRowOnce) {
 
 TEST_F(CopyPgTest, AChunkIsNotReadUnderASnapshotThatWasRefused) {
   run("CREATE TABLE public.t (id int PRIMARY KEY); INSERT INTO public.t VALUES (1)");
-  const CopyTable table = copy_of(load({"public", "t"}));
+  const CatalogTable found = load({"public", "t"});
+  const CopyTable table = copy_of(found);
   const auto worker = connect(url());
   const auto read = copy_chunk(
-      *worker, {.table = &table, .bounds = by_id(), .system_identifier = system()},
+      *worker,
+      {.table = &table, .planned = &found.schema, .bounds = by_id(), .system_identifier = system()},
       [](const Snapshot&) { return false; },
       [](std::string_view) { return Status{Error{ErrorKind::internal, "it was read"}}; });
   ASSERT_TRUE(read.ok()) << read.error().describe();
@@ -299,7 +308,7 @@ TEST_F(CopyPgTest, AChunkIsNotReadUnderASnapshotThatWasRefused) {
 
 TEST_F(CopyPgTest, WhatAChunkReadIsFlushedAtTheSource) {
   run("CREATE TABLE public.t (id int PRIMARY KEY)");
-  const CopyTable table = copy_of(load({"public", "t"}));
+  const CatalogTable table = load({"public", "t"});
   run("SET synchronous_commit = off; INSERT INTO public.t VALUES (1)");
   const auto worker = connect(url());
   const auto read = copy_whole_as_chunk(*worker, table);
@@ -313,12 +322,28 @@ TEST_F(CopyPgTest, WhatAChunkReadIsFlushedAtTheSource) {
 
 TEST_F(CopyPgTest, AChunkOfARewrittenTableIsRefused) {
   run("CREATE TABLE public.t (id int PRIMARY KEY); INSERT INTO public.t VALUES (1)");
-  const CopyTable table = copy_of(load({"public", "t"}));
+  const CatalogTable table = load({"public", "t"});
   run("TRUNCATE public.t");
   const auto worker = connect(url());
   const auto read = copy_whole_as_chunk(*worker, table);
   ASSERT_FALSE(read.ok());
   EXPECT_TRUE(is_rewritten(read.error())) << read.error().describe();
+}
+
+// What the snapshot sees is skipped as the chunk's: it must have all of it.
+TEST_F(CopyPgTest, AChunkWithOtherColumnsIsRefused) {
+  for (const char* change : {"ADD c int", "DROP v", "RENAME v TO w", "ALTER v TYPE text"}) {
+    run("DROP TABLE IF EXISTS public.t; CREATE TABLE public.t (id int PRIMARY KEY, v varchar(3))");
+    const CatalogTable table = load({"public", "t"});
+    const auto worker = connect(url());
+    run("ALTER TABLE public.t ALTER v SET STATISTICS 10, ALTER v SET NOT NULL");
+    const auto same = copy_whole_as_chunk(*worker, table);
+    EXPECT_TRUE(same.ok()) << same.error().describe();
+    run(std::string{"ALTER TABLE public.t "} + change);
+    const auto read = copy_whole_as_chunk(*worker, table);
+    ASSERT_FALSE(read.ok()) << change;
+    EXPECT_TRUE(is_changed_table(read.error())) << read.error().describe();
+  }
 }
 
 }  // namespace

@@ -159,12 +159,23 @@ Error rewritten(const TableName& name) {
       .with("reason", "rewritten");
 }
 
+Error redefined(const TableName& name) {
+  return Error{ErrorKind::schema, "the table's columns changed during its copy"}
+      .with("table", to_string(name))
+      .with("reason", "redefined");
+}
+
+bool is_redefined(const Error& error) {
+  return error.kind() == ErrorKind::schema && error.find("reason") == "redefined";
+}
+
 bool is_rewritten(const Error& error) {
   return error.kind() == ErrorKind::schema && error.find("reason") == "rewritten";
 }
 
 bool is_changed_table(const Error& error) {
-  return is_rewritten(error) || error.sqlstate() == pg::sqlstate::kUndefinedColumn ||
+  return is_rewritten(error) || is_redefined(error) ||
+         error.sqlstate() == pg::sqlstate::kUndefinedColumn ||
          error.sqlstate() == pg::sqlstate::kUndefinedTable ||
          error.sqlstate() == pg::sqlstate::kUndefinedSchema;
 }

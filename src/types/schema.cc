@@ -31,4 +31,15 @@ bool TableSchema::has_key() const noexcept {
   return std::any_of(columns.begin(), columns.end(), [](const Column& c) { return c.is_identity; });
 }
 
+bool is_same_shape(const TableSchema& a, const TableSchema& b) {
+  if (a.name != b.name || a.identity != b.identity) return false;
+  return std::equal(a.columns.begin(), a.columns.end(), b.columns.begin(), b.columns.end(),
+                    [](const Column& x, const Column& y) {
+                      return x.name == y.name && x.attnum == y.attnum && x.type == y.type &&
+                             x.typmod == y.typmod && x.primary_key_place == y.primary_key_place &&
+                             x.is_identity == y.is_identity && x.is_derived == y.is_derived &&
+                             (!x.is_derived || x.type_sql == y.type_sql);
+                    });
+}
+
 }  // namespace freshet
