@@ -139,6 +139,22 @@ def test_killed_and_resumed(source, system, request, seed):
     assert system.stop() == 0
 
 
+# What is there was read under another condition.
+@pytest.mark.timeout(900)
+def test_begun_anew_where_other_rows_are_wanted(source, system):
+    system.start()
+    wait_until(lambda: system.check_alive() or chunks_of(system), "a chunk", describe=system.describe)
+    assert "streaming" not in system.phases(), "the copy was over before the kill: use more rows"
+    system.kill()
+    system.change_tables([Table("public", "items", where="id % 2 = 0")])
+    system.start()
+    system.wait_streaming()
+    assert "interrupted copy" not in system.log_text()
+    assert system.target.value("SELECT count(*) FROM items WHERE id % 2 = 1") == 0
+    assert system.target.value("SELECT count(*) FROM items") == source.rows // 2
+    assert system.stop() == 0
+
+
 @pytest.mark.timeout(900)
 def test_no_snapshot_is_held_and_the_slot_moves_on(source, system, seed):
     source.start_writing()

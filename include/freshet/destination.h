@@ -65,6 +65,7 @@ struct CopiedChunk {
   std::string snapshot;           ///< The source's pg_snapshot that it was read under.
   Lsn read_upto = kNoLsn;         ///< The source's insert LSN afterwards.
   std::uint32_t relfilenode = 0;  ///< Of the heap it was read from.
+  std::string condition;          ///< On the rows that were read, as SQL; empty: all.
   friend bool operator==(const CopiedChunk&, const CopiedChunk&) = default;
 };
 

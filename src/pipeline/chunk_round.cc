@@ -107,7 +107,8 @@ bool ChunkRound::survives(const Error& error,
     return true;
   }
   connection.reset();
-  if (error.kind() == ErrorKind::cancelled || retry_of(error) == Retry::never) {
+  if (error.kind() == ErrorKind::cancelled || retry_of(error) == Retry::never ||
+      source::is_stale_condition(error)) {
     failure_.report(naming(error, work.of.name));
     const std::lock_guard lock(mutex_);
     has_failed_ = true;
@@ -277,7 +278,8 @@ Status ChunkRound::record(const Task& task, const Attempt& attempt) {
                          .bounds = task.bounds,
                          .snapshot = attempt.snapshot,
                          .read_upto = attempt.read_upto,
-                         .relfilenode = table.table.heaps.front().relfilenode});
+                         .relfilenode = table.table.heaps.front().relfilenode,
+                         .condition = table.table.where});
     if (!counts.ok()) {
       if (!is_stopping_) failure_.report(counts.error());
       return std::move(counts).error();

@@ -10,7 +10,6 @@
 #include "pipeline/copy_choice.h"
 #include "pipeline/range_feed.h"
 #include "source/barrier.h"
-#include "source/filter_probe.h"
 #include "source/slot.h"
 #include "source/table_read.h"
 #include "source/waiting.h"
@@ -28,16 +27,9 @@ constexpr std::uint64_t kBacklogMax = std::uint64_t{16} << 20;
 constexpr std::chrono::milliseconds kRoundRetry{500};
 constexpr std::chrono::milliseconds kIdleWait{200};
 
-// A named publication may have a row filter of its own: the copy must not bring more than the
-// stream. It may well bring less.
-std::string copied_rows(const TablePlan& plan) {
-  std::string all;
-  for (const std::string& condition :
-       {plan.config.where, plan.publication.row_filter, plan.config.copy_where}) {
-    if (condition.empty()) continue;
-    all += (all.empty() ? "" : " AND ") + source::in_parentheses(condition);
-  }
-  return all;
+bool ends_session(const Error& error) {
+  return source::is_stale_condition(error) ||
+         (retry_of(error) == Retry::never && error.kind() != ErrorKind::cancelled);
 }
 
 // A snapshot of ours locks its tables at once: more would not fit into the server's lock table.
@@ -190,7 +182,9 @@ Status Copier::run_chunk_round() {
 Status Copier::begin_chunked(Job& job) {
   FRESHET_TRY(set_up(job));
   job.codec = chunk_codec(*job.shape);
-  if (!job.codec || job.table.heaps.size() != 1) {
+  // A table may have become partitioned: each partition that comes has a heap of its own.
+  const bool has_one_heap = job.table.heaps.size() == 1 && plans_.at(job.name).catalog.kind != 'p';
+  if (!job.codec || !has_one_heap) {
     job.codec.reset();
     plans_.at(job.name).is_copied_in_chunks = false;
     for (Lane* lane : job.lanes)
@@ -233,7 +227,14 @@ Result<pg::Connection*> Copier::catalog() {
 // What is to be read, by the plan's catalogue entry.
 Status Copier::set_up(Job& job) {
   const TablePlan& plan = plans_.at(job.name);
-  FRESHET_TRY(job.shape, make_copy_shape(plan));
+  auto shape = make_copy_shape(plan);
+  if (!shape.ok() && !plan.publication.columns.empty()) {
+    // A new session looks the publications up again.
+    failure_.report(naming(
+        {ErrorKind::busy, "a publication's list names a column that is not there"}, job.name));
+    return Error{ErrorKind::cancelled, "the copy was stopped"};
+  }
+  FRESHET_TRY(job.shape, std::move(shape));
   job.table = source::CopyTable{
       .schema = job.shape->read, .where = copied_rows(plan), .heaps = plan.catalog.heaps};
   const auto estimate = static_cast<std::uint64_t>(std::max(0.0, plan.catalog.rows_estimated));
@@ -527,7 +528,7 @@ void Copier::work(const source::SnapshotCoordinator& snapshot) {
     void_job(*task->job, status.error());
     if (source::is_changed_table(status.error())) continue;
     connection.reset();
-    if (retry_of(status.error()) == Retry::never && status.error().kind() != ErrorKind::cancelled) {
+    if (ends_session(status.error())) {
       failure_.report(naming(std::move(status).error(), task->job->name));
       return;
     }
@@ -541,7 +542,7 @@ void Copier::read_alone(const source::SnapshotCoordinator& snapshot) {
     if (status.ok()) continue;
     void_job(*task->job, status.error());
     if (source::is_changed_table(status.error())) continue;
-    if (retry_of(status.error()) == Retry::never && status.error().kind() != ErrorKind::cancelled) {
+    if (ends_session(status.error())) {
       failure_.report(naming(status.error(), task->job->name));
     }
     return;

@@ -38,11 +38,13 @@ Status Session::resume_chunks(Lane& lane, const DestinationState& state, const T
   const auto codec = chunk_codec(*shape);
   const std::uint32_t heap = plan.catalog.heaps.front().relfilenode;
   const SchemaPtr known = known_schema(state, plan);
-  const bool is_same =
-      codec && known && is_same_shape(*known, *shape->output) &&
-      std::all_of(chunks.begin(), chunks.end(), [&](const CopiedChunk* chunk) {
-        return chunk->relfilenode == heap && chunk->bounds.columns == codec->columns();
-      });
+  const std::string condition = copied_rows(plan);
+  const bool is_same = codec && known && is_same_shape(*known, *shape->output) &&
+                       std::all_of(chunks.begin(), chunks.end(), [&](const CopiedChunk* chunk) {
+                         return chunk->relfilenode == heap &&
+                                chunk->bounds.columns == codec->columns() &&
+                                chunk->condition == condition;
+                       });
   if (!is_same) return ok_status();
   Router& router = lane.router();
   router.begin_chunked_copy(name, codec->columns(), heap);

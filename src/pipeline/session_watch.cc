@@ -155,8 +155,9 @@ Status Session::answer(const TableName& table, const source::TableNews& news) {
             .with("table", to_string(table))
             .fix("source.on_gap: resync copies the table again");
       }
+      // What is published of it is looked up when a session begins: none may be copied before.
+      if (news.kind == Kind::republished && copier_) copier_->stop();
       FRESHET_TRY(resync(table, news.what, news.answer));
-      // What is published of it is looked up when a session begins.
       wants_restart_ = wants_restart_ || news.kind == Kind::republished;
       return ok_status();
     case Kind::redefined:

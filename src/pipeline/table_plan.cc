@@ -10,6 +10,7 @@
 #include "pipeline/schema_policy.h"
 #include "source/barrier.h"
 #include "source/captured_definition.h"
+#include "source/filter_probe.h"
 
 namespace freshet {
 namespace {
@@ -105,6 +106,18 @@ Result<ShapePtr> make_copy_shape(const TablePlan& plan) {
   FRESHET_TRY(const TableSchema wanted,
               source::select_columns(plan.catalog, plan.publication.columns));
   return make_shape(plan, std::make_shared<const TableSchema>(wanted));
+}
+
+// A named publication may have a row filter of its own: the copy must not bring more than the
+// stream. It may well bring less.
+std::string copied_rows(const TablePlan& plan) {
+  std::string all;
+  for (const std::string& condition :
+       {plan.config.where, plan.publication.row_filter, plan.config.copy_where}) {
+    if (condition.empty()) continue;
+    all += (all.empty() ? "" : " AND ") + source::in_parentheses(condition);
+  }
+  return all;
 }
 
 Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input) {

@@ -63,6 +63,8 @@ using ShapePtr = std::shared_ptr<const Shape>;
 
 /// The shape of rows as the copy reads them: the catalogue's columns that the stream carries too.
 Result<ShapePtr> make_copy_shape(const TablePlan& plan);
+/// The condition on the rows that a copy reads, as SQL; empty: all.
+std::string copied_rows(const TablePlan& plan);
 /// Works out the shape of rows of `input` under `plan`.
 Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input);
 

@@ -11,6 +11,9 @@
 
 namespace freshet::source {
 
+/// Servers from this version on publish whole schemas.
+constexpr int kPublishesSchemasSince = 150'000;
+
 std::vector<TableName> names_of(std::span<const TableConfig> tables);
 
 /// How one table is published, and what that leaves to us.

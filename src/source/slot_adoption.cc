@@ -5,12 +5,12 @@
 
 #include "base/try.h"
 #include "pg/array_literal.h"
+#include "source/publication.h"
 #include "source/sql/sql.h"
 
 namespace freshet::source {
 namespace {
 
-constexpr int kPublishesSchemas = 150'000;
 constexpr const char* kBeginAnew =
     "drop it and begin again with a new slot and a new dump, as docs/seeding.md tells";
 
@@ -96,7 +96,7 @@ Status check_publications_are_older(pg::Connection& connection,
   const std::string names = pg::array_literal(publications);
   const std::array<std::optional<std::string_view>, 2> parameters{slot, names};
   FRESHET_TRY(pg::Rows younger, connection.query(sql::kSqlYoungerPublications, parameters));
-  if (younger.rows() == 0 && connection.server_version() >= kPublishesSchemas) {
+  if (younger.rows() == 0 && connection.server_version() >= kPublishesSchemasSince) {
     FRESHET_TRY(younger, connection.query(sql::kSqlYoungerSchemas, parameters));
   }
   if (younger.rows() == 0) return {};

@@ -19,6 +19,8 @@ Error import_error(const Error& error) {
       .with("reason", "snapshot_gone");
 }
 
+constexpr std::string_view kStaleCondition = "stale_condition";
+
 std::string lock_sql(const Heap& heap) {
   return "LOCK TABLE ONLY " + quote_identifier(heap.name) + " IN ACCESS SHARE MODE";
 }
@@ -169,6 +171,10 @@ bool is_redefined(const Error& error) {
   return error.kind() == ErrorKind::schema && error.find("reason") == "redefined";
 }
 
+bool is_stale_condition(const Error& error) {
+  return error.find("reason") == kStaleCondition;
+}
+
 bool is_rewritten(const Error& error) {
   return error.kind() == ErrorKind::schema && error.find("reason") == "rewritten";
 }
@@ -190,6 +196,12 @@ Result<RangeResult> copy_rows(pg::Connection& connection,
   const Status started = connection.start_copy_out(copy_sql(table, heap, condition, format));
   if (!started.ok()) {
     Error error = started.error();
+    // The table's own columns have been looked at.
+    if (error.sqlstate() == pg::sqlstate::kUndefinedColumn) {
+      error = Error{ErrorKind::busy, "a condition on the rows names a column that is not there"}
+                  .with("reason", kStaleCondition)
+                  .with("server", started.error().message());
+    }
     error.add("table", to_string(table.schema->name));
     return error;
   }

@@ -12,6 +12,7 @@
 #include "freshet/row.h"
 #include "pg/array_literal.h"
 #include "source/catalog.h"
+#include "source/publication.h"
 #include "source/sql/sql.h"
 #include "types/copy_text.h"
 
@@ -39,9 +40,11 @@ std::map<std::uint32_t, WatchedHeap> read_heaps(std::string_view text) {
     WatchedHeap& heap = heaps[number_of(cut(entry, ':'))];
     heap.relfilenode = number_of(cut(entry, ':'));
     heap.xmin = number_of(cut(entry, ':'));
-    heap.was_attached = entry.find('a') != std::string_view::npos;
-    heap.is_unanalysed = entry.find('t') != std::string_view::npos;
-    heap.is_unlogged = entry.find('u') != std::string_view::npos;
+    const std::string_view flags = cut(entry, ':');
+    heap.was_attached = flags.find('a') != std::string_view::npos;
+    heap.is_unanalysed = flags.find('t') != std::string_view::npos;
+    heap.is_unlogged = flags.find('u') != std::string_view::npos;
+    heap.attachments = entry;
   }
   return heaps;
 }
@@ -86,7 +89,28 @@ bool is_truncated_whole(const WatchedTable& before, const WatchedTable& now) {
   return true;
 }
 
-// A heap that came, that is of another file than before, or that is not logged.
+// Partitions that were changed while they stood for themselves: nobody is told of that.
+std::optional<TableNews> find_missed(const WatchedTable& before, const WatchedTable& now) {
+  using Kind = TableNews::Kind;
+  for (const auto& [oid, heap] : now.heaps) {
+    const auto then = before.heaps.find(oid);
+    if (then == before.heaps.end()) {
+      if (heap.was_attached) return TableNews{Kind::missed, "a table became a partition of it"};
+      const bool is_truncated = heap.is_unanalysed && heap.relfilenode != oid &&
+                                now.definition == before.definition &&
+                                !is_truncated_whole(before, now);
+      if (is_partitioned(now) && is_truncated)
+        return TableNews{Kind::missed, "a partition of it was truncated"};
+      continue;
+    }
+    // What an earlier version kept lacks it.
+    if (!then->second.attachments.empty() && then->second.attachments != heap.attachments)
+      return TableNews{Kind::missed, "a partition of it was detached and attached again"};
+  }
+  return {};
+}
+
+// A heap that is of another file than before.
 std::optional<TableNews> compare_heap(const WatchedTable& before,
                                       const WatchedTable& now,
                                       const WatchedHeap& then,
@@ -106,8 +130,13 @@ std::optional<TableNews> compare_heap(const WatchedTable& before,
       return TableNews{Kind::missed, "a partition of it was truncated"};
     return {};
   }
+  if (is_partitioned(now)) {
+    return TableNews{Kind::suspect,
+                     "a partition was written anew: by VACUUM FULL or CLUSTER nothing is lost; if "
+                     "it was truncated by itself, copy the table again"};
+  }
   // The server lets nobody make a table unlogged that is published by name.
-  if (now.is_published_by_name || is_partitioned(now)) return {};
+  if (now.is_published_by_name) return {};
   return TableNews{Kind::suspect,
                    "the table was rewritten: by VACUUM FULL or CLUSTER nothing is "
                    "lost; if it was unlogged for a moment, copy it again"};
@@ -118,10 +147,7 @@ std::optional<TableNews> compare_heaps(const WatchedTable& before, const Watched
   std::optional<TableNews> suspicion;
   for (const auto& [oid, heap] : now.heaps) {
     const auto then = before.heaps.find(oid);
-    if (then == before.heaps.end()) {
-      if (heap.was_attached) return TableNews{Kind::missed, "a table became a partition of it"};
-      continue;
-    }
+    if (then == before.heaps.end()) continue;
     auto news = compare_heap(before, now, then->second, heap);
     if (news && news->kind != Kind::suspect) return news;
     if (news) suspicion = std::move(news);
@@ -205,6 +231,18 @@ WatchedTable read_fields(std::span<const Value> fields) {
   return table;
 }
 
+// Of the schemas that are published as a whole.
+Result<std::map<std::string, std::string>> look_at_schemas(pg::Connection& connection,
+                                                           std::string_view publications) {
+  std::map<std::string, std::string> schemas;
+  if (connection.server_version() < kPublishesSchemasSince) return schemas;
+  const Parameter parameter{publications};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlWatchedSchemas, {&parameter, 1}));
+  for (int row = 0; row < rows.rows(); ++row)
+    schemas.emplace(rows.string(row, 0), rows.string(row, 1));
+  return schemas;
+}
+
 }  // namespace
 
 Result<std::vector<WatchedTable>> look_at_tables(pg::Connection& connection,
@@ -214,12 +252,19 @@ Result<std::vector<WatchedTable>> look_at_tables(pg::Connection& connection,
   const std::string publication_list = pg::array_literal(publications);
   const std::array<Parameter, 3> parameters{wanted.schemas, wanted.tables, publication_list};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlWatch, parameters));
+  FRESHET_TRY(const auto schemas, look_at_schemas(connection, publication_list));
   std::vector<WatchedTable> watched;
   for (int row = 0; row < rows.rows(); ++row) {
     std::vector<Value> fields;
     for (int field = 0; field < kFieldCount; ++field)
       fields.push_back(rows.is_null(row, field) ? Value::null()
                                                 : Value::text(rows.text(row, field)));
+    std::string published;
+    const auto schema = schemas.find(tables[static_cast<std::size_t>(row)].schema);
+    if (!fields[1].is_null() && schema != schemas.end()) {
+      published = fmt::format("{} {}", fields[1].view(), schema->second);
+      fields[1] = Value::text(published);
+    }
     watched.push_back(read_fields(fields));
   }
   return watched;
@@ -266,6 +311,8 @@ std::optional<TableNews> compare(const WatchedTable& before, const WatchedTable&
   if (!before.published.empty() && now.published != before.published) {
     return TableNews{Kind::republished, "its publication was altered"};
   }
+  // Who copies for what follows may have begun before.
+  if (auto missed = find_missed(before, now)) return missed;
   if (now.numbers != before.numbers && has_column_made_again(before, now)) {
     TableNews news = redefined(before, now, "a column was dropped and made again");
     news.needs_capture = true;

@@ -23,6 +23,7 @@ struct WatchedHeap {
   bool was_attached = false;   ///< Became a partition after it was made, so perhaps with rows.
   bool is_unanalysed = false;  ///< As a TRUNCATE leaves it.
   bool is_unlogged = false;    ///< Nothing of it is in the WAL.
+  std::string attachments{};   ///< Of a partition, and of those that it is in, outermost first.
   friend bool operator==(const WatchedHeap&, const WatchedHeap&) = default;
 };
 

@@ -174,8 +174,37 @@ TEST(TableWatch, PartitionsThatComeAndGo) {
   EXPECT_EQ(news(partitioned_table(), truncated), Kind::missed) << "one after the other";
 }
 
+TEST(TableWatch, APartitionThatWasAwayForAMoment) {
+  WatchedTable before = partitioned_table();
+  before.heaps[501].attachments = "7:9";
+  WatchedTable again = before;
+  again.heaps[501].attachments = "7:12";
+  EXPECT_EQ(news(before, again), Kind::missed);
+  again.definition = "d2";
+  again.heaps[502].relfilenode = 952;
+  EXPECT_EQ(news(before, again), Kind::missed) << "whoever follows d2 knows nothing of it";
+  EXPECT_EQ(news(partitioned_table(), before), std::nullopt) << "kept by an earlier version";
+}
+
+TEST(TableWatch, APartitionThatCameAndWasTruncated) {
+  WatchedTable now = partitioned_table();
+  now.heaps[503] = {.relfilenode = 503, .xmin = 7, .is_unanalysed = true};
+  EXPECT_EQ(news(partitioned_table(), now), std::nullopt);
+  now.heaps[503].relfilenode = 950;
+  EXPECT_EQ(news(partitioned_table(), now), Kind::missed);
+  now.definition = "d2";
+  EXPECT_EQ(news(partitioned_table(), now), std::nullopt) << "rewritten, which is copied for";
+}
+
+TEST(TableWatch, APartitionWrittenAnewMayHaveLostRows) {
+  WatchedTable now = partitioned_table();
+  now.heaps[502].relfilenode = 952;
+  EXPECT_EQ(news(partitioned_table(), now), Kind::suspect);
+}
+
 TEST(TableWatch, IsReadBackAsItWasKept) {
-  const std::string line = "500\tp1\tt\tf\td1 9\tid:23:-1\t1 2\t700:s\\\\ad\\n\t500:900:7:tu\n";
+  const std::string line =
+      "500\tp1\tt\tf\td1 9\tid:23:-1\t1 2\t700:s\\\\ad\\n\t500:900:7:tu 501:901:8::7:9\n";
   const auto kept = parse_watched("pub\\tlic\tt\t" + line);
   ASSERT_TRUE(kept.ok());
   const TableName name{"pub\tlic", "t"};
@@ -187,6 +216,8 @@ TEST(TableWatch, IsReadBackAsItWasKept) {
   EXPECT_EQ(table.labels.at(700), "s\\ad");
   EXPECT_EQ(table.heaps.at(500).xmin, 7U);
   EXPECT_TRUE(table.heaps.at(500).is_unlogged);
+  EXPECT_EQ(table.heaps.at(500).attachments, "");
+  EXPECT_EQ(table.heaps.at(501).attachments, "7:9");
   EXPECT_EQ(to_text(std::span(&name, 1), std::span(&table, 1)), "pub\\tlic\tt\t" + line);
   EXPECT_FALSE(parse_watched("too\tfew\n").ok());
 }

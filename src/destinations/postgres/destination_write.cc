@@ -210,6 +210,7 @@ Status PostgresDestination::send_chunks(const Group& group) {
     text_.add(chunk.snapshot);
     text_.add(to_string(chunk.read_upto));
     text_.add(std::to_string(chunk.relfilenode));
+    text_.add(chunk.condition);
     FRESHET_TRY(session_->send(Fixed::record_chunk, text_.parameters()));
   }
   return ok_status();

@@ -109,6 +109,7 @@ Status load_chunks(pg::Connection& connection,
     chunk.snapshot = rows.string(row, 5);
     chunk.read_upto = rows.lsn(row, 6);
     chunk.relfilenode = static_cast<std::uint32_t>(rows.unsigned_integer(row, 7));
+    chunk.condition = rows.string(row, 8);
   }
   return ok_status();
 }

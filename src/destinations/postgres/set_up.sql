@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS freshet.chunks (
   snapshot text NOT NULL,
   read_upto pg_lsn NOT NULL,
   relfilenode bigint NOT NULL,
+  condition text NOT NULL,
   PRIMARY KEY (pipeline, schema, "table", from_key)
 );
 -- Vector indexes that are wanted, so that a restart resumes building them.

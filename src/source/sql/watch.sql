@@ -4,7 +4,9 @@
 -- whether we may read it; its definition as in definition.sql; the columns by name and type, their
 -- numbers, and the labels of their enums as "oid:label" and a line's end each; for each heap
 -- "oid:relfilenode:xmin:" followed by `a` if it became a partition after it was made, `t` if it has no
--- statistics, as after TRUNCATE, and `u` if it is unlogged.
+-- statistics, as after TRUNCATE, and `u` if it is unlogged; then, of a partition, ":" and what changes
+-- when it, or one that it is in, is detached and attached again. (A partition may be published by what
+-- it is in.)
 WITH published AS MATERIALIZED (  -- once, not for each table
   SELECT DISTINCT schemaname, tablename FROM pg_publication_tables WHERE pubname = ANY ($3::text[]))
 SELECT c.oid,
@@ -12,7 +14,18 @@ SELECT c.oid,
          (SELECT md5(string_agg(concat_ws(' ', p.oid, p.xmin, r.xmin), ',' ORDER BY p.oid))
           FROM pg_publication p
           LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid
-          WHERE p.pubname = ANY ($3::text[])) END,
+          WHERE p.pubname = ANY ($3::text[]))
+         || (WITH RECURSIVE ancestor AS (
+               SELECT c.oid AS relid, c.relispartition
+               UNION ALL
+               SELECT parent.oid, parent.relispartition
+               FROM ancestor
+               JOIN pg_inherits i ON i.inhrelid = ancestor.relid AND ancestor.relispartition
+               JOIN pg_class parent ON parent.oid = i.inhparent)
+             SELECT coalesce(string_agg(' ' || r.oid || ':' || r.xmin, '' ORDER BY r.oid), '')
+             FROM ancestor
+             JOIN pg_publication_rel r ON r.prrelid = ancestor.relid AND r.prrelid <> c.oid
+             JOIN pg_publication p ON p.oid = r.prpubid AND p.pubname = ANY ($3::text[])) END,
        EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
                WHERE r.prrelid = c.oid AND p.pubname = ANY ($3::text[])),
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
@@ -30,18 +43,20 @@ SELECT c.oid,
         JOIN pg_enum e ON e.enumtypid IN (t.oid, t.typelem, t.typbasetype)
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND t.oid >= 16384),
        (WITH RECURSIVE member AS (
-          SELECT c.oid AS relid, false AS is_attached
+          SELECT c.oid AS relid, false AS is_attached, '' AS path
           UNION ALL
           SELECT i.inhrelid,
                  member.is_attached OR i.xmin::text <> (SELECT a.xmin::text FROM pg_attribute a
-                                                        WHERE a.attrelid = i.inhrelid AND a.attnum = -1)
+                                                        WHERE a.attrelid = i.inhrelid AND a.attnum = -1),
+                 member.path || ':' || i.xmin
           FROM member
           JOIN pg_class parent ON parent.oid = member.relid AND parent.relkind = 'p'
           JOIN pg_inherits i ON i.inhparent = member.relid)
         SELECT string_agg(heap.oid || ':' || heap.relfilenode || ':' || heap.xmin || ':'
                             || CASE WHEN is_attached THEN 'a' ELSE '' END
                             || CASE WHEN heap.reltuples < 0 THEN 't' ELSE '' END
-                            || CASE WHEN heap.relpersistence <> 'p' THEN 'u' ELSE '' END,
+                            || CASE WHEN heap.relpersistence <> 'p' THEN 'u' ELSE '' END
+                            || path,
                           ' ' ORDER BY heap.oid)
         FROM member JOIN pg_class heap ON heap.oid = member.relid
         WHERE heap.relfilenode <> 0)

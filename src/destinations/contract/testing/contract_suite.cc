@@ -358,12 +358,14 @@ TEST_P(DestinationContract, ChunksAreKeptUntilTheCopyEndsOrBeginsAgain) {
        .bounds = {.columns = {"id", "b\tc"}, .from = {}, .to = {"4", "x\\"}},
        .snapshot = "10:12:11",
        .read_upto = Lsn{0x1800},
-       .relfilenode = 4'000'000'000},
+       .relfilenode = 4'000'000'000,
+       .condition = "v > 'a'"},
       {.table = kItems->name,
        .bounds = {.columns = {"id", "b\tc"}, .from = {"4", "x\\"}, .to = {}},
        .snapshot = "10:10:",
        .read_upto = Lsn{0x1900},
-       .relfilenode = 4'000'000'000}};
+       .relfilenode = 4'000'000'000,
+       .condition = {}}};
   const auto write_group = [&](const Group& group) {
     const auto written = destination->write(group, Durability::required);
     ASSERT_TRUE(written.ok()) << written.error().describe();
