@@ -149,7 +149,6 @@ def test_begun_anew_where_other_rows_are_wanted(source, system):
     system.change_tables([Table("public", "items", where="id % 2 = 0")])
     system.start()
     system.wait_streaming()
-    assert "interrupted copy" not in system.log_text()
     assert system.target.value("SELECT count(*) FROM items WHERE id % 2 = 1") == 0
     assert system.target.value("SELECT count(*) FROM items") == source.rows // 2
     assert system.stop() == 0
