@@ -14,9 +14,10 @@ namespace freshet {
 namespace {
 
 // A status update at most so often while positions move, and at least so often while they do not
-// (the server drops a silent client after wal_sender_timeout, 60 s by default).
+// (the server drops a silent client after wal_sender_timeout, 60 s by default, but a few in places;
+// while it decodes a large transaction it does not ask first).
 constexpr std::chrono::milliseconds kFeedbackInterval{100};
-constexpr std::chrono::seconds kFeedbackSilenceMax{5};
+constexpr std::chrono::seconds kFeedbackSilenceMax{1};
 // Where source and destination are one cluster, each idle commit makes WAL for the next: go slowly.
 constexpr std::chrono::seconds kIdleInterval{2};
 constexpr std::chrono::milliseconds kUrgentInterval{20};
