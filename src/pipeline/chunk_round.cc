@@ -108,7 +108,7 @@ bool ChunkRound::survives(const Error& error,
   }
   connection.reset();
   if (error.kind() == ErrorKind::cancelled || retry_of(error) == Retry::never ||
-      source::is_stale_condition(error)) {
+      source::is_stale_plan(error)) {
     failure_.report(naming(error, work.of.name));
     const std::lock_guard lock(mutex_);
     has_failed_ = true;

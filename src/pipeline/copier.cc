@@ -27,8 +27,9 @@ constexpr std::uint64_t kBacklogMax = std::uint64_t{16} << 20;
 constexpr std::chrono::milliseconds kRoundRetry{500};
 constexpr std::chrono::milliseconds kIdleWait{200};
 
+// A new session looks the publications up again.
 bool ends_session(const Error& error) {
-  return source::is_stale_condition(error) ||
+  return source::is_stale_plan(error) ||
          (retry_of(error) == Retry::never && error.kind() != ErrorKind::cancelled);
 }
 
@@ -77,7 +78,8 @@ Status Copier::run() {
     Status status = run_round(nullptr);
     if (status.ok()) status = run_chunk_round();
     if (!status.ok()) {
-      if (retry_of(status.error()) == Retry::never) return status;
+      const bool is_cancelled = status.error().kind() == ErrorKind::cancelled;
+      if (is_cancelled || ends_session(status.error())) return status;
       log_error(LogLevel::warn, "copy interrupted, starting it again", status.error());
       catalog_.reset();
       FRESHET_TRY(pause(kRoundRetry));
@@ -229,10 +231,7 @@ Status Copier::set_up(Job& job) {
   const TablePlan& plan = plans_.at(job.name);
   auto shape = make_copy_shape(plan);
   if (!shape.ok() && !plan.publication.columns.empty()) {
-    // A new session looks the publications up again.
-    failure_.report(naming(
-        {ErrorKind::busy, "a publication's list names a column that is not there"}, job.name));
-    return Error{ErrorKind::cancelled, "the copy was stopped"};
+    return source::stale_plan(job.name, "a publication's list names a column that is not there");
   }
   FRESHET_TRY(job.shape, std::move(shape));
   job.table = source::CopyTable{

@@ -6,6 +6,14 @@
 #include "source/table_read.h"
 
 namespace freshet::source {
+namespace {
+
+Status check_definition(pg::Connection& connection, const TableSchema& planned) {
+  FRESHET_TRY(const CatalogTable now, load_table(connection, planned.name));
+  return is_same_shape(planned, now.schema) ? ok_status() : Status{redefined(planned.name)};
+}
+
+}  // namespace
 
 // What the snapshot saw may not have reached the source's disk (synchronous_commit = off, or a
 // commit that waits for a standby): a crash would undo it, and use its xids again. The commit of a
@@ -41,15 +49,6 @@ Result<std::vector<std::string>> find_chunk_end(pg::Connection& connection,
     end.push_back(found.string(0, static_cast<int>(i)));
   return end;
 }
-
-namespace {
-
-Status check_definition(pg::Connection& connection, const TableSchema& planned) {
-  FRESHET_TRY(const CatalogTable now, load_table(connection, planned.name));
-  return is_same_shape(planned, now.schema) ? ok_status() : Status{redefined(planned.name)};
-}
-
-}  // namespace
 
 Result<std::optional<RangeResult>> copy_chunk(pg::Connection& connection,
                                               const ChunkRequest& request,

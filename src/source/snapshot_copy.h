@@ -149,8 +149,8 @@ bool is_rewritten(const Error& error);
 /// True if the table is not what it was when its copy was planned: is_rewritten(), or columns or
 /// the table itself are gone.
 bool is_changed_table(const Error& error);
-/// True if a row filter names a column that the table does not have, perhaps not any more: only who
-/// looks the publications up again can go on.
-bool is_stale_condition(const Error& error);
+/// True if a row filter or a list names a column that the table does not have, perhaps not any
+/// more: only who looks the publications up again can go on.
+bool is_stale_plan(const Error& error);
 
 }  // namespace freshet::source

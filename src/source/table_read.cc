@@ -19,8 +19,6 @@ Error import_error(const Error& error) {
       .with("reason", "snapshot_gone");
 }
 
-constexpr std::string_view kStaleCondition = "stale_condition";
-
 std::string lock_sql(const Heap& heap) {
   return "LOCK TABLE ONLY " + quote_identifier(heap.name) + " IN ACCESS SHARE MODE";
 }
@@ -167,12 +165,14 @@ Error redefined(const TableName& name) {
       .with("reason", "redefined");
 }
 
-bool is_redefined(const Error& error) {
-  return error.kind() == ErrorKind::schema && error.find("reason") == "redefined";
+Error stale_plan(const TableName& name, std::string message) {
+  return Error{ErrorKind::busy, std::move(message)}
+      .with("table", to_string(name))
+      .with("reason", "stale_plan");
 }
 
-bool is_stale_condition(const Error& error) {
-  return error.find("reason") == kStaleCondition;
+bool is_stale_plan(const Error& error) {
+  return error.kind() == ErrorKind::busy && error.find("reason") == "stale_plan";
 }
 
 bool is_rewritten(const Error& error) {
@@ -180,7 +180,9 @@ bool is_rewritten(const Error& error) {
 }
 
 bool is_changed_table(const Error& error) {
-  return is_rewritten(error) || is_redefined(error) ||
+  const bool is_redefined =
+      error.kind() == ErrorKind::schema && error.find("reason") == "redefined";
+  return is_rewritten(error) || is_redefined ||
          error.sqlstate() == pg::sqlstate::kUndefinedColumn ||
          error.sqlstate() == pg::sqlstate::kUndefinedTable ||
          error.sqlstate() == pg::sqlstate::kUndefinedSchema;
@@ -195,14 +197,14 @@ Result<RangeResult> copy_rows(pg::Connection& connection,
   RangeResult result;
   const Status started = connection.start_copy_out(copy_sql(table, heap, condition, format));
   if (!started.ok()) {
-    Error error = started.error();
+    const TableName& name = table.schema->name;
     // The table's own columns have been looked at.
-    if (error.sqlstate() == pg::sqlstate::kUndefinedColumn) {
-      error = Error{ErrorKind::busy, "a condition on the rows names a column that is not there"}
-                  .with("reason", kStaleCondition)
-                  .with("server", started.error().message());
+    if (started.error().sqlstate() == pg::sqlstate::kUndefinedColumn) {
+      return stale_plan(name, "a condition on the rows names a column that is not there")
+          .with("server", started.error().message());
     }
-    error.add("table", to_string(table.schema->name));
+    Error error = started.error();
+    error.add("table", to_string(name));
     return error;
   }
   FRESHET_TRY(pump(connection, sink, result));

@@ -59,6 +59,8 @@ Status check_columns(pg::Connection& connection, const CopyTable& table);
 Error rewritten(const TableName& name);
 /// One that is_changed_table(), of columns that are not what they were.
 Error redefined(const TableName& name);
+/// The error that is_stale_plan().
+Error stale_plan(const TableName& name, std::string message);
 
 /// Reads the rows of `heap` that meet `condition` (empty: all) and the table's own, and hands them
 /// to the sink in chunks of whole rows. Sets rows and bytes of the result.
