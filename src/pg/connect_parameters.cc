@@ -32,6 +32,8 @@ constexpr std::array kPinned{
     PinnedSetting{"default_transaction_isolation", "read committed", "read committed"},
     PinnedSetting{"statement_timeout", "0", "0"},
     PinnedSetting{"lock_timeout", "0", "0"},
+    // With `on` whoever reads a partition locks what it is in, after it: a deadlock for DDL.
+    PinnedSetting{"constraint_exclusion", "partition", "partition"},
     PinnedSetting{"idle_in_transaction_session_timeout", "0", "0"},
 };
 

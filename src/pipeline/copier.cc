@@ -292,10 +292,11 @@ Status Copier::look_up(pg::Connection& connection, std::span<const Job> jobs) {
 // missing.
 Result<std::vector<bool>> Copier::are_unchanged(pg::Connection& connection,
                                                 std::span<const Job> jobs) const {
-  FRESHET_TRY(const auto now, source::load_tables(connection, names_of(jobs)));
+  // Not load_tables(): whoever waits for the locks that we hold meanwhile must not be waited for.
+  FRESHET_TRY(const auto now, source::load_schemas(connection, names_of(jobs)));
   std::vector<bool> unchanged;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    unchanged.push_back(now[i].schema.columns == plans_.at(jobs[i].name).catalog.schema.columns);
+    unchanged.push_back(now[i].columns == plans_.at(jobs[i].name).catalog.schema.columns);
   }
   return unchanged;
 }

@@ -32,9 +32,10 @@ struct HeapList {
   double rows_estimated = 0;
 };
 
-Result<std::map<Oid, HeapList>> load_heaps(pg::Connection& connection,
-                                           std::span<const Oid> relations) {
-  FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlHeaps, relations));
+Result<std::map<Oid, HeapList>> list_heaps(pg::Connection& connection,
+                                           std::span<const Oid> relations,
+                                           bool with_sizes) {
+  FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlHeaps, relations, with_sizes));
   std::map<Oid, HeapList> lists;
   for (int row = 0; row < rows.rows(); ++row) {
     HeapList& list = lists[rows.oid(row, 7)];
@@ -290,10 +291,9 @@ void complete(TableSchema& schema,
   settle_primary_key(schema, previous);
 }
 
-}  // namespace
-
-Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
-                                              std::span<const TableName> names) {
+/// Without what only their files tell, and their definitions.
+Result<std::vector<CatalogTable>> load_entries(pg::Connection& connection,
+                                               std::span<const TableName> names) {
   const pg::TableNameArrays wanted = pg::array_literals(names);
   const std::array<Parameter, 2> parameters{wanted.schemas, wanted.tables};
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlTable, parameters));
@@ -305,18 +305,48 @@ Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
   }
   FRESHET_TRY(check_all_found(tables, names));
   FRESHET_TRY(auto columns, load_columns(connection, relations));
-  FRESHET_TRY(auto heaps, load_heaps(connection, relations));
+  for (CatalogTable& table : tables)
+    take_columns(table, columns[table.schema.relation]);
+  return tables;
+}
+
+}  // namespace
+
+Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
+                                              std::span<const TableName> names) {
+  FRESHET_TRY(auto tables, load_entries(connection, names));
+  std::vector<Oid> relations;
+  for (const CatalogTable& table : tables)
+    relations.push_back(table.schema.relation);
+  FRESHET_TRY(auto heaps, list_heaps(connection, relations, true));
   FRESHET_TRY(auto children, load_children(connection, relations));
   FRESHET_TRY(const auto definitions, load_definitions(connection, relations));
   for (CatalogTable& table : tables) {
     const Oid relation = table.schema.relation;
-    take_columns(table, columns[relation]);
     table.rows_estimated = heaps[relation].rows_estimated;
     table.heaps = std::move(heaps[relation].heaps);
     table.inheritance_children = std::move(children[relation]);
     take_definition(table.schema, definitions);
   }
   return tables;
+}
+
+Result<std::vector<TableSchema>> load_schemas(pg::Connection& connection,
+                                              std::span<const TableName> names) {
+  FRESHET_TRY(auto tables, load_entries(connection, names));
+  std::vector<TableSchema> schemas;
+  for (CatalogTable& table : tables)
+    schemas.push_back(std::move(table.schema));
+  return schemas;
+}
+
+Result<std::vector<std::vector<Heap>>> load_heaps(pg::Connection& connection,
+                                                  std::span<const Oid> relations) {
+  FRESHET_TRY(auto lists, list_heaps(connection, relations, false));
+  std::vector<std::vector<Heap>> heaps;
+  for (const Oid relation : relations)
+    heaps.push_back(std::move(lists[relation].heaps));
+  return heaps;
 }
 
 Result<CatalogTable> load_table(pg::Connection& connection, const TableName& name) {

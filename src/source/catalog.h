@@ -44,6 +44,17 @@ Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
                                               std::span<const TableName> names);
 Result<CatalogTable> load_table(pg::Connection& connection, const TableName& name);
 
+// Both of the above wait for tables that somebody locks exclusively. What follows does not: it may be
+// asked while locks or snapshots are held that such a somebody may be waiting for.
+
+/// Their columns and identity alone.
+Result<std::vector<TableSchema>> load_schemas(pg::Connection& connection,
+                                              std::span<const TableName> names);
+/// Their heaps as they are now, without pages, in the order of `relations`; none for one that is
+/// gone.
+Result<std::vector<std::vector<Heap>>> load_heaps(pg::Connection& connection,
+                                                  std::span<const Oid> relations);
+
 /// Of the tables, those that may hold a bytea which the server cannot send as text.
 Result<std::vector<TableName>> find_large_bytea(pg::Connection& connection,
                                                 std::span<const Oid> relations);

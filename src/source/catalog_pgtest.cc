@@ -229,6 +229,23 @@ TEST_F(CatalogPgTest, EnrichesWithOneMomentWhileATableIsRewritten) {
   EXPECT_TRUE(was_rewritten(*known, *after->front()));
 }
 
+TEST_F(CatalogPgTest, SomeIsToldWithoutWaitingForALock) {
+  run("CREATE TABLE public.t (id int PRIMARY KEY) PARTITION BY RANGE (id); "
+      "CREATE TABLE public.l PARTITION OF public.t FOR VALUES FROM (0) TO (9)");
+  const CatalogTable known = load("t");
+  const auto other = connect(url());
+  run(*other, "BEGIN; LOCK TABLE public.t");
+  run("SET lock_timeout = '1s'");
+  const auto schemas = load_schemas(*connection_, {&known.schema.name, 1});
+  ASSERT_TRUE(schemas.ok()) << schemas.error().describe();
+  EXPECT_EQ(schemas->front().columns, known.schema.columns);
+  const auto heaps = load_heaps(*connection_, {&known.schema.relation, 1});
+  ASSERT_TRUE(heaps.ok()) << heaps.error().describe();
+  EXPECT_EQ(heaps->front(), known.heaps);
+  run(*other, "DROP TABLE public.t; COMMIT");
+  EXPECT_TRUE(load_heaps(*connection_, {&known.schema.relation, 1})->front().empty());
+}
+
 TEST_F(CatalogPgTest, FilterColumnsComeFromTheServer) {
   run("CREATE TABLE public.t (id int PRIMARY KEY, \"From\" text, b text); CREATE TABLE public.o (x "
       "int)");

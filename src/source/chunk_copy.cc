@@ -9,8 +9,8 @@ namespace freshet::source {
 namespace {
 
 Status check_definition(pg::Connection& connection, const TableSchema& planned) {
-  FRESHET_TRY(const CatalogTable now, load_table(connection, planned.name));
-  return is_same_shape(planned, now.schema) ? ok_status() : Status{redefined(planned.name)};
+  FRESHET_TRY(const auto now, load_schemas(connection, {&planned.name, 1}));
+  return is_same_shape(planned, now.front()) ? ok_status() : Status{redefined(planned.name)};
 }
 
 }  // namespace

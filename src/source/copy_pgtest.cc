@@ -1,4 +1,7 @@
+#include <chrono>
+#include <future>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "base/sql_quote.h"
@@ -172,6 +175,56 @@ TEST_F(CopyPgTest, RewrittenHeapIsNoticed) {
     run(ddl);
     EXPECT_TRUE(is_rewritten(copy_error(table, **coordinator))) << ddl;
   }
+}
+
+// Whoever alters a table, and all that queues up behind, would wait for as long as a copy takes; and
+// what a worker locks comes behind that in turn.
+TEST_F(CopyPgTest, NothingStaysLockedOnceTheSnapshotIsTaken) {
+  run("CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t VALUES (1, 1)");
+  CopyTable table = copy_of(load({"public", "t"}));
+  const auto coordinator = take(table);
+  run("SET lock_timeout = '2s'; ALTER TABLE public.t ADD c int; INSERT INTO public.t VALUES (2, 2)");
+  EXPECT_EQ(copy(table, *coordinator), (std::multiset<std::string>{"1\t1"}));
+  run("ALTER TABLE public.t ALTER n TYPE bigint");
+  EXPECT_TRUE(is_rewritten(copy_error(table, *coordinator)));
+}
+
+TEST_F(CopyPgTest, NoLockIsWaitedForWithAnotherHeld) {
+  run("CREATE TABLE public.a (id int PRIMARY KEY); CREATE TABLE public.b (id int PRIMARY KEY)");
+  std::vector<CopyTable> tables{copy_of(load({"public", "a"})), copy_of(load({"public", "b"}))};
+  const auto migration = connect(url());
+  run(*migration, "BEGIN; SET LOCAL lock_timeout = '2s'; TRUNCATE public.b");
+  auto taken = std::async(std::launch::async, [&] {
+    return SnapshotCoordinator::take({.url = url()}, system(), tables,
+                                     [](const Snapshot&) { return true; });
+  });
+  const auto watcher = connect(url());
+  const auto is_waiting = [&] {
+    return text(*watcher, "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = "
+                          "(SELECT oid FROM pg_database WHERE datname = current_database())") != "0";
+  };
+  while (!is_waiting() && taken.wait_for(std::chrono::seconds{0}) != std::future_status::ready)
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  run(*migration, "TRUNCATE public.a");
+  run(*migration, "COMMIT");
+  const auto coordinator = taken.get();
+  ASSERT_TRUE(coordinator.ok()) << coordinator.error().describe();
+  EXPECT_TRUE(copy(tables[1], **coordinator).empty());
+}
+
+// Who alters a partitioned table locks it first, then its partitions.
+TEST_F(CopyPgTest, APartitionIsReadWhileWhatItIsInIsLocked) {
+  run("CREATE TABLE public.root (id int PRIMARY KEY, gone int, a text) PARTITION BY RANGE (id);"
+      "CREATE TABLE public.leaf PARTITION OF public.root FOR VALUES FROM (0) TO (10);"
+      "ALTER TABLE public.root DROP COLUMN gone; INSERT INTO public.root VALUES (1, 'a')");
+  CopyTable table = copy_of(load({"public", "root"}));
+  const auto coordinator = take(table);
+  const auto other = connect(url());
+  run(*other, "BEGIN; LOCK TABLE ONLY public.root");
+  EXPECT_EQ(copy(table, *coordinator), (std::multiset<std::string>{"1\ta"}));
+  run(*other, "COMMIT");
+  run("ALTER TABLE public.root RENAME a TO b; ALTER TABLE public.root ADD a text");
+  EXPECT_TRUE(is_rewritten(copy_error(table, *coordinator)));
 }
 
 TEST_F(CopyPgTest, SnapshotThatIsRefusedIsNotHeld) {

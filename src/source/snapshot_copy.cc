@@ -45,11 +45,25 @@ std::vector<TableName> names_of(std::span<const CopyTable> tables) {
   return names;
 }
 
-Status lock_heaps(pg::Connection& connection, const CopyTable& table) {
-  for (const Heap& heap : table.heaps) {
-    if (!heap.is_foreign) FRESHET_TRY(lock_heap(connection, heap));
+std::vector<Oid> relations_of(std::span<const CopyTable> tables) {
+  std::vector<Oid> relations;
+  for (const CopyTable& table : tables)
+    relations.push_back(table.schema->relation);
+  return relations;
+}
+
+/// Locks all heaps but foreign ones, or as many as can be locked without waiting. The one that can
+/// not; null: all are locked.
+Result<const Heap*> lock_without_waiting(pg::Connection& connection,
+                                         std::span<const CopyTable> tables) {
+  for (const CopyTable& table : tables) {
+    for (const Heap& heap : table.heaps) {
+      if (heap.is_foreign) continue;
+      FRESHET_TRY(const bool is_locked, try_lock_heap(connection, heap));
+      if (!is_locked) return &heap;
+    }
   }
-  return {};
+  return nullptr;
 }
 
 std::string page_condition(const CopyRange& range) {
@@ -95,10 +109,14 @@ SnapshotCoordinator::SnapshotCoordinator(std::unique_ptr<pg::Connection> connect
     : connection_(std::move(connection)), system_identifier_(std::move(system_identifier)) {}
 
 Status SnapshotCoordinator::export_snapshot() {
-  FRESHET_TRY(const pg::Rows rows,
-              connection_->query("SELECT pg_current_snapshot(), pg_export_snapshot()"));
+  FRESHET_TRY(const pg::Rows rows, connection_->query("SELECT pg_export_snapshot()"));
+  snapshot_name_ = rows.text(0, 0);
+  return {};
+}
+
+Status SnapshotCoordinator::load_snapshot() {
+  FRESHET_TRY(const pg::Rows rows, connection_->query("SELECT pg_current_snapshot()"));
   FRESHET_TRY(snapshot_, Snapshot::parse(rows.text(0, 0)));
-  snapshot_name_ = rows.text(0, 1);
   return {};
 }
 
@@ -142,12 +160,24 @@ Status SnapshotCoordinator::await_replayed() {
           "paused; a standby fed from an archive alone can be copied only while it replays");
 }
 
-// LOCK takes no snapshot; the first query afterwards does, and sees the heaps as they are locked.
+// LOCK takes no snapshot; the first query afterwards does, and sees the heaps as they are locked. A
+// lock is waited for while no other is held: who locks some of these tables in one transaction would
+// be waiting for us.
 Status SnapshotCoordinator::lock_all(std::span<const CopyTable> tables) {
-  FRESHET_TRY(connection_->execute(kBeginRead));
-  for (const CopyTable& table : tables)
-    FRESHET_TRY(lock_heaps(*connection_, table));
-  return {};
+  FRESHET_TRY(connection_->execute(std::string{kBeginRead} + "; SAVEPOINT freshet_locks"));
+  while (true) {
+    FRESHET_TRY(const Heap* const locked, lock_without_waiting(*connection_, tables));
+    if (locked == nullptr) return {};
+    FRESHET_TRY(connection_->execute("ROLLBACK TO SAVEPOINT freshet_locks"));
+    FRESHET_TRY(lock_heap(*connection_, *locked));
+    FRESHET_TRY(connection_->execute("ROLLBACK TO SAVEPOINT freshet_locks"));
+  }
+}
+
+// The snapshot stays. What happens to the heaps from now on is found by whoever reads them.
+Status SnapshotCoordinator::unlock_all() {
+  return connection_->execute(
+      "ROLLBACK TO SAVEPOINT freshet_locks; RELEASE SAVEPOINT freshet_locks");
 }
 
 Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::import(
@@ -159,6 +189,7 @@ Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::import(
       new SnapshotCoordinator(std::move(connection), system_identifier)};
   FRESHET_TRY(import_snapshot(*coordinator->connection_, snapshot_name));
   FRESHET_TRY(check_server(*coordinator->connection_, system_identifier));
+  FRESHET_TRY(coordinator->load_snapshot());
   FRESHET_TRY(coordinator->export_snapshot());
   return coordinator;
 }
@@ -173,15 +204,14 @@ Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::take(
   std::unique_ptr<SnapshotCoordinator> coordinator{
       new SnapshotCoordinator(std::move(connection), system_identifier)};
   pg::Connection& session = *coordinator->connection_;
-  const std::vector<TableName> names = names_of(tables);
-  FRESHET_TRY(auto before, load_tables(session, names));
+  FRESHET_TRY(auto before, load_tables(session, names_of(tables)));
   for (std::size_t i = 0; i < tables.size(); ++i)
     tables[i].heaps = std::move(before[i].heaps);
   FRESHET_TRY(const bool is_standby, is_in_recovery(session));
   if (!is_standby) FRESHET_TRY(coordinator->lock_all(tables));
   bool is_let_in = false;
   const auto ask = [&]() -> Status {
-    FRESHET_TRY(is_standby ? coordinator->take_on_standby() : coordinator->export_snapshot());
+    FRESHET_TRY(is_standby ? coordinator->take_on_standby() : coordinator->load_snapshot());
     is_let_in = gate(coordinator->snapshot());
     return {};
   };
@@ -191,20 +221,24 @@ Result<std::unique_ptr<SnapshotCoordinator>> SnapshotCoordinator::take(
   if (is_standby) FRESHET_TRY(coordinator->await_replayed());
   FRESHET_TRY(is_standby ? check_same_server(session, system_identifier)
                          : check_server(session, system_identifier));
-  FRESHET_TRY(auto now, load_tables(session, names));
+  FRESHET_TRY(const auto now, load_heaps(session, relations_of(tables)));
   for (std::size_t i = 0; i < tables.size(); ++i) {
-    FRESHET_TRY(is_standby ? check_same_files(tables[i], now[i].heaps)
-                           : check_same_heaps(tables[i].heaps, now[i].heaps, tables[i]));
-    tables[i].heaps = std::move(now[i].heaps);
+    FRESHET_TRY(is_standby ? check_same_files(tables[i], now[i])
+                           : check_same_heaps(tables[i].heaps, now[i], tables[i]));
+    for (Heap& heap : tables[i].heaps)
+      heap.relfilenode = find_heap(now[i], heap.relation)->relfilenode;
   }
+  if (is_standby) return coordinator;
+  FRESHET_TRY(coordinator->unlock_all());
+  FRESHET_TRY(coordinator->export_snapshot());
   return coordinator;
 }
 
 Result<std::vector<Status>> SnapshotCoordinator::check_heaps(std::span<const CopyTable> tables) {
-  FRESHET_TRY(const auto now, load_tables(*connection_, names_of(tables)));
+  FRESHET_TRY(const auto now, load_heaps(*connection_, relations_of(tables)));
   std::vector<Status> checked;
   for (std::size_t i = 0; i < tables.size(); ++i)
-    checked.push_back(check_same_files(tables[i], now[i].heaps));
+    checked.push_back(check_same_files(tables[i], now[i]));
   return checked;
 }
 

@@ -67,8 +67,9 @@ class SnapshotCoordinator {
                                                              const std::string& system_identifier,
                                                              const std::string& snapshot_name);
   /// Locks the heaps (ACCESS SHARE), then takes a snapshot of its own and asks `gate`: null where
-  /// it says no. For restarts and resyncs, after pass_barrier(), and for all copies on a standby:
-  /// there nothing is locked, since a lock holds up the replay of what it is in the way of.
+  /// it says no. The locks are let go before this returns: nobody is kept from altering a table for
+  /// as long as its copy takes. For restarts and resyncs, after pass_barrier(), and for all copies on
+  /// a standby: there nothing is locked, since a lock holds up the replay of what it is in the way of.
   /// `tables` get the heaps as they are; what is_rewritten() meanwhile is found only after the gate
   /// said yes: try again.
   static Result<std::unique_ptr<SnapshotCoordinator>> take(
@@ -101,7 +102,9 @@ class SnapshotCoordinator {
  private:
   SnapshotCoordinator(std::unique_ptr<pg::Connection> connection, std::string system_identifier);
   Status lock_all(std::span<const CopyTable> tables);
+  Status unlock_all();
   Status export_snapshot();
+  Status load_snapshot();
   Status take_on_standby();
   Status await_replayed();
 

@@ -1,10 +1,14 @@
 #include "source/table_read.h"
 
+#include <array>
+#include <optional>
 #include <vector>
 
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "pg/array_literal.h"
 #include "pg/sqlstate.h"
+#include "source/sql/sql.h"
 
 namespace freshet::source {
 namespace {
@@ -73,8 +77,9 @@ Status pump(pg::Connection& connection, const ChunkSink& sink, RangeResult& resu
 }  // namespace
 
 Status import_snapshot(pg::Connection& connection, const std::string& name) {
-  const Status imported = connection.execute(std::string{kBeginRead} +
-                                             "; SET TRANSACTION SNAPSHOT " + quote_literal(name));
+  const Status imported =
+      connection.execute(std::string{kBeginRead} + "; SET TRANSACTION SNAPSHOT " +
+                         quote_literal(name) + "; SET LOCAL lock_timeout = '60s'");
   return imported.ok() ? Status{} : Status{import_error(imported.error())};
 }
 
@@ -123,6 +128,13 @@ Status lock_heap(pg::Connection& connection, const Heap& heap) {
   return locked.ok() ? locked : Status{lock_error(locked.error(), heap)};
 }
 
+Result<bool> try_lock_heap(pg::Connection& connection, const Heap& heap) {
+  const Status locked = connection.execute(lock_sql(heap) + " NOWAIT");
+  if (locked.ok()) return true;
+  if (locked.error().sqlstate() == pg::sqlstate::kLockNotAvailable) return false;
+  return lock_error(locked.error(), heap);
+}
+
 Status check_heap(pg::Connection& connection, const Heap& heap) {
   const std::string name = quote_literal(quote_identifier(heap.name)) + "::regclass";
   FRESHET_TRY(const pg::Rows rows,
@@ -132,23 +144,20 @@ Status check_heap(pg::Connection& connection, const Heap& heap) {
   return is_same ? Status{} : Status{rewritten(heap.name)};
 }
 
-// The transaction's snapshot may be older than what stands now in the catalogue's tables; what the
-// server makes of a query does not depend on it.
+// The transaction's snapshot may be older than what stands now in the catalogue's tables; what a
+// function says does not depend on it.
 Status check_columns(pg::Connection& connection, const CopyTable& table) {
-  std::string names;
   std::vector<const Column*> columns;
   for (const Column& column : table.schema->columns) {
-    if (column.is_derived) continue;
-    names += (names.empty() ? "" : ", ") + quote_identifier(column.name);
-    columns.push_back(&column);
+    if (!column.is_derived) columns.push_back(&column);
   }
-  FRESHET_TRY(const pg::Rows rows,
-              connection.query("SELECT " + names + " FROM " + quote_identifier(table.schema->name) +
-                               " LIMIT 0"));
+  const std::string relation = std::to_string(to_integer(table.schema->relation));
+  const std::string attnums = pg::integer_array_literal(
+      std::span<const Column* const>{columns}, [](const Column* column) { return column->attnum; });
+  const std::array<std::optional<std::string_view>, 2> parameters{relation, attnums};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlColumnNames, parameters));
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (rows.attnum(static_cast<int>(i)) != columns[i]->attnum) {
-      return rewritten(table.schema->name);
-    }
+    if (rows.find(static_cast<int>(i), 0) != columns[i]->name) return rewritten(table.schema->name);
   }
   return {};
 }
