@@ -207,12 +207,16 @@ Result<TransactionPtr> Assembler::on(const pgoutput::CommitPrepared& message) {
   const auto found = prepared_.find(message.gid);
   if (found == prepared_.end()) {
     if (message.end_lsn <= skip_upto_.end) return kNothing;
+    const bool may_lack_rows =
+        message.commit_lsn <= undecided_.upto || undecided_.gids.contains(message.gid);
+    if (!may_lack_rows) return kNothing;
     return Error{ErrorKind::gap, "a prepared transaction was committed whose rows were never sent"}
         .with("xid", static_cast<unsigned long long>(to_integer(message.xid)))
         .with("lsn", to_string(message.commit_lsn))
         .fix("copy the tables of the pipeline again: its slot was advanced past the PREPARE");
   }
   if (found->second.xid != message.xid) return misplaced("commit prepared");
+  forget_undecided(message.gid);
   TransactionBuilder builder = std::move(found->second.builder);
   decided_.push_back({found->second.prepare_lsn, message.end_lsn});
   prepared_.erase(found);
@@ -224,11 +228,18 @@ Result<TransactionPtr> Assembler::on(const pgoutput::CommitPrepared& message) {
 
 Result<TransactionPtr> Assembler::on(const pgoutput::RollbackPrepared& message) {
   if (block_ != Block::none) return misplaced("rollback prepared");
+  forget_undecided(message.gid);
   const auto found = prepared_.find(message.gid);
   if (found == prepared_.end()) return kNothing;
   drop(found->second.builder);
   prepared_.erase(found);
   return kNothing;
+}
+
+// The name may be used again.
+void Assembler::forget_undecided(std::string_view gid) {
+  const auto found = undecided_.gids.find(gid);
+  if (found != undecided_.gids.end()) undecided_.gids.erase(found);
 }
 
 std::optional<Lsn> Assembler::hold_below(Position durable) {

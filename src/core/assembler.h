@@ -6,12 +6,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "core/pgoutput/decoder.h"
 #include "core/relation_cache.h"
@@ -24,6 +27,13 @@ namespace freshet {
 
 /// MAX_BACKENDS of sessions and as many prepared transactions: no server has more open at once.
 constexpr std::size_t kOpenTransactionsMax = 2 * 262'143;
+
+/// Which transactions may have been prepared before a stream begins, so that their PREPARE is not
+/// sent: those under these names, and those that were committed at or before `upto`.
+struct Undecided {
+  std::set<std::string, std::less<>> gids;
+  Lsn upto{std::numeric_limits<std::uint64_t>::max()};
+};
 
 /// Use from one thread at a time.
 class Assembler {
@@ -47,12 +57,17 @@ class Assembler {
   /// Takes one message and the LSN of its XLogData header; copies what it needs. Returns a
   /// transaction when one commits (an empty one too: its end LSN is progress), else null. After an
   /// error (protocol, storage, gap) only reset() helps. A COMMIT PREPARED of rows that were never
-  /// seen is a `gap`.
+  /// seen is a `gap`, unless there were none.
   Result<TransactionPtr> push(Lsn message_lsn, std::string_view message);
 
   /// Ignores a COMMIT PREPARED of an unknown transaction that ends at or before `position`: it was
   /// delivered before. Survives reset().
   void skip_upto(Position position) { skip_upto_ = position; }
+
+  /// Tells what the stream that begins may lack; until told: anything. Whatever else is committed
+  /// without a PREPARE changed nothing: PostgreSQL 15 to 17 send no PREPARE of a transaction that
+  /// only began to change something and went back to a savepoint. Survives reset().
+  void set_undecided(Undecided undecided) { undecided_ = std::move(undecided); }
 
   /// The least PREPARE LSN of prepared transactions that are not decided, or were committed past
   /// `durable`: acknowledge nothing past it, or the server never sends their rows again. Nothing if
@@ -107,6 +122,7 @@ class Assembler {
 
   Error misplaced(std::string_view what) const;
   Status check_open_transactions() const;
+  void forget_undecided(std::string_view gid);
   void leave_block();
   TransactionPtr finish(TransactionBuilder& builder, const TransactionInfo& info);
   Status hold(TransactionBuilder&& builder, const pgoutput::Prepared& message);
@@ -117,6 +133,7 @@ class Assembler {
   Options options_;
   SpillStore& spill_;
   Position skip_upto_;
+  Undecided undecided_;
   pgoutput::Decoder decoder_;
   RelationCache relations_;
   Block block_ = Block::none;

@@ -68,6 +68,10 @@ class Session {
         assembler_({.memory_bytes_max = budget_}, disk_) {
     skip_upto_ = Lsn{in.byte()};
     assembler_.skip_upto({skip_upto_});
+    if (in.below(2) == 0) {
+      undecided_ = {.gids = {make_gid()}, .upto = Lsn{in.byte()}};
+      assembler_.set_undecided(undecided_);
+    }
   }
 
   void step() {
@@ -262,6 +266,7 @@ class Session {
     const auto found = prepared_.find(gid);
     if (in_.below(4) == 0) {
       send(wire::rollback_prepared(lsn_, 1, gid));
+      undecided_.gids.erase(gid);
       if (found == prepared_.end()) return;
       prepared_.erase(found);
       ++rolled_back_;
@@ -269,7 +274,8 @@ class Session {
     }
     if (found == prepared_.end()) {
       const std::string message = wire::commit_prepared(lsn_, lsn_ + 1, 1, gid);
-      if (Lsn{lsn_ + 1} > skip_upto_) return send_refused_seldom(message, ErrorKind::gap);
+      const bool may_lack_rows = Lsn{lsn_} <= undecided_.upto || undecided_.gids.contains(gid);
+      if (Lsn{lsn_ + 1} > skip_upto_ && may_lack_rows) return send_refused_seldom(message, ErrorKind::gap);
       FRESHET_CHECK(send(message) == nullptr);
       return;
     }
@@ -277,6 +283,7 @@ class Session {
     if (errs()) return send_refused(wire::commit_prepared(lsn_, 1, xid + 1, gid));
     Work work = std::move(found->second);
     prepared_.erase(found);
+    undecided_.gids.erase(gid);
     deliver(send(wire::commit_prepared(lsn_, lsn_ + 1, xid, gid)), std::move(work));
   }
 
@@ -483,6 +490,7 @@ class Session {
   FaultySpillStore disk_;
   freshet::Assembler assembler_;
   Lsn skip_upto_{};
+  freshet::Undecided undecided_;
   std::uint64_t lsn_ = 0;
   unsigned arrivals_ = 0;
   bool is_broken_ = false;

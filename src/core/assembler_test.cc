@@ -437,6 +437,19 @@ TEST_F(AssemblerTest, CommitOfUnknownPreparedTransactionBelowPositionIsSkipped) 
   EXPECT_EQ(refuse({make::commit_prepared(305, 311, 7, "g")}).kind(), ErrorKind::gap);
 }
 
+TEST_F(AssemblerTest, CommitOfWhatWasPreparedLaterButNotSentIsOfNothing) {
+  assembler_.set_undecided({.gids = {"before", "again"}, .upto = Lsn{250}});
+  push({make::commit_prepared(300, 310, 7, "g")});
+  EXPECT_TRUE(committed_.empty());
+  EXPECT_EQ(refuse({make::commit_prepared(250, 251, 8, "g")}).kind(), ErrorKind::gap);
+  EXPECT_EQ(refuse({make::commit_prepared(300, 310, 7, "before")}).kind(), ErrorKind::gap);
+  push({make::rollback_prepared(320, 7, "again"), make::commit_prepared(330, 331, 9, "again"),
+        make::begin_prepare(340, 10, "before"), make::prepare(340, 10, "before"),
+        make::commit_prepared(350, 351, 10, "before"),
+        make::commit_prepared(360, 361, 11, "before")});
+  EXPECT_EQ(committed_.size(), 1U);
+}
+
 TEST_F(AssemblerTest, NameOfPreparedTransactionMayBeUsedAgain) {
   for (std::uint64_t lsn = 100; lsn <= 200; lsn += 100) {
     push({make::begin_prepare(lsn, 7, "g"), make::prepare(lsn, 7, "g"),

@@ -55,6 +55,7 @@ Reader::Reader(Options options,
   received_ = to_integer(published_.end);
   acknowledged_ = to_integer(options_.confirmed_flush);
   assembler_.skip_upto(published_);
+  assembler_.set_undecided(options_.undecided);
 }
 
 Reader::~Reader() {
@@ -293,6 +294,10 @@ Status Reader::reopen() {
                                       .now = now,
                                       .slot = std::move(row),
                                       .least_durable = Position{Lsn{acknowledged_.load()}}}));
+  if (options_.start.is_two_phase) {
+    FRESHET_TRY(Undecided undecided, source::load_undecided(*sql));
+    assembler_.set_undecided(std::move(undecided));
+  }
   FRESHET_TRY(connection_, source::ReplicationConnection::open(options_.connect));
   FRESHET_TRY(connection_->start(options_.start));
   log_info("replication connection restored", {{"lsn", to_string(options_.start.start.end)}});

@@ -454,6 +454,10 @@ Status Session::start_threads() {
       .is_two_phase = source.is_two_phase,
       .is_binary = source.is_binary,
       .origin = source.origin};
+  Undecided undecided;
+  if (source.is_two_phase) {
+    FRESHET_TRY(undecided, source::load_undecided(*sql_));
+  }
   FRESHET_TRY(replication_->start(start));
   FRESHET_TRY(auto spill, DiskSpillStore::open(options_.spill_directory));
   spills_.push_back(std::move(spill));
@@ -469,6 +473,7 @@ Status Session::start_threads() {
                       .start = start,
                       .published = published,
                       .confirmed_flush = confirmed_flush_,
+                      .undecided = std::move(undecided),
                       .slot = slot_,
                       .memory_bytes_max = source.memory_bytes_max,
                       .on_reconnect = [this]() -> Status {

@@ -130,6 +130,21 @@ Result<Lsn> load_insert_lsn(pg::Connection& connection) {
   return rows.lsn(0, 0);
 }
 
+// The names first: what is prepared after the look at them is sent.
+Result<Undecided> load_undecided(pg::Connection& connection) {
+  Undecided undecided;
+  FRESHET_TRY(const pg::Rows rows,
+              connection.query("SELECT gid, pg_catalog.pg_is_in_recovery() "
+                               "FROM (VALUES (pg_catalog.current_database())) AS this(name) "
+                               "LEFT JOIN pg_catalog.pg_prepared_xacts ON database = name"));
+  if (rows.boolean(0, 1)) return undecided;
+  for (int row = 0; row < rows.rows(); ++row) {
+    if (!rows.is_null(row, 0)) undecided.gids.insert(rows.string(row, 0));
+  }
+  FRESHET_TRY(undecided.upto, load_insert_lsn(connection));
+  return undecided;
+}
+
 Result<SystemIdentity> load_system_identity(pg::Connection& connection) {
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlSystemIdentity));
   return SystemIdentity{.system_identifier = rows.string(0, 0),

@@ -287,7 +287,10 @@ class Torture:
 
     def is_all_streaming(self) -> bool:
         phases = self.system.phases()
-        assert "errored" not in phases, f"a table was set aside\n{self._describe()}"
+        # A partition's TRUNCATE is not sent: a conflict may come before the engine sees the gap, which
+        # it then mends.
+        may_be_mended = self.plan.options.get("source.on_gap") == "resync"
+        assert "errored" not in phases or may_be_mended, f"a table was set aside\n{self._describe()}"
         return len(phases) >= len(self._wanted()) and set(phases) == {"streaming"}
 
     def _wait_streaming(self) -> None:
