@@ -275,7 +275,8 @@ class Session {
     if (found == prepared_.end()) {
       const std::string message = wire::commit_prepared(lsn_, lsn_ + 1, 1, gid);
       const bool may_lack_rows = Lsn{lsn_} <= undecided_.upto || undecided_.gids.contains(gid);
-      if (Lsn{lsn_ + 1} > skip_upto_ && may_lack_rows) return send_refused_seldom(message, ErrorKind::gap);
+      if (Lsn{lsn_ + 1} > skip_upto_ && may_lack_rows)
+        return send_refused_seldom(message, ErrorKind::gap);
       FRESHET_CHECK(send(message) == nullptr);
       return;
     }

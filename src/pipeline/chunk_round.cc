@@ -8,6 +8,7 @@
 #include "base/error_policy.h"
 #include "base/log.h"
 #include "base/try.h"
+#include "pg/sqlstate.h"
 #include "pipeline/range_feed.h"
 #include "source/chunk_copy.h"
 #include "types/table_error.h"
@@ -219,9 +220,11 @@ Status ChunkRound::feed(pg::Connection& connection, const Task& task, Attempt& a
        .system_identifier = options_.system_identifier},
       [&](const Snapshot& snapshot) { return begin(task, snapshot, attempt); },
       [&](std::string_view lines) { return attempt.feed->take(lines); });
-  // What a destination refuses ends the session, which opens it again.
+  // What a destination refuses ends the session, which opens it again; but not where somebody locks
+  // its table.
   if (!attempt.opened.ok()) {
-    failure_.report(attempt.opened.error());
+    const bool is_locked = attempt.opened.error().sqlstate() == pg::sqlstate::kLockNotAvailable;
+    if (!is_locked) failure_.report(attempt.opened.error());
     return attempt.opened;
   }
   if (!read.ok()) {

@@ -7,6 +7,7 @@
 #include "base/error_policy.h"
 #include "base/log.h"
 #include "base/try.h"
+#include "pg/sqlstate.h"
 #include "pipeline/copy_choice.h"
 #include "pipeline/range_feed.h"
 #include "source/barrier.h"
@@ -26,6 +27,7 @@ constexpr std::chrono::milliseconds kStreamPoll{2};
 constexpr std::uint64_t kBacklogMax = std::uint64_t{16} << 20;
 constexpr std::chrono::milliseconds kRoundRetry{500};
 constexpr std::chrono::milliseconds kIdleWait{200};
+constexpr std::chrono::seconds kLockedMax{60};
 
 // A new session looks the publications up again.
 bool ends_session(const Error& error) {
@@ -104,7 +106,7 @@ Status Copier::run_round(std::unique_ptr<source::SnapshotCoordinator> slot_snaps
   } else {
     FRESHET_TRY(slot_snapshot, take_snapshot(jobs));
   }
-  Status status = copy(jobs, *slot_snapshot, is_slots);
+  Status status = copy(jobs, std::move(slot_snapshot), is_slots);
   set_activity({});
   return status;
 }
@@ -446,12 +448,14 @@ Status Copier::leave_unclear(std::vector<Job>& jobs, Lsn replayed) {
 }
 
 Status Copier::copy(std::vector<Job>& jobs,
-                    const source::SnapshotCoordinator& snapshot,
+                    std::unique_ptr<source::SnapshotCoordinator> snapshot,
                     bool is_slots) {
   set_activity("copying");
   {
     const std::lock_guard lock(mutex_);
     tasks_.clear();
+    readers_ = 0;
+    last_read_ = Clock::now();
     for (Job& job : jobs) {
       job.ranges = source::plan_ranges(job.table.heaps, {.connections = options_.connections});
       job.ranges_left = job.ranges.size();
@@ -467,17 +471,21 @@ Status Copier::copy(std::vector<Job>& jobs,
     std::sort(tasks_.begin(), tasks_.end(),
               [&](const Task& a, const Task& b) { return pages(a) < pages(b); });
   }
-  if (snapshot.reader() != nullptr) {
-    read_alone(snapshot);
+  if (snapshot->reader() != nullptr) {
+    read_alone(*snapshot);
   } else {
     const std::size_t threads = std::min<std::size_t>(options_.connections, tasks_.size());
     std::vector<std::jthread> workers;
     for (std::size_t i = 0; i < threads; ++i)
-      workers.emplace_back([&] { work(snapshot); });
+      workers.emplace_back([&] { work(*snapshot); });
   }
   if (is_stopping_) return Error{ErrorKind::cancelled, "the copy was stopped"};
+  const bool is_standbys = snapshot->replayed().has_value();
+  // Now: a lane that is waited for may itself wait for a table that somebody alters, and he for the
+  // snapshot to go (CREATE INDEX CONCURRENTLY).
+  snapshot.reset();
   FRESHET_TRY(finish_jobs(jobs, is_slots));
-  if (is_slots || snapshot.replayed()) return ok_status();
+  if (is_slots || is_standbys) return ok_status();
   // What was read settles once its WAL was flushed and streamed: have the server flush it soon.
   FRESHET_TRY(pg::Connection* const connection, catalog());
   FRESHET_TRY(connection->execute("SELECT pg_catalog.pg_current_xact_id()"));
@@ -524,7 +532,7 @@ void Copier::work(const source::SnapshotCoordinator& snapshot) {
         status = std::move(opened).error();
     }
     if (status.ok()) status = copy_task(*connection, *task, snapshot);
-    if (status.ok()) continue;
+    if (status.ok() || put_back(*task, status.error())) continue;
     void_job(*task->job, status.error());
     if (source::is_changed_table(status.error())) continue;
     connection.reset();
@@ -539,7 +547,7 @@ void Copier::work(const source::SnapshotCoordinator& snapshot) {
 void Copier::read_alone(const source::SnapshotCoordinator& snapshot) {
   while (const std::optional<Task> task = next_task()) {
     const Status status = copy_task(*snapshot.reader(), *task, snapshot);
-    if (status.ok()) continue;
+    if (status.ok() || put_back(*task, status.error())) continue;
     void_job(*task->job, status.error());
     if (source::is_changed_table(status.error())) continue;
     if (ends_session(status.error())) {
@@ -569,13 +577,25 @@ Status Copier::copy_task(pg::Connection& connection,
     return std::move(opened).error();
   }
   RangeFeed& feed = **opened;
+  bool is_reading = false;
   auto result = source::copy_range(connection,
                                    {.table = &task.job->table,
                                     .range = task.range,
                                     .snapshot_name = snapshot.snapshot_name(),
                                     .system_identifier = options_.system_identifier,
-                                    .replayed = snapshot.replayed()},
+                                    .replayed = snapshot.replayed(),
+                                    .on_locked =
+                                        [&] {
+                                          const std::lock_guard lock(mutex_);
+                                          ++readers_;
+                                          is_reading = true;
+                                        }},
                                    [&](std::string_view lines) { return feed.take(lines); });
+  if (is_reading) {
+    const std::lock_guard lock(mutex_);
+    --readers_;
+    last_read_ = Clock::now();
+  }
   Status status = ok_status();
   if (!result.ok()) status = result.error();
   if (status.ok()) status = feed.finish();
@@ -589,6 +609,16 @@ void Copier::finish_task(const Task& task, Lsn read_upto) {
   const std::lock_guard lock(mutex_);
   task.job->read_upto = std::max(task.job->read_upto, read_upto);
   --task.job->ranges_left;
+}
+
+// A table that somebody locks is tried again, and so for as long as others are read: he may be
+// waiting for them. But not for ever: he may as well be waiting for the snapshot.
+bool Copier::put_back(const Task& task, const Error& error) {
+  if (error.sqlstate() != pg::sqlstate::kLockNotAvailable) return false;
+  const std::lock_guard lock(mutex_);
+  if (readers_ == 0 && Clock::now() - last_read_ > kLockedMax) return false;
+  tasks_.insert(tasks_.begin(), task);
+  return true;
 }
 
 void Copier::void_job(Job& job, const Error& reason) {

@@ -55,6 +55,8 @@ class Copier {
   std::string activity() const;
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   struct Job {
     TableName name;
     source::CopyTable table;
@@ -96,7 +98,9 @@ class Copier {
   Status await_stream(pg::Connection& connection, std::span<const Job> jobs);
   Status await_written(std::span<const Job> jobs, Lsn wanted);
   Status leave_unclear(std::vector<Job>& jobs, Lsn replayed);
-  Status copy(std::vector<Job>& jobs, const source::SnapshotCoordinator& snapshot, bool is_slots);
+  Status copy(std::vector<Job>& jobs,
+              std::unique_ptr<source::SnapshotCoordinator> snapshot,
+              bool is_slots);
   void work(const source::SnapshotCoordinator& snapshot);
   void read_alone(const source::SnapshotCoordinator& snapshot);
   Status copy_task(pg::Connection& connection,
@@ -104,6 +108,7 @@ class Copier {
                    const source::SnapshotCoordinator& snapshot);
   void finish_task(const Task& task, Lsn read_upto);
   void void_job(Job& job, const Error& reason);
+  bool put_back(const Task& task, const Error& error);
   std::optional<Task> next_task();
   Status finish_jobs(std::span<Job> jobs, bool is_slots);
   Result<pg::Connection*> catalog();
@@ -121,7 +126,9 @@ class Copier {
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable changed_;
-  std::vector<Task> tasks_;     // of the present round, taken from the back
+  std::vector<Task> tasks_;  // of the present round, taken from the back
+  std::size_t readers_ = 0;  // tasks that have their lock and read
+  Clock::time_point last_read_;
   std::set<TableName> voided_;  // since the round began
   std::string activity_;
 };

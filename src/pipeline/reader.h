@@ -32,7 +32,7 @@ class Reader {
     source::StartOptions start;    ///< Its `start` is where the server begins to send.
     Position published;            ///< What ends at or before it, all destinations have.
     Lsn confirmed_flush = kNoLsn;  ///< What the slot was told already.
-    Undecided undecided{};           ///< With start.is_two_phase.
+    Undecided undecided{};         ///< With start.is_two_phase.
     SlotIdentity slot;
     std::size_t memory_bytes_max = 0;
     /// Called on the reader's thread after a reconnect: nothing of before has been lost for sure.

@@ -86,6 +86,7 @@ Error Session::naming_suspects(Error error) {
 }
 
 Status Session::watch(const std::stop_token& stop, const Until& until) {
+  if (sql_ && !limit_looks().ok()) sql_.reset();
   while (!stop.stop_requested()) {
     failure_.wait_for(kWatchInterval);
     FRESHET_TRY(failure_.status());

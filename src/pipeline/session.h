@@ -144,6 +144,8 @@ class Session {
   std::vector<TableName> table_names() const;
   Status begin_watching();
   Status look_after_source();
+  Status limit_looks();
+  void give_up_look(const Error& error);
   void look_at_slots_room();
   Status look_at_publications();
   Status look_at_tables();

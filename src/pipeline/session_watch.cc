@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/try.h"
+#include "pg/sqlstate.h"
 #include "pipeline/session.h"
 #include "source/ddl_capture.h"
 
@@ -14,6 +15,7 @@ Status Session::look_after_source() {
     auto opened = pg::Connection::open(connect_options("control"));
     if (!opened.ok()) return ok_status();
     sql_ = std::move(opened).value();
+    if (!limit_looks().ok()) sql_.reset();
   }
   look_at_slots_room();
   // Nor from a standby that shows its past, after a crash.
@@ -26,6 +28,17 @@ Status Session::look_after_source() {
   if (sql_) FRESHET_TRY(look_at_tables());
   if (sql_ && !wants_restart_) FRESHET_TRY(look_for_new_tables());
   return ok_status();
+}
+
+// Some of them lock what they look at. Whoever else locks it must not keep us from stopping, or
+// from renewing the lease.
+Status Session::limit_looks() {
+  return sql_->execute("SET lock_timeout = '1s'");
+}
+
+// What is locked is looked at the next time; a connection that is lost is opened again then.
+void Session::give_up_look(const Error& error) {
+  if (error.sqlstate() != pg::sqlstate::kLockNotAvailable) sql_.reset();
 }
 
 void Session::look_at_slots_room() {
@@ -59,7 +72,7 @@ Status Session::look_at_publications() {
   for (const std::string& name : publication_names()) {
     const auto exists = source::has_publication(*sql_, name);
     if (!exists.ok()) {
-      sql_.reset();
+      give_up_look(exists.error());
       return ok_status();
     }
     if (*exists) continue;
@@ -74,7 +87,7 @@ Status Session::look_at_tables() {
   const std::vector<TableName> names = table_names();
   auto looked = source::look_at_tables(*sql_, names, publication_names());
   if (!looked.ok()) {
-    sql_.reset();
+    give_up_look(looked.error());
     return ok_status();
   }
   for (std::size_t i = 0; i < watched_.size(); ++i) {
@@ -84,7 +97,7 @@ Status Session::look_at_tables() {
     if (!news) continue;
     const auto may_come = may_be_told(names[i], *news);
     if (!may_come.ok()) {
-      sql_.reset();
+      give_up_look(may_come.error());
       return ok_status();
     }
     if (*may_come) {
@@ -127,7 +140,7 @@ Status Session::look_for_new_tables() {
   if (!options_.config.source.tables.empty()) return ok_status();
   const auto published = source::list_published_tables(*sql_, publication_names());
   if (!published.ok()) {
-    sql_.reset();
+    give_up_look(published.error());
     return ok_status();
   }
   for (const TableName& name : *published) {

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::seconds kVisibilityTimeout{5};
 constexpr std::chrono::milliseconds kVisibilityRetry{2};
+constexpr std::chrono::milliseconds kLockedPause{200};
 
 // Rows are addressed by their key, which therefore stays; under FULL by all that is there.
 bool is_wanted(const TablePlan& plan, const TableSchema& schema, const Column& column) {
@@ -243,9 +244,12 @@ Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
 
 Result<std::map<Oid, std::vector<TableObject>>> SchemaResolver::objects(
     std::span<const Oid> relations) {
-  const std::lock_guard lock(mutex_);
-  return asked(catalog_, options_,
-               [&](pg::Connection& catalog) { return source::load_objects(catalog, relations); });
+  std::unique_ptr<pg::Connection> reader = take_reader();
+  auto objects = asked(reader, table_options_, [&](pg::Connection& connection) {
+    return source::load_objects(connection, relations);
+  });
+  if (objects.ok()) give_back(std::move(reader));
+  return objects;
 }
 
 Result<std::vector<source::Match>> SchemaResolver::filter(const Shape& shape,
@@ -289,6 +293,8 @@ Result<source::Reread> SchemaResolver::reread(const source::RereadRequest& reque
         log_error(LogLevel::warn, "waiting for a table that is locked, to read rows again",
                   read.error());
       }
+      FRESHET_TRY([[maybe_unused]] const bool is_ready,
+                  connection.wait(pg::Ready::read, kLockedPause));
     }
   };
   std::unique_ptr<pg::Connection> reader = take_reader();

@@ -78,8 +78,8 @@ class SchemaResolver {
     Committed transaction;
   };
 
-  /// `stopping`, once triggered, makes fail with `cancelled` what may wait for a table: filter()
-  /// and reread().
+  /// `stopping`, once triggered, makes fail with `cancelled` what may wait for a table: filter(),
+  /// reread() and objects().
   SchemaResolver(pg::ConnectOptions options,
                  const TablePlans& plans,
                  std::shared_ptr<pg::Interrupter> stopping);
@@ -103,7 +103,8 @@ class SchemaResolver {
   Result<source::Reread> reread(const source::RereadRequest& request,
                                 std::span<const Committed> transactions,
                                 Arena& arena);
-  /// What belongs to these tables of the source.
+  /// What belongs to these tables of the source. Waits for those that are locked, on a connection
+  /// of its own.
   Result<std::map<Oid, std::vector<TableObject>>> objects(std::span<const Oid> relations);
 
  private:

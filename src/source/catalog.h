@@ -44,8 +44,8 @@ Result<std::vector<CatalogTable>> load_tables(pg::Connection& connection,
                                               std::span<const TableName> names);
 Result<CatalogTable> load_table(pg::Connection& connection, const TableName& name);
 
-// Both of the above wait for tables that somebody locks exclusively. What follows does not: it may be
-// asked while locks or snapshots are held that such a somebody may be waiting for.
+// Both of the above wait for tables that somebody locks exclusively. What follows does not: it may
+// be asked while locks or snapshots are held that such a somebody may be waiting for.
 
 /// Their columns and identity alone.
 Result<std::vector<TableSchema>> load_schemas(pg::Connection& connection,

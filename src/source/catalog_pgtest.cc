@@ -1,8 +1,12 @@
 #include <algorithm>
+#include <chrono>
+#include <future>
+#include <thread>
 
 #include "base/sql_quote.h"
 #include "pg/testing/test_server.h"
 #include "source/catalog.h"
+#include "source/filter_probe.h"
 #include "source/publication.h"
 #include "source/row_filter.h"
 
@@ -351,6 +355,66 @@ TEST_F(CatalogPgTest, NamedPublicationsAreChecked) {
   const std::vector<TableConfig> wants{
       {.name = {"public", "t"}, .columns = {"id", "a"}, .where = ""}};
   EXPECT_EQ(check_publications(*connection_, Names{"c"}, wants).error().find("column"), "a");
+}
+
+TEST_F(CatalogPgTest, AFilterIsSpeltAsThePublicationHasIt) {
+  if (!is_15()) GTEST_SKIP() << "publications have no filters";
+  run("CREATE DOMAIN public.few AS int; CREATE TYPE public.mood AS ENUM ('sad', 'ok');"
+      "CREATE TABLE public.\"o'dd\" (id int, v numeric, \"a b\" varchar(9), n public.few, "
+      "m public.mood, d date, PRIMARY KEY (id, v, \"a b\", n, m, d))");
+  for (const std::string where :
+       {"id > 5", "v * 2 < 7.50 OR id IN (1, 2)", "\"a b\" LIKE 'x%' -- so",
+        "\"o'dd\".id = 3 AND NOT (id = 4 OR v IS NULL)", "d >= '2020-02-03'::date",
+        "length(\"a b\" || 'x') > 3 AND (id, v) < (3, 4)", "CASE WHEN id = 1 THEN true END",
+        "\"a b\" COLLATE \"C\" < 'b'", "true", "v IS DISTINCT FROM 'NaN'"}) {
+    const Status made = connection_->execute(
+        "CREATE PUBLICATION f FOR TABLE ONLY public.\"o'dd\" "
+        "WHERE (" +
+        where + "\n)");
+    ASSERT_TRUE(made.ok()) << where << made.error().describe();
+    const auto form = published_form(*connection_, load("o'dd"), where);
+    ASSERT_TRUE(form.ok() && *form) << where;
+    EXPECT_EQ(**form, text(*connection_,
+                           "SELECT pg_get_expr(prqual, prrelid) FROM "
+                           "pg_publication_rel"));
+    run("DROP PUBLICATION f");
+  }
+  EXPECT_EQ(*published_form(*connection_, load("o'dd"), "nothing > 1"), std::nullopt);
+}
+
+// CREATE INDEX CONCURRENTLY, VACUUM and the like lock a table for hours.
+TEST_F(CatalogPgTest, PublicationsAreCheckedWhereATableIsLockedAgainstDdl) {
+  if (!is_15()) GTEST_SKIP() << "publications have no filters";
+  run("CREATE TABLE public.t (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE public.t WHERE "
+      "(id > 5)");
+  const auto other = connect(url());
+  run(*other, "BEGIN; LOCK TABLE public.t IN SHARE UPDATE EXCLUSIVE MODE");
+  run("SET lock_timeout = '2s'");
+  const std::vector<TableConfig> t{{.name = {"public", "t"}, .columns = {}, .where = "id > 5"}};
+  const auto check = check_publications(*connection_, Names{"p"}, t);
+  ASSERT_TRUE(check.ok()) << check.error().describe();
+  EXPECT_FALSE(check->tables[0].filters_rows);
+}
+
+TEST_F(CatalogPgTest, WhoAltersSeveralTablesIsNotTheVictim) {
+  run("CREATE TABLE public.a (id int PRIMARY KEY); CREATE TABLE public.b (id int PRIMARY KEY)");
+  const auto migration = connect(url());
+  run(*migration, "BEGIN; ALTER TABLE public.b ADD v int");
+  auto made = std::async(std::launch::async, [&] {
+    return create_publication(*connection_, {.name = "p",
+                                             .sql = "CREATE PUBLICATION p FOR TABLE public.a, "
+                                                    "public.b",
+                                             .tables_sql = {},
+                                             .tables = {}});
+  });
+  for (int i = 0; i < 3; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{400});
+    run(*migration, "ALTER TABLE public.a ADD COLUMN v" + std::to_string(i) + " int");
+  }
+  run(*migration, "COMMIT");
+  const Status done = made.get();
+  EXPECT_TRUE(done.ok()) << done.error().describe();
+  EXPECT_EQ(text(*connection_, "SHOW lock_timeout"), "0");
 }
 
 TEST_F(CatalogPgTest, RowFilterAsksTheServer) {

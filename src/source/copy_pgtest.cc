@@ -177,13 +177,14 @@ TEST_F(CopyPgTest, RewrittenHeapIsNoticed) {
   }
 }
 
-// Whoever alters a table, and all that queues up behind, would wait for as long as a copy takes; and
-// what a worker locks comes behind that in turn.
+// Whoever alters a table, and all that queues up behind, would wait for as long as a copy takes;
+// and what a worker locks comes behind that in turn.
 TEST_F(CopyPgTest, NothingStaysLockedOnceTheSnapshotIsTaken) {
   run("CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t VALUES (1, 1)");
   CopyTable table = copy_of(load({"public", "t"}));
   const auto coordinator = take(table);
-  run("SET lock_timeout = '2s'; ALTER TABLE public.t ADD c int; INSERT INTO public.t VALUES (2, 2)");
+  run("SET lock_timeout = '2s'; ALTER TABLE public.t ADD c int; INSERT INTO public.t VALUES (2, "
+      "2)");
   EXPECT_EQ(copy(table, *coordinator), (std::multiset<std::string>{"1\t1"}));
   run("ALTER TABLE public.t ALTER n TYPE bigint");
   EXPECT_TRUE(is_rewritten(copy_error(table, *coordinator)));
@@ -200,8 +201,9 @@ TEST_F(CopyPgTest, NoLockIsWaitedForWithAnotherHeld) {
   });
   const auto watcher = connect(url());
   const auto is_waiting = [&] {
-    return text(*watcher, "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = "
-                          "(SELECT oid FROM pg_database WHERE datname = current_database())") != "0";
+    return text(*watcher,
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = "
+                "(SELECT oid FROM pg_database WHERE datname = current_database())") != "0";
   };
   while (!is_waiting() && taken.wait_for(std::chrono::seconds{0}) != std::future_status::ready)
     std::this_thread::sleep_for(std::chrono::milliseconds{10});

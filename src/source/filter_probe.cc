@@ -7,6 +7,7 @@
 #include "pg/sqlstate.h"
 #include "source/publication.h"
 #include "source/sql/sql.h"
+#include "source/waiting.h"
 
 namespace freshet::source {
 namespace {
@@ -102,25 +103,42 @@ Status check_copy_condition(pg::Connection& connection,
       .fix("write it as in a WHERE clause over this table's columns");
 }
 
+Result<bool> can_publish(pg::Connection& connection,
+                         const CatalogTable& table,
+                         const std::string& where,
+                         bool publishes_via_root) {
+  if (connection.server_version() < kFiltersSince) return false;
+  const std::string probe = "freshet_probe_" + std::to_string(connection.backend_pid());
+  const Status made = with_table_locks(connection, [&]() -> Status {
+    FRESHET_TRY(const RolledBack transaction, RolledBack::begin(connection));
+    return connection.execute(
+        "CREATE PUBLICATION " + probe + " FOR TABLE " + only(table) + " WHERE " +
+        in_parentheses(where) +
+        " WITH (publish_via_partition_root = " + (publishes_via_root ? "true)" : "false)"));
+  });
+  if (!made.ok() && is_about_the_connection(made.error())) return made.error();
+  return made.ok();
+}
+
+// As the check of a table of the same name and columns: to make a publication would lock the table
+// against DDL, at each start of a session.
 Result<std::optional<std::string>> published_form(pg::Connection& connection,
                                                   const CatalogTable& table,
-                                                  const std::string& where,
-                                                  bool publishes_via_root) {
+                                                  const std::string& where) {
   if (connection.server_version() < kFiltersSince) return std::optional<std::string>{};
-  const std::string probe = "freshet_probe_" + std::to_string(connection.backend_pid());
+  const std::string probe = "pg_temp." + quote_identifier(table.schema.name.table);
   FRESHET_TRY(const RolledBack transaction, RolledBack::begin(connection));
-  const Status made =
-      connection.execute("CREATE PUBLICATION " + probe + " FOR TABLE " + only(table) + " WHERE " +
-                         in_parentheses(where) + " WITH (publish_via_partition_root = " +
-                         (publishes_via_root ? "true)" : "false)"));
+  const Status made = connection.execute(
+      "CREATE TEMP TABLE " + probe + " (LIKE " + quote_identifier(table.schema.name) +
+      "); ALTER TABLE " + probe + " ADD CONSTRAINT freshet_probe CHECK " + in_parentheses(where));
   if (!made.ok()) {
     if (is_about_the_connection(made.error())) return made.error();
     return std::optional<std::string>{};
   }
   FRESHET_TRY(const pg::Rows rows,
-              connection.query("SELECT pg_get_expr(r.prqual, r.prrelid) FROM pg_publication_rel r "
-                               "JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = " +
-                               quote_literal(probe)));
+              connection.query("SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint WHERE "
+                               "conname = 'freshet_probe' AND conrelid = " +
+                               quote_literal(probe) + "::regclass"));
   if (rows.rows() != 1 || rows.is_null(0, 0)) return std::optional<std::string>{};
   return std::optional{rows.string(0, 0)};
 }

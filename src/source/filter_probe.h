@@ -24,12 +24,17 @@ class RolledBack {
   pg::Connection* connection_;
 };
 
-/// The expression as a publication of `table` would keep it, in the server's spelling; nothing if
-/// publications of this server cannot hold it, or our role may not make one.
+/// Whether a publication of `table` that our role makes can hold the expression.
+Result<bool> can_publish(pg::Connection& connection,
+                         const CatalogTable& table,
+                         const std::string& where,
+                         bool publishes_via_root);
+
+/// The expression as a publication of `table` keeps it, in the server's spelling; nothing where
+/// that cannot be known.
 Result<std::optional<std::string>> published_form(pg::Connection& connection,
                                                   const CatalogTable& table,
-                                                  const std::string& where,
-                                                  bool publishes_via_root);
+                                                  const std::string& where);
 
 /// Fails with `config` if a copy of the table could not be limited to rows that meet `where`: where
 /// the server cannot plan it. What raises for some row alone is found by the copy.

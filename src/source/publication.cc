@@ -12,6 +12,7 @@
 #include "source/catalog.h"
 #include "source/filter_probe.h"
 #include "source/sql/sql.h"
+#include "source/waiting.h"
 
 namespace freshet::source {
 namespace {
@@ -129,22 +130,23 @@ Result<PlannedTable> plan_table(pg::Connection& connection,
   TablePublication& publication = planned.publication;
   publication.name = config.name;
   std::vector<std::string> used;
-  std::optional<std::string> filter;
+  bool has_filter = false;
   if (!config.where.empty()) {
     FRESHET_TRY(used, find_filter_columns(connection, config.name, config.where));
     const bool is_safe = std::all_of(used.begin(), used.end(), [&](const std::string& column) {
       return is_identity(table, column);
     });
     if (is_safe && without.empty()) {
-      FRESHET_TRY(filter,
-                  published_form(connection, table, config.where, request.publishes_via_root));
+      FRESHET_TRY(has_filter,
+                  can_publish(connection, table, config.where, request.publishes_via_root));
     }
-    publication.filters_rows = !filter.has_value();
+    publication.filters_rows = !has_filter;
   }
   const bool can_list = connection.server_version() >= kColumnListsSince &&
                         (table.kind != 'p' || request.publishes_via_root) && without.empty();
   if (!config.columns.empty() && can_list) {
-    publication.columns = plan_columns(table, config, filter ? std::vector<std::string>{} : used);
+    publication.columns =
+        plan_columns(table, config, has_filter ? std::vector<std::string>{} : used);
   }
   const std::size_t carried =
       publication.columns.empty() ? table.schema.columns.size() : publication.columns.size();
@@ -155,7 +157,7 @@ Result<PlannedTable> plan_table(pg::Connection& connection,
     list += (list.empty() ? " (" : ", ") + quote_identifier(column);
   }
   if (!list.empty()) planned.sql += list + ")";
-  if (filter) planned.sql += " WHERE " + in_parentheses(config.where);
+  if (has_filter) planned.sql += " WHERE " + in_parentheses(config.where);
   return planned;
 }
 
@@ -252,7 +254,7 @@ Result<TablePublication> check_table(pg::Connection& connection,
   FRESHET_TRY(take_columns(table, config, published, result));
   result.row_filter = join_filters(published);
   if (config.where.empty()) return result;
-  FRESHET_TRY(const auto ours, published_form(connection, table, config.where, true));
+  FRESHET_TRY(const auto ours, published_form(connection, table, config.where));
   const bool is_same = ours && std::all_of(published.begin(), published.end(),
                                            [&](const auto& one) { return one.filter == *ours; });
   result.filters_rows = !is_same;
@@ -294,7 +296,7 @@ void add_warnings(const pg::Rows& rows, std::vector<std::string>& warnings) {
 }
 
 Status execute_as_owner(pg::Connection& connection, const std::string& sql) {
-  Status done = connection.execute(sql);
+  Status done = with_table_locks(connection, [&] { return connection.execute(sql); });
   if (done.ok() || done.error().sqlstate() != pg::sqlstate::kInsufficientPrivilege) return done;
   return Error{ErrorKind::permission, done.error().message()}
       .sqlstate(done.error().sqlstate())

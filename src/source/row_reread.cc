@@ -77,11 +77,13 @@ std::string select_sql(const RereadRequest& request,
          " AS of_table ON " + condition;
 }
 
-/// Begins to read as the copy does: what is locked first is seen as it is.
+/// Begins to read as the copy does: what is locked first is seen as it is. Of a partitioned table
+/// several are locked: who alters them in another order must not wait for as long as
+/// deadlock_timeout (1 s).
 Status begin(pg::Connection& connection, const RereadRequest& request) {
   const TableSchema& schema = *request.schema;
   auto rows = connection.query(
-      "SET LOCAL lock_timeout = '5s'; SET LOCAL enable_hashjoin = off; "
+      "SET LOCAL lock_timeout = '500ms'; SET LOCAL enable_hashjoin = off; "
       "SET LOCAL enable_mergejoin = off; LOCK TABLE " +
       table_sql(request) + " IN ACCESS SHARE MODE; SELECT " +
       quote_literal(quote_identifier(schema.name)) + "::regclass::oid");

@@ -52,10 +52,9 @@ std::vector<Oid> relations_of(std::span<const CopyTable> tables) {
   return relations;
 }
 
-/// Locks all heaps but foreign ones, or as many as can be locked without waiting. The one that can
-/// not; null: all are locked.
-Result<const Heap*> lock_without_waiting(pg::Connection& connection,
-                                         std::span<const CopyTable> tables) {
+/// Locks all heaps but foreign ones, up to the first that somebody else has locked and keeps. That
+/// one; null: all are locked.
+Result<const Heap*> lock_in_passing(pg::Connection& connection, std::span<const CopyTable> tables) {
   for (const CopyTable& table : tables) {
     for (const Heap& heap : table.heaps) {
       if (heap.is_foreign) continue;
@@ -160,13 +159,14 @@ Status SnapshotCoordinator::await_replayed() {
           "paused; a standby fed from an archive alone can be copied only while it replays");
 }
 
-// LOCK takes no snapshot; the first query afterwards does, and sees the heaps as they are locked. A
-// lock is waited for while no other is held: who locks some of these tables in one transaction would
-// be waiting for us.
+// LOCK takes no snapshot; the first query afterwards does, and sees the heaps as they are locked.
+// With other locks held, one is waited for no longer than deadlock_timeout (1 s): where we and
+// somebody who alters several tables in one transaction wait for each other, it is we who let go.
 Status SnapshotCoordinator::lock_all(std::span<const CopyTable> tables) {
   FRESHET_TRY(connection_->execute(std::string{kBeginRead} + "; SAVEPOINT freshet_locks"));
   while (true) {
-    FRESHET_TRY(const Heap* const locked, lock_without_waiting(*connection_, tables));
+    FRESHET_TRY(connection_->execute("SET LOCAL lock_timeout = '300ms'"));
+    FRESHET_TRY(const Heap* const locked, lock_in_passing(*connection_, tables));
     if (locked == nullptr) return {};
     FRESHET_TRY(connection_->execute("ROLLBACK TO SAVEPOINT freshet_locks"));
     FRESHET_TRY(lock_heap(*connection_, *locked));
@@ -252,11 +252,12 @@ Result<RangeResult> copy_range(pg::Connection& connection,
     FRESHET_TRY(request.replayed ? transaction.begin_within()
                                  : transaction.begin(request.snapshot_name));
     FRESHET_TRY(lock_heap(connection, heap));
+    if (request.on_locked) request.on_locked();
     // A standby's snapshot stays what it is when the standby is promoted.
     FRESHET_TRY(request.replayed ? check_same_server(connection, request.system_identifier)
                                  : check_server(connection, request.system_identifier));
     FRESHET_TRY(check_heap(connection, heap));
-    FRESHET_TRY(check_columns(connection, *request.table));
+    FRESHET_TRY(check_columns(connection, *request.table, heap));
     FRESHET_TRY(result, copy_rows(connection, *request.table, heap, page_condition(*request.range),
                                   request.format, sink));
   }

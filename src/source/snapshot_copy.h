@@ -68,10 +68,10 @@ class SnapshotCoordinator {
                                                              const std::string& snapshot_name);
   /// Locks the heaps (ACCESS SHARE), then takes a snapshot of its own and asks `gate`: null where
   /// it says no. The locks are let go before this returns: nobody is kept from altering a table for
-  /// as long as its copy takes. For restarts and resyncs, after pass_barrier(), and for all copies on
-  /// a standby: there nothing is locked, since a lock holds up the replay of what it is in the way of.
-  /// `tables` get the heaps as they are; what is_rewritten() meanwhile is found only after the gate
-  /// said yes: try again.
+  /// as long as its copy takes. For restarts and resyncs, after pass_barrier(), and for all copies
+  /// on a standby: there nothing is locked, since a lock holds up the replay of what it is in the
+  /// way of. `tables` get the heaps as they are; what is_rewritten() meanwhile is found only after
+  /// the gate said yes: try again.
   static Result<std::unique_ptr<SnapshotCoordinator>> take(
       const pg::ConnectOptions& options,
       const std::string& system_identifier,
@@ -122,6 +122,7 @@ struct RangeRequest {
   std::string system_identifier;
   std::optional<Lsn> replayed{};  ///< SnapshotCoordinator::replayed()
   CopyFormat format = CopyFormat::text;
+  std::function<void()> on_locked{};  ///< Called once reading can begin.
 };
 
 struct RangeResult {
@@ -142,7 +143,8 @@ constexpr std::size_t kCopyChunkBytes = std::size_t{256} << 10;
 /// Reads one range on a worker's connection (outside a transaction) or on reader(). A heap that was
 /// rewritten, truncated or dropped since it was recorded is an error of kind `schema` with context
 /// reason=rewritten: the caller starts that table again. A coordinator that is gone is `connection`
-/// with reason=snapshot_gone. Ends with `cancelled` on interrupt().
+/// with reason=snapshot_gone. One that somebody else locks fails with SQLSTATE 55P03 after seconds.
+/// Ends with `cancelled` on interrupt().
 Result<RangeResult> copy_range(pg::Connection& connection,
                                const RangeRequest& request,
                                const ChunkSink& sink);

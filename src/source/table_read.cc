@@ -79,7 +79,7 @@ Status pump(pg::Connection& connection, const ChunkSink& sink, RangeResult& resu
 Status import_snapshot(pg::Connection& connection, const std::string& name) {
   const Status imported =
       connection.execute(std::string{kBeginRead} + "; SET TRANSACTION SNAPSHOT " +
-                         quote_literal(name) + "; SET LOCAL lock_timeout = '60s'");
+                         quote_literal(name) + "; SET LOCAL lock_timeout = '10s'");
   return imported.ok() ? Status{} : Status{import_error(imported.error())};
 }
 
@@ -129,7 +129,7 @@ Status lock_heap(pg::Connection& connection, const Heap& heap) {
 }
 
 Result<bool> try_lock_heap(pg::Connection& connection, const Heap& heap) {
-  const Status locked = connection.execute(lock_sql(heap) + " NOWAIT");
+  const Status locked = connection.execute(lock_sql(heap));
   if (locked.ok()) return true;
   if (locked.error().sqlstate() == pg::sqlstate::kLockNotAvailable) return false;
   return lock_error(locked.error(), heap);
@@ -145,11 +145,14 @@ Status check_heap(pg::Connection& connection, const Heap& heap) {
 }
 
 // The transaction's snapshot may be older than what stands now in the catalogue's tables; what a
-// function says does not depend on it.
-Status check_columns(pg::Connection& connection, const CopyTable& table) {
+// function says, and what it makes of a query, does not depend on it.
+Status check_columns(pg::Connection& connection, const CopyTable& table, const Heap& heap) {
+  std::string list;
   std::vector<const Column*> columns;
   for (const Column& column : table.schema->columns) {
-    if (!column.is_derived) columns.push_back(&column);
+    if (column.is_derived) continue;
+    list += (list.empty() ? "" : ", ") + quote_identifier(column.name);
+    columns.push_back(&column);
   }
   const std::string relation = std::to_string(to_integer(table.schema->relation));
   const std::string attnums = pg::integer_array_literal(
@@ -158,6 +161,11 @@ Status check_columns(pg::Connection& connection, const CopyTable& table) {
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlColumnNames, parameters));
   for (std::size_t i = 0; i < columns.size(); ++i) {
     if (rows.find(static_cast<int>(i), 0) != columns[i]->name) return rewritten(table.schema->name);
+  }
+  FRESHET_TRY(const pg::Rows types, connection.query("SELECT " + list + " FROM ONLY " +
+                                                     quote_identifier(heap.name) + " LIMIT 0"));
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (types.type(static_cast<int>(i)) != columns[i]->type) return redefined(table.schema->name);
   }
   return {};
 }

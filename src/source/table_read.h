@@ -16,8 +16,8 @@ namespace freshet::source {
 constexpr std::string_view kBeginRead =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY NOT DEFERRABLE";
 
-/// Begins a transaction under a snapshot that another session exported. It waits for locks for a
-/// while only: what waits for the snapshot to go may hold them up.
+/// Begins a transaction under a snapshot that another session exported. It waits for locks for
+/// seconds only: what waits for the snapshot to go may hold them up.
 Status import_snapshot(pg::Connection& connection, const std::string& name);
 
 /// Ends a worker's transaction; a failure to do so means the connection is lost, and it with it.
@@ -46,20 +46,20 @@ Status check_server(pg::Connection& connection, const std::string& system_identi
 /// Only the latter.
 Status check_same_server(pg::Connection& connection, const std::string& system_identifier);
 
-/// Locks the heap (ACCESS SHARE); one that is gone is_rewritten(). Waits, and so must not be called
-/// with other locks held.
+/// Locks the heap (ACCESS SHARE); one that is gone is_rewritten(). Waits: not to be called with
+/// other locks held.
 Status lock_heap(pg::Connection& connection, const Heap& heap);
-/// The same without waiting: false where somebody locks it, which leaves the transaction to be
-/// rolled back to a savepoint.
+/// The same for as long as lock_timeout allows: false after that, which leaves the transaction to
+/// be rolled back to a savepoint.
 Result<bool> try_lock_heap(pg::Connection& connection, const Heap& heap);
 
 /// Under the lock nobody can rewrite the heap; that it is still the recorded one decides whether
 /// the snapshot's view of it can be trusted. If not, is_rewritten().
 Status check_heap(pg::Connection& connection, const Heap& heap);
 
-/// The same for the table's columns: a COPY names them, and names can be exchanged. Locks nothing:
-/// who alters a partitioned table locks it before its partitions.
-Status check_columns(pg::Connection& connection, const CopyTable& table);
+/// The same for the columns: a COPY names them, and names can be exchanged. Locks no other table:
+/// who alters a partitioned one locks it before its partitions.
+Status check_columns(pg::Connection& connection, const CopyTable& table, const Heap& heap);
 
 /// The error that is_rewritten().
 Error rewritten(const TableName& name);

@@ -1,15 +1,41 @@
 #include "source/waiting.h"
 
 #include <array>
+#include <chrono>
 #include <optional>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "base/try.h"
+#include "pg/sqlstate.h"
 #include "source/sql/sql.h"
 
 namespace freshet::source {
+namespace {
+
+constexpr int kLongEvery = 10;
+constexpr std::chrono::milliseconds kPause{500};
+
+}  // namespace
+
+Status with_table_locks(pg::Connection& connection, const std::function<Status()>& work) {
+  Status done;
+  for (int attempt = 1;; ++attempt) {
+    const bool is_long = attempt % kLongEvery == 0;
+    FRESHET_TRY(
+        connection.execute(is_long ? "SET lock_timeout = '1500ms'" : "SET lock_timeout = '500ms'"));
+    done = work();
+    if (done.ok() || done.error().sqlstate() != pg::sqlstate::kLockNotAvailable) break;
+    if (attempt == 1) log_error(LogLevel::warn, "waiting for a table that is locked", done.error());
+    FRESHET_TRY([[maybe_unused]] const bool is_ready, connection.wait(pg::Ready::read, kPause));
+  }
+  const bool is_lost = !done.ok() && (done.error().kind() == ErrorKind::connection ||
+                                      done.error().kind() == ErrorKind::cancelled);
+  if (!is_lost) FRESHET_TRY(connection.execute("RESET lock_timeout"));
+  return done;
+}
 
 Result<std::vector<WaitedFor>> find_open_transactions(pg::Connection& connection,
                                                       const std::string& below_xid) {

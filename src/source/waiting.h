@@ -1,4 +1,5 @@
-// Whom we wait for: open transactions that hold up a slot's creation or the barrier.
+// Whom we wait for: open transactions that hold up a slot's creation or the barrier, and whoever
+// locks a table.
 #pragma once
 
 #include <functional>
@@ -28,6 +29,12 @@ using WaitReport = std::function<void(std::span<const WaitedFor>)>;
 /// 10. Empty text: all with an xid.
 Result<std::vector<WaitedFor>> find_open_transactions(pg::Connection& connection,
                                                       const std::string& below_xid);
+
+/// Runs `work`, outside a transaction, which locks tables against DDL; and again while somebody
+/// else does. Each time it waits for less than deadlock_timeout (1 s), so that it is not his
+/// statement that fails where the two wait for each other; now and then for longer, at which the
+/// server ends an autovacuum that is in the way. Ends with `cancelled` on interrupt().
+Status with_table_locks(pg::Connection& connection, const std::function<Status()>& work);
 
 /// One phrase: "transaction 731 of pid 4711 (app, idle in transaction for 62 s) and 2 more".
 std::string describe(std::span<const WaitedFor> waited_for);

@@ -33,8 +33,10 @@ class PostgresRangeWriter final : public RangeWriter {
     if (range.replaced) {
       FRESHET_TRY(const auto found, find_table(*connection_, schema_->name));
       FRESHET_TRY(check_order(*range.replaced, found));
+      // Who reads a chunk holds a lock at the source meanwhile: to be tried again instead.
       FRESHET_TRY(explain(connection_->execute(
-          fmt::format("SET LOCAL enable_seqscan = off; DELETE FROM {} WHERE {}",
+          fmt::format("SET LOCAL lock_timeout = '500ms'; SET LOCAL enable_seqscan = off; DELETE "
+                      "FROM {} WHERE {}",
                       own_rows_sql(schema_->name, found && found->is_partitioned),
                       key_condition(*range.replaced)))));
     }
