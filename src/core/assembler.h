@@ -28,8 +28,8 @@ namespace freshet {
 /// MAX_BACKENDS of sessions and as many prepared transactions: no server has more open at once.
 constexpr std::size_t kOpenTransactionsMax = 2 * 262'143;
 
-/// Which transactions may have been prepared before a stream begins, so that their PREPARE is not
-/// sent: those under these names, and those that were committed at or before `upto`.
+/// Which transactions may have been prepared before a session's stream began, so that their PREPARE
+/// is not sent: those under these names, and those that were committed at or before `upto`.
 struct Undecided {
   std::set<std::string, std::less<>> gids;
   Lsn upto{std::numeric_limits<std::uint64_t>::max()};
@@ -64,9 +64,10 @@ class Assembler {
   /// delivered before. Survives reset().
   void skip_upto(Position position) { skip_upto_ = position; }
 
-  /// Tells what the stream that begins may lack; until told: anything. Whatever else is committed
+  /// Tells what the session's stream may lack; until told: anything. Whatever else is committed
   /// without a PREPARE changed nothing: PostgreSQL 15 to 17 send no PREPARE of a transaction that
-  /// only began to change something and went back to a savepoint. Survives reset().
+  /// only began to change something and went back to a savepoint. Survives reset(): what is above
+  /// hold_below() is sent again.
   void set_undecided(Undecided undecided) { undecided_ = std::move(undecided); }
 
   /// The least PREPARE LSN of prepared transactions that are not decided, or were committed past

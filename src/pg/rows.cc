@@ -63,10 +63,6 @@ std::int16_t Rows::attnum(int column) const noexcept {
   return static_cast<std::int16_t>(PQftablecol(raw(), column));
 }
 
-Oid Rows::type(int column) const noexcept {
-  return Oid{PQftype(raw(), column)};
-}
-
 std::string_view Rows::column_name(int column) const noexcept {
   const char* name = PQfname(raw(), column);
   return name == nullptr ? std::string_view{} : std::string_view{name};

@@ -54,8 +54,6 @@ class Rows {
   /// Number of the table's column behind it; 0 if it is no mere column of a table.
   std::int16_t attnum(int column) const noexcept;
 
-  Oid type(int column) const noexcept;
-
   pg_result* raw() const noexcept { return result_.get(); }
 
  private:

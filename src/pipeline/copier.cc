@@ -294,7 +294,7 @@ Status Copier::look_up(pg::Connection& connection, std::span<const Job> jobs) {
 // missing.
 Result<std::vector<bool>> Copier::are_unchanged(pg::Connection& connection,
                                                 std::span<const Job> jobs) const {
-  // Not load_tables(): whoever waits for the locks that we hold meanwhile must not be waited for.
+  // Not load_tables(): who locks a table may be waiting for the snapshot to go.
   FRESHET_TRY(const auto now, source::load_schemas(connection, names_of(jobs)));
   std::vector<bool> unchanged;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
@@ -532,7 +532,7 @@ void Copier::work(const source::SnapshotCoordinator& snapshot) {
         status = std::move(opened).error();
     }
     if (status.ok()) status = copy_task(*connection, *task, snapshot);
-    if (status.ok() || put_back(*task, status.error())) continue;
+    if (status.ok()) continue;
     void_job(*task->job, status.error());
     if (source::is_changed_table(status.error())) continue;
     connection.reset();
@@ -547,7 +547,7 @@ void Copier::work(const source::SnapshotCoordinator& snapshot) {
 void Copier::read_alone(const source::SnapshotCoordinator& snapshot) {
   while (const std::optional<Task> task = next_task()) {
     const Status status = copy_task(*snapshot.reader(), *task, snapshot);
-    if (status.ok() || put_back(*task, status.error())) continue;
+    if (status.ok()) continue;
     void_job(*task->job, status.error());
     if (source::is_changed_table(status.error())) continue;
     if (ends_session(status.error())) {
@@ -594,10 +594,11 @@ Status Copier::copy_task(pg::Connection& connection,
   if (is_reading) {
     const std::lock_guard lock(mutex_);
     --readers_;
-    last_read_ = Clock::now();
+    if (result.ok()) last_read_ = Clock::now();
   }
   Status status = ok_status();
   if (!result.ok()) status = result.error();
+  if (!status.ok() && !feed.has_failed() && put_back(task, status.error())) return ok_status();
   if (status.ok()) status = feed.finish();
   if (feed.has_failed() && !is_stopping_) failure_.report(status.error());
   FRESHET_TRY(std::move(status));

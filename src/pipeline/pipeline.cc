@@ -122,6 +122,7 @@ class SupervisedPipeline final : public Pipeline {
                                                      .slot_losses = slot_losses_,
                                                      .slot_watch = slot_watch_,
                                                      .skipped = skipped_,
+                                                     .stream = stream_,
                                                      .spill_directory = spill_directory});
       swap_session(std::move(session));
       Status status = session_->run(stop, until);
@@ -163,6 +164,7 @@ class SupervisedPipeline final : public Pipeline {
   SetAsideTables set_aside_;
   TablesToCopyAgain to_copy_again_;
   PatchyTables patchy_;
+  StreamMemory stream_;
   unsigned slot_losses_ = 0;
   SlotWatch slot_watch_;
   SkippedCommit skipped_;

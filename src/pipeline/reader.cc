@@ -294,10 +294,6 @@ Status Reader::reopen() {
                                       .now = now,
                                       .slot = std::move(row),
                                       .least_durable = Position{Lsn{acknowledged_.load()}}}));
-  if (options_.start.is_two_phase) {
-    FRESHET_TRY(Undecided undecided, source::load_undecided(*sql));
-    assembler_.set_undecided(std::move(undecided));
-  }
   FRESHET_TRY(connection_, source::ReplicationConnection::open(options_.connect));
   FRESHET_TRY(connection_->start(options_.start));
   log_info("replication connection restored", {{"lsn", to_string(options_.start.start.end)}});

@@ -172,6 +172,7 @@ void Session::stop_threads(bool is_clean) {
     lane->close();
   if (reader_ && is_clean && !failure_.has_failed()) reader_->finish();
   if (reader_) reader_->abort();
+  if (reader_) options_.stream.acknowledged = reader_->acknowledged().end;
   interrupter_->trigger();
 }
 

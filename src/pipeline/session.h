@@ -30,6 +30,13 @@
 
 namespace freshet {
 
+/// What the sessions of one process know of a slot's stream.
+struct StreamMemory {
+  std::string epoch;  ///< SlotIdentity::epoch
+  Undecided undecided;
+  Lsn acknowledged = kNoLsn;  ///< Where nobody but us can have moved the slot to.
+};
+
 /// run() is called once; stats from any thread.
 class Session {
  public:
@@ -45,6 +52,7 @@ class Session {
     unsigned& slot_losses;
     SlotWatch& slot_watch;   ///< The same.
     SkippedCommit& skipped;  ///< The same.
+    StreamMemory& stream;    ///< The same.
     std::string spill_directory;
   };
 
@@ -110,7 +118,7 @@ class Session {
   Status create_slot(const std::stop_token& stop);
   Status take_over_slot();
   Position first_position() const;
-  Status make_publication();
+  Status make_publication(const std::stop_token& stop);
   SlotIdentity new_slot_identity(const std::string& name) const;
   Status make_new_slot(const std::stop_token& stop);
   Status adopt_everywhere();
@@ -118,6 +126,7 @@ class Session {
   bool is_uncopied(const TablePlan& plan) const;
   Status begin_uncopied(OpenDestination& opened);
   Status make_lanes();
+  Result<Undecided> look_at_prepared();
   Status check_skipped();
   SchemaPtr stored_schema(const TableName& table) const;
   SchemaPtr known_schema(const DestinationState& state, const TablePlan& plan) const;
@@ -213,6 +222,7 @@ class Session {
 
   Lsn caught_up_target_ = kNoLsn;
   Clock::time_point last_look_{};
+  Clock::time_point looked_{};  // when a look last came to its end
   Clock::time_point last_wish_look_{};
   Clock::time_point last_renewal_{};
   std::atomic<bool> has_streamed_{false};

@@ -143,7 +143,7 @@ Status Session::replace_slot(const std::optional<source::SlotRow>& left,
   stored_.watched.clear();
   watched_.clear();
   FRESHET_TRY(begin_watching());
-  FRESHET_TRY(make_publication());
+  FRESHET_TRY(make_publication(stop));
   slot_ = new_slot_identity(slot_.slot_name);
   FRESHET_TRY(make_new_slot(stop));
   return adopt_everywhere();
@@ -213,7 +213,7 @@ Status Session::create_slot(const std::stop_token& stop) {
     // We died between making it and remembering it: nothing was streamed from it.
     FRESHET_TRY(source::drop_slot(*sql_, name));
   }
-  FRESHET_TRY(make_publication());
+  FRESHET_TRY(make_publication(stop));
   slot_ = new_slot_identity(name);
   // The intent comes first: a slot found later under this name is then known to be ours to drop.
   FRESHET_TRY(options_.state.store_slot(options_.lease, slot_));
@@ -251,9 +251,12 @@ Status Session::take_over_slot() {
   return adopt_everywhere();
 }
 
-Status Session::make_publication() {
+Status Session::make_publication(const std::stop_token& stop) {
   if (!new_publication_) return ok_status();
-  FRESHET_TRY(source::create_publication(*sql_, *new_publication_));
+  {
+    const std::stop_callback interrupt(stop, [this] { sql_->interrupt(); });
+    FRESHET_TRY(source::create_publication(*sql_, *new_publication_));
+  }
   return options_.state.store_publication(options_.lease, new_publication_->name);
 }
 

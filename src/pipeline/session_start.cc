@@ -439,6 +439,18 @@ Status Session::store_paused(const Lane& lane, const TableName& table, std::stri
                                                      .reason = std::string{reason}});
 }
 
+// Once the slot is ours: nobody else can move it past a PREPARE any more. Nor has anybody, if it
+// stands no further than an earlier session left it.
+Result<Undecided> Session::look_at_prepared() {
+  if (!options_.config.source.is_two_phase) return Undecided{};
+  StreamMemory& known = options_.stream;
+  if (known.epoch != slot_.epoch || confirmed_flush_ > known.acknowledged) {
+    FRESHET_TRY(known.undecided, source::load_undecided(*sql_));
+    known.epoch = slot_.epoch;
+  }
+  return known.undecided;
+}
+
 Status Session::start_threads() {
   const SourceConfig& source = options_.config.source;
   Position published = lanes_.front()->written();
@@ -454,11 +466,8 @@ Status Session::start_threads() {
       .is_two_phase = source.is_two_phase,
       .is_binary = source.is_binary,
       .origin = source.origin};
-  Undecided undecided;
-  if (source.is_two_phase) {
-    FRESHET_TRY(undecided, source::load_undecided(*sql_));
-  }
   FRESHET_TRY(replication_->start(start));
+  FRESHET_TRY(Undecided undecided, look_at_prepared());
   FRESHET_TRY(auto spill, DiskSpillStore::open(options_.spill_directory));
   spills_.push_back(std::move(spill));
   FRESHET_TRY(const std::uint32_t copy_connections, budget_copy());

@@ -8,6 +8,11 @@
 #include "source/ddl_capture.h"
 
 namespace freshet {
+namespace {
+
+constexpr std::chrono::minutes kUnlookedMax{1};
+
+}  // namespace
 
 // A source that is away is the reader's business: nothing is concluded from that here.
 Status Session::look_after_source() {
@@ -38,7 +43,13 @@ Status Session::limit_looks() {
 
 // What is locked is looked at the next time; a connection that is lost is opened again then.
 void Session::give_up_look(const Error& error) {
-  if (error.sqlstate() != pg::sqlstate::kLockNotAvailable) sql_.reset();
+  if (error.sqlstate() != pg::sqlstate::kLockNotAvailable) {
+    sql_.reset();
+  } else if (Clock::now() - looked_ > kUnlookedMax) {
+    log_error(LogLevel::warn,
+              "a locked table keeps changes from being seen that no stream tells of", error);
+    looked_ = Clock::now();
+  }
 }
 
 void Session::look_at_slots_room() {
@@ -107,6 +118,7 @@ Status Session::look_at_tables() {
     FRESHET_TRY(answer(names[i], *news));
   }
   watched_ = std::move(looked).value();
+  looked_ = Clock::now();
   // Kept only now: news that found no answer are news to the next session as well.
   std::string text = source::to_text(names, watched_);
   if (text == stored_.watched) return ok_status();

@@ -229,6 +229,18 @@ TEST_F(CopyPgTest, APartitionIsReadWhileWhatItIsInIsLocked) {
   EXPECT_TRUE(is_rewritten(copy_error(table, *coordinator)));
 }
 
+TEST_F(CopyPgTest, AColumnOfAnotherTypeIsNoticed) {
+  run("CREATE DOMAIN public.few AS int; CREATE TABLE public.t (id int PRIMARY KEY, f public.few, "
+      "a public.few[], v varchar(3)); INSERT INTO public.t VALUES (1, 2, '{3}', 'x')");
+  CopyTable table = copy_of(load({"public", "t"}));
+  const auto coordinator = take(table);
+  EXPECT_EQ(copy(table, *coordinator), (std::multiset<std::string>{"1\t2\t{3}\tx"}));
+  run("ALTER TABLE public.t ALTER v TYPE varchar(5)");
+  EXPECT_EQ(copy(table, *coordinator), (std::multiset<std::string>{"1\t2\t{3}\tx"}));
+  run("ALTER TABLE public.t ALTER v TYPE text");
+  EXPECT_TRUE(is_changed_table(copy_error(table, *coordinator)));
+}
+
 TEST_F(CopyPgTest, SnapshotThatIsRefusedIsNotHeld) {
   run("CREATE TABLE public.t (id int PRIMARY KEY)");
   CopyTable table = copy_of(load({"public", "t"}));

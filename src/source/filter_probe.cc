@@ -130,7 +130,7 @@ Result<std::optional<std::string>> published_form(pg::Connection& connection,
   FRESHET_TRY(const RolledBack transaction, RolledBack::begin(connection));
   const Status made = connection.execute(
       "CREATE TEMP TABLE " + probe + " (LIKE " + quote_identifier(table.schema.name) +
-      "); ALTER TABLE " + probe + " ADD CONSTRAINT freshet_probe CHECK " + in_parentheses(where));
+      ", CONSTRAINT freshet_probe CHECK " + in_parentheses(where) + ")");
   if (!made.ok()) {
     if (is_about_the_connection(made.error())) return made.error();
     return std::optional<std::string>{};

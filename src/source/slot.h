@@ -49,8 +49,7 @@ Result<std::optional<SlotRow>> find_slot(pg::Connection& connection, const std::
 Status drop_slot(pg::Connection& connection, const std::string& name);
 /// Up to where the server has WAL in its books; of a standby, what it has replayed.
 Result<Lsn> load_insert_lsn(pg::Connection& connection);
-/// What a stream that begins from now on may lack the PREPARE of. A standby does not tell:
-/// anything.
+/// What a stream that has just begun may lack the PREPARE of. A standby does not tell: anything.
 Result<Undecided> load_undecided(pg::Connection& connection);
 /// System identifier, timeline, insert position and database over plain SQL (needs no REPLICATION).
 Result<SystemIdentity> load_system_identity(pg::Connection& connection);

@@ -52,9 +52,10 @@ std::vector<Oid> relations_of(std::span<const CopyTable> tables) {
   return relations;
 }
 
-/// Locks all heaps but foreign ones, up to the first that somebody else has locked and keeps. That
-/// one; null: all are locked.
-Result<const Heap*> lock_in_passing(pg::Connection& connection, std::span<const CopyTable> tables) {
+/// Locks all heaps but foreign ones, up to the first that somebody else has locked. That one; null:
+/// all are locked.
+Result<const Heap*> lock_without_waiting(pg::Connection& connection,
+                                         std::span<const CopyTable> tables) {
   for (const CopyTable& table : tables) {
     for (const Heap& heap : table.heaps) {
       if (heap.is_foreign) continue;
@@ -159,18 +160,16 @@ Status SnapshotCoordinator::await_replayed() {
           "paused; a standby fed from an archive alone can be copied only while it replays");
 }
 
-// LOCK takes no snapshot; the first query afterwards does, and sees the heaps as they are locked.
-// With other locks held, one is waited for no longer than deadlock_timeout (1 s): where we and
-// somebody who alters several tables in one transaction wait for each other, it is we who let go.
+// LOCK takes no snapshot; the first query afterwards does, and sees the heaps as they are locked. A
+// lock is waited for while no other is held: who locks some of these tables in one transaction
+// would be waiting for us. It is kept while the others are tried.
 Status SnapshotCoordinator::lock_all(std::span<const CopyTable> tables) {
   FRESHET_TRY(connection_->execute(std::string{kBeginRead} + "; SAVEPOINT freshet_locks"));
   while (true) {
-    FRESHET_TRY(connection_->execute("SET LOCAL lock_timeout = '300ms'"));
-    FRESHET_TRY(const Heap* const locked, lock_in_passing(*connection_, tables));
-    if (locked == nullptr) return {};
+    FRESHET_TRY(const Heap* const awaited, lock_without_waiting(*connection_, tables));
+    if (awaited == nullptr) return {};
     FRESHET_TRY(connection_->execute("ROLLBACK TO SAVEPOINT freshet_locks"));
-    FRESHET_TRY(lock_heap(*connection_, *locked));
-    FRESHET_TRY(connection_->execute("ROLLBACK TO SAVEPOINT freshet_locks"));
+    FRESHET_TRY(lock_heap(*connection_, *awaited));
   }
 }
 

@@ -142,9 +142,9 @@ constexpr std::size_t kCopyChunkBytes = std::size_t{256} << 10;
 
 /// Reads one range on a worker's connection (outside a transaction) or on reader(). A heap that was
 /// rewritten, truncated or dropped since it was recorded is an error of kind `schema` with context
-/// reason=rewritten: the caller starts that table again. A coordinator that is gone is `connection`
-/// with reason=snapshot_gone. One that somebody else locks fails with SQLSTATE 55P03 after seconds.
-/// Ends with `cancelled` on interrupt().
+/// reason=rewritten, one whose columns are others with reason=redefined: the caller starts that
+/// table again. One that somebody else locks fails with SQLSTATE 55P03 after seconds. A coordinator
+/// that is gone is `connection` with reason=snapshot_gone. Ends with `cancelled` on interrupt().
 Result<RangeResult> copy_range(pg::Connection& connection,
                                const RangeRequest& request,
                                const ChunkSink& sink);

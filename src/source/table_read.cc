@@ -129,7 +129,7 @@ Status lock_heap(pg::Connection& connection, const Heap& heap) {
 }
 
 Result<bool> try_lock_heap(pg::Connection& connection, const Heap& heap) {
-  const Status locked = connection.execute(lock_sql(heap));
+  const Status locked = connection.execute(lock_sql(heap) + " NOWAIT");
   if (locked.ok()) return true;
   if (locked.error().sqlstate() == pg::sqlstate::kLockNotAvailable) return false;
   return lock_error(locked.error(), heap);
@@ -147,11 +147,12 @@ Status check_heap(pg::Connection& connection, const Heap& heap) {
 // The transaction's snapshot may be older than what stands now in the catalogue's tables; what a
 // function says, and what it makes of a query, does not depend on it.
 Status check_columns(pg::Connection& connection, const CopyTable& table, const Heap& heap) {
-  std::string list;
+  std::string wanted;
   std::vector<const Column*> columns;
   for (const Column& column : table.schema->columns) {
     if (column.is_derived) continue;
-    list += (list.empty() ? "" : ", ") + quote_identifier(column.name);
+    wanted += (wanted.empty() ? "" : ", ") + ("pg_typeof((NULL::" + quote_identifier(heap.name)) +
+              ")." + quote_identifier(column.name) + ")::oid";
     columns.push_back(&column);
   }
   const std::string relation = std::to_string(to_integer(table.schema->relation));
@@ -162,10 +163,10 @@ Status check_columns(pg::Connection& connection, const CopyTable& table, const H
   for (std::size_t i = 0; i < columns.size(); ++i) {
     if (rows.find(static_cast<int>(i), 0) != columns[i]->name) return rewritten(table.schema->name);
   }
-  FRESHET_TRY(const pg::Rows types, connection.query("SELECT " + list + " FROM ONLY " +
-                                                     quote_identifier(heap.name) + " LIMIT 0"));
+  // Of an expression: a result's description has a domain's base type instead.
+  FRESHET_TRY(const pg::Rows types, connection.query("SELECT " + wanted));
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (types.type(static_cast<int>(i)) != columns[i]->type) return redefined(table.schema->name);
+    if (types.oid(0, static_cast<int>(i)) != columns[i]->type) return redefined(table.schema->name);
   }
   return {};
 }

@@ -49,8 +49,8 @@ Status check_same_server(pg::Connection& connection, const std::string& system_i
 /// Locks the heap (ACCESS SHARE); one that is gone is_rewritten(). Waits: not to be called with
 /// other locks held.
 Status lock_heap(pg::Connection& connection, const Heap& heap);
-/// The same for as long as lock_timeout allows: false after that, which leaves the transaction to
-/// be rolled back to a savepoint.
+/// The same without waiting: false where somebody else locks it, which leaves the transaction to be
+/// rolled back to a savepoint.
 Result<bool> try_lock_heap(pg::Connection& connection, const Heap& heap);
 
 /// Under the lock nobody can rewrite the heap; that it is still the recorded one decides whether

@@ -18,16 +18,25 @@ namespace {
 constexpr int kLongEvery = 10;
 constexpr std::chrono::milliseconds kPause{500};
 
+Status limit_wait(pg::Connection& connection, double deadlock_timeouts) {
+  auto set = connection.query(
+      fmt::format("SELECT set_config('lock_timeout', (setting::int * {})::int::text, false) FROM "
+                  "pg_catalog.pg_settings WHERE name = 'deadlock_timeout'",
+                  deadlock_timeouts));
+  return set.ok() ? Status{} : Status{std::move(set).error()};
+}
+
 }  // namespace
 
 Status with_table_locks(pg::Connection& connection, const std::function<Status()>& work) {
   Status done;
   for (int attempt = 1;; ++attempt) {
-    const bool is_long = attempt % kLongEvery == 0;
-    FRESHET_TRY(
-        connection.execute(is_long ? "SET lock_timeout = '1500ms'" : "SET lock_timeout = '500ms'"));
+    FRESHET_TRY(limit_wait(connection, attempt % kLongEvery == 0 ? 1.5 : 0.5));
     done = work();
-    if (done.ok() || done.error().sqlstate() != pg::sqlstate::kLockNotAvailable) break;
+    const bool is_locked =
+        !done.ok() && (done.error().sqlstate() == pg::sqlstate::kLockNotAvailable ||
+                       done.error().sqlstate() == pg::sqlstate::kDeadlockDetected);
+    if (!is_locked) break;
     if (attempt == 1) log_error(LogLevel::warn, "waiting for a table that is locked", done.error());
     FRESHET_TRY([[maybe_unused]] const bool is_ready, connection.wait(pg::Ready::read, kPause));
   }

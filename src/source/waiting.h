@@ -31,7 +31,7 @@ Result<std::vector<WaitedFor>> find_open_transactions(pg::Connection& connection
                                                       const std::string& below_xid);
 
 /// Runs `work`, outside a transaction, which locks tables against DDL; and again while somebody
-/// else does. Each time it waits for less than deadlock_timeout (1 s), so that it is not his
+/// else does. Each time it waits for less than deadlock_timeout, so that it is not his
 /// statement that fails where the two wait for each other; now and then for longer, at which the
 /// server ends an autovacuum that is in the way. Ends with `cancelled` on interrupt().
 Status with_table_locks(pg::Connection& connection, const std::function<Status()>& work);

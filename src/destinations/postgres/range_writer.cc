@@ -39,6 +39,7 @@ class PostgresRangeWriter final : public RangeWriter {
                       "FROM {} WHERE {}",
                       own_rows_sql(schema_->name, found && found->is_partitioned),
                       key_condition(*range.replaced)))));
+      FRESHET_TRY(connection_->execute("SET LOCAL lock_timeout = 0"));
     }
     std::string columns;
     for (const Column& column : schema_->columns) {
