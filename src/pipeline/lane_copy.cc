@@ -23,6 +23,7 @@ Status Lane::prepare_copy(std::span<const ShapePtr> shapes) {
       const TableName& table = made[i]->name;
       FRESHET_TRY(destination_->reset_table(made[i]));
       current_[table] = shapes[i]->output;
+      around_.resolver.forget(table);
       FRESHET_TRY(around_.state.store_schema(around_.lease, *made[i]));
       FRESHET_TRY(around_.state.store_table(
           around_.lease,

@@ -231,15 +231,21 @@ Status SchemaResolver::look_up(std::span<const Question> questions) {
 Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
                                          const SchemaPtr& previous,
                                          const Committed& transaction) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto known = shapes_.find(streamed); known != shapes_.end()) return known->second;
-  }
   const Question question{{streamed, previous}, transaction};
-  FRESHET_TRY(look_up({&question, 1}));
+  while (true) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto known = shapes_.find(streamed); known != shapes_.end()) return known->second;
+      if (made_up_.contains(streamed)) return unchanged(previous);
+    }
+    // Another lane may forget it at once.
+    FRESHET_TRY(look_up({&question, 1}));
+  }
+}
+
+void SchemaResolver::forget(const TableName& table) {
   const std::lock_guard lock(mutex_);
-  if (made_up_.contains(streamed)) return unchanged(previous);
-  return shapes_.at(streamed);
+  std::erase_if(shapes_, [&](const auto& entry) { return entry.first->name == table; });
 }
 
 Result<std::map<Oid, std::vector<TableObject>>> SchemaResolver::objects(
