@@ -245,7 +245,9 @@ Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
 
 void SchemaResolver::forget(const TableName& table) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(shapes_, [&](const auto& entry) { return entry.first->name == table; });
+  std::erase_if(shapes_, [&](const auto& entry) {
+    return entry.first->name == table && !is_captured(*entry.first);
+  });
 }
 
 Result<std::map<Oid, std::vector<TableObject>>> SchemaResolver::objects(

@@ -91,7 +91,8 @@ class SchemaResolver {
   Result<ShapePtr> resolve(const SchemaPtr& streamed,
                            const SchemaPtr& previous,
                            const Committed& transaction);
-  /// Of a table that is copied again: what the stream has announced of it is looked up anew, with
+  /// Of a table that is copied again: what the stream has announced of it, but for definitions that
+  /// were captured, is looked up anew, with
   /// the copy's columns as the ones before. (A column that was made again under its name and type
   /// is taken for the one it had before.)
   void forget(const TableName& table);
