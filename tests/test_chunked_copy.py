@@ -146,9 +146,11 @@ def test_begun_anew_where_other_rows_are_wanted(source, system):
     wait_until(lambda: system.check_alive() or chunks_of(system), "a chunk", describe=system.describe)
     assert "streaming" not in system.phases(), "the copy was over before the kill: use more rows"
     system.kill()
+    told = len(system.log_text())
     system.change_tables([Table("public", "items", where="id % 2 = 0")])
     system.start()
     system.wait_streaming()
+    assert "interrupted copy" not in system.log_text()[told:]
     assert system.target.value("SELECT count(*) FROM items WHERE id % 2 = 1") == 0
     assert system.target.value("SELECT count(*) FROM items") == source.rows // 2
     assert system.stop() == 0

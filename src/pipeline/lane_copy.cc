@@ -1,4 +1,6 @@
 // The lane's part in an initial copy: getting ready, holding what streams meanwhile, catching up.
+#include <set>
+
 #include "base/log.h"
 #include "base/try.h"
 #include "pipeline/lane.h"
@@ -19,16 +21,18 @@ Status Lane::prepare_copy(std::span<const ShapePtr> shapes) {
       FRESHET_TRY(made.emplace_back(), make_room(*shape));
     }
     FRESHET_TRY(destination_->prepare_tables(made));
+    std::set<TableName> tables;
     for (std::size_t i = 0; i < shapes.size(); ++i) {
       const TableName& table = made[i]->name;
       FRESHET_TRY(destination_->reset_table(made[i]));
       current_[table] = shapes[i]->output;
-      around_.resolver.forget(table);
       FRESHET_TRY(around_.state.store_schema(around_.lease, *made[i]));
       FRESHET_TRY(around_.state.store_table(
           around_.lease,
           {.destination = name_, .table = table, .phase = TablePhase::copying, .reason = {}}));
+      tables.insert(table);
     }
+    around_.resolver.forget(tables);
     return ok_status();
   });
 }

@@ -243,10 +243,10 @@ Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
   }
 }
 
-void SchemaResolver::forget(const TableName& table) {
+void SchemaResolver::forget(const std::set<TableName>& tables) {
   const std::lock_guard lock(mutex_);
   std::erase_if(shapes_, [&](const auto& entry) {
-    return entry.first->name == table && !is_captured(*entry.first);
+    return tables.contains(entry.first->name) && !is_captured(*entry.first);
   });
 }
 

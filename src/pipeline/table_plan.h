@@ -91,11 +91,10 @@ class SchemaResolver {
   Result<ShapePtr> resolve(const SchemaPtr& streamed,
                            const SchemaPtr& previous,
                            const Committed& transaction);
-  /// Of a table that is copied again: what the stream has announced of it, but for definitions that
-  /// were captured, is looked up anew, with
-  /// the copy's columns as the ones before. (A column that was made again under its name and type
-  /// is taken for the one it had before.)
-  void forget(const TableName& table);
+  /// Of tables that are copied again: what the stream has announced of them, but for definitions
+  /// that were captured, is looked up anew, with the copy's columns as the ones before. (A column
+  /// that was made again under its name and type is taken for the one it had before.)
+  void forget(const std::set<TableName>& tables);
   /// Looks many up in one go, for resolve() to know them.
   Status look_up(std::span<const Question> questions);
   /// Which rows match the table's `where`. Rows have the shape of `shape.input`.

@@ -35,7 +35,10 @@ struct HeapList {
 Result<std::map<Oid, HeapList>> list_heaps(pg::Connection& connection,
                                            std::span<const Oid> relations,
                                            bool with_sizes) {
-  FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlHeaps, relations, with_sizes));
+  const std::string oids =
+      pg::integer_array_literal(relations, [](Oid oid) { return to_integer(oid); });
+  const std::array<Parameter, 2> parameters{oids, with_sizes ? "true" : "false"};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlHeaps, parameters));
   std::map<Oid, HeapList> lists;
   for (int row = 0; row < rows.rows(); ++row) {
     HeapList& list = lists[rows.oid(row, 7)];

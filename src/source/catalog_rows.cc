@@ -22,12 +22,11 @@ bool is_same_column(const Column& a, const Column& b) {
 // With thousands of tables, asking is what takes time.
 Result<pg::Rows> ask_about(pg::Connection& connection,
                            std::string_view sql,
-                           std::span<const Oid> relations,
-                           std::optional<bool> second) {
+                           std::span<const Oid> relations) {
   const std::string oids =
       pg::integer_array_literal(relations, [](Oid oid) { return to_integer(oid); });
-  const std::array<Parameter, 2> parameters{oids, second.value_or(false) ? "true" : "false"};
-  return connection.query(sql, std::span{parameters}.first(second ? 2 : 1));
+  const std::array<Parameter, 1> parameters{oids};
+  return connection.query(sql, parameters);
 }
 
 Result<ColumnLists> load_columns(pg::Connection& connection, std::span<const Oid> relations) {

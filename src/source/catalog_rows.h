@@ -4,7 +4,6 @@
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,11 +27,10 @@ struct Definition {
   std::string files;  ///< "oid:relfilenode" of each heap.
 };
 
-/// What `sql`, a query with an array of oids as its first parameter, says of these tables.
+/// What `sql`, a query with an array of oids as its parameter, says of these tables.
 Result<pg::Rows> ask_about(pg::Connection& connection,
                            std::string_view sql,
-                           std::span<const Oid> relations,
-                           std::optional<bool> second = {});
+                           std::span<const Oid> relations);
 
 Result<ColumnLists> load_columns(pg::Connection& connection, std::span<const Oid> relations);
 

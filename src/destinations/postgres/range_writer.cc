@@ -36,10 +36,9 @@ class PostgresRangeWriter final : public RangeWriter {
       // Who reads a chunk holds a lock at the source meanwhile: to be tried again instead.
       FRESHET_TRY(explain(connection_->execute(
           fmt::format("SET LOCAL lock_timeout = '500ms'; SET LOCAL enable_seqscan = off; DELETE "
-                      "FROM {} WHERE {}",
+                      "FROM {} WHERE {}; SET LOCAL lock_timeout = 0",
                       own_rows_sql(schema_->name, found && found->is_partitioned),
                       key_condition(*range.replaced)))));
-      FRESHET_TRY(connection_->execute("SET LOCAL lock_timeout = 0"));
     }
     std::string columns;
     for (const Column& column : schema_->columns) {
