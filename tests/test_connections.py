@@ -1,6 +1,7 @@
 """The stream and the copy come through TLS and through a Unix socket as through TCP; and connections lost at the start."""
 
 import subprocess
+import time
 
 import pytest
 from harness.database import new_databases
@@ -10,6 +11,8 @@ from harness.proxy import HoldingProxy
 from harness.scenario import Table
 from harness.sessions import Session
 from harness.waiting import wait_until
+
+LOOK_SECONDS = 5  # between two looks at the source's catalogue
 
 
 @pytest.fixture
@@ -128,6 +131,38 @@ def test_a_server_that_ends_the_connection_as_streaming_starts(databases, engine
         proxy.release()
         system.wait_streaming()
         assert "terminating connection" in system.log_text()
+        assert system.stop() == 0
+    finally:
+        system.retire()
+        proxy.close()
+
+
+def test_a_destination_that_is_lost_while_it_is_asked_for_a_new_copy(databases, engine_directory):
+    """What was asked of the lane says only that the lane has ended: that is not what ends the run."""
+    source, target = databases
+    writer = Session("main", source.server.port, "app", CANARY, source.name)
+    writer.run("CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'one')")
+    table = Table("public", "t")
+    system = FreshetSystem(source, target, engine_directory, tables=[table])
+    proxy = HoldingProxy(target.server.port)
+    try:
+        system.start(destination_port=proxy.port)
+        system.wait_streaming()
+        proxy.hold(".")
+        writer.run("INSERT INTO t VALUES (2, 'two')")
+        proxy.wait_held()
+        writer.run("BEGIN; ALTER TABLE t DROP COLUMN a; ALTER TABLE t ADD COLUMN a text; COMMIT")
+        time.sleep(LOOK_SECONDS + 2)  # the lane is busy, and now it has been asked as well
+        proxy.release(is_dropped=True)
+        writer.run("INSERT INTO t VALUES (3, 'three')")
+        system.wait_position(source.barrier())
+        system.wait_streaming()
+        columns = source.columns_of(table)
+        wait_until(
+            lambda: system.check_alive()
+            or source.checksum_of(table, columns) == target.checksum_of(table, columns),
+            "the table was copied again", describe=system.describe,
+        )
         assert system.stop() == 0
     finally:
         system.retire()

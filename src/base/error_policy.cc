@@ -43,8 +43,6 @@ ExitCode exit_code_of(const Error& error) noexcept {
       return ExitCode::preflight;
     case ErrorKind::gap:
       return ExitCode::gap;
-    case ErrorKind::cancelled:
-      return ExitCode::done;
     case ErrorKind::busy:
     case ErrorKind::went_back:
     case ErrorKind::fenced:
@@ -52,6 +50,7 @@ ExitCode exit_code_of(const Error& error) noexcept {
     case ErrorKind::schema:
     case ErrorKind::protocol:
     case ErrorKind::storage:
+    case ErrorKind::cancelled:
     case ErrorKind::internal:
       return ExitCode::failed;
   }

@@ -77,10 +77,11 @@ int run(const RunOptions& options) {
     const Status written = write_stats_report((*pipeline)->stats(), options.report);
     if (!written.ok()) log_error(LogLevel::error, "no report", written.error());
   }
-  if (!status.ok() && status.error().kind() != ErrorKind::cancelled)
-    return fail_with(status.error());
-  log_info(signals.token().stop_requested() ? "stopped; everything read was flushed" : "done",
-           {{"pipeline", name}});
+  const bool is_stopped = signals.token().stop_requested();
+  const bool has_failed =
+      !status.ok() && !(is_stopped && status.error().kind() == ErrorKind::cancelled);
+  if (has_failed) return fail_with(status.error());
+  log_info(is_stopped ? "stopped; everything read was flushed" : "done", {{"pipeline", name}});
   return static_cast<int>(ExitCode::done);
 }
 

@@ -68,8 +68,7 @@ Status Copier::start() {
   thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "copier");
     Status status = run();
-    const bool is_cancelled = !status.ok() && status.error().kind() == ErrorKind::cancelled;
-    if (!status.ok() && !is_cancelled) failure_.report(std::move(status).error());
+    if (!status.ok() && !is_cancelled(status)) failure_.report(std::move(status).error());
   });
   return ok_status();
 }
@@ -80,8 +79,7 @@ Status Copier::run() {
     Status status = run_round(nullptr);
     if (status.ok()) status = run_chunk_round();
     if (!status.ok()) {
-      const bool is_cancelled = status.error().kind() == ErrorKind::cancelled;
-      if (is_cancelled || ends_session(status.error())) return status;
+      if (is_cancelled(status) || ends_session(status.error())) return status;
       log_error(LogLevel::warn, "copy interrupted, starting it again", status.error());
       catalog_.reset();
       FRESHET_TRY(pause(kRoundRetry));

@@ -10,12 +10,18 @@
 
 namespace freshet {
 
-/// Thread-safe. The first failure stands; whoever waits for the session is woken.
+/// What was stopped, on request or because something else failed.
+inline bool is_cancelled(const Status& status) {
+  return !status.ok() && status.error().kind() == ErrorKind::cancelled;
+}
+
+/// Thread-safe. The first failure stands, but for `cancelled`: what was broken off by another
+/// failure may tell of it first. Whoever waits for the session is woken.
 class Failure {
  public:
   void report(Error error) {
     const std::lock_guard lock(mutex_);
-    if (!error_) error_ = std::move(error);
+    if (!error_ || error_->kind() == ErrorKind::cancelled) error_ = std::move(error);
     changed_.notify_all();
   }
 

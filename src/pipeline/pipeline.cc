@@ -148,7 +148,9 @@ class SupervisedPipeline final : public Pipeline {
   static bool is_worth_retrying(const Error& error,
                                 bool has_streamed,
                                 Clock::duration since_start) {
-    if (retry_of(error) == Retry::never) return false;
+    // Nobody asked it to stop, and nothing says what broke it off.
+    const bool is_unexplained = error.kind() == ErrorKind::cancelled;
+    if (retry_of(error) == Retry::never && !is_unexplained) return false;
     if (has_streamed) return true;
     const bool is_out_of_reach = error.kind() == ErrorKind::connection && error.sqlstate().empty();
     return !is_out_of_reach && since_start < kTakeOverWait;

@@ -46,6 +46,8 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
   if (stop.stop_requested()) options_.transforms.cancel();
   stop_threads(status.ok());
   if (status.ok()) status = failure_but_stopped();
+  // What a lane was asked to do as it failed says only that: the lane has told why by now.
+  if (is_cancelled(status) && failure_.has_failed()) status = failure_.status();
   if (!status.ok() && status.error().find("reason") == kTooLargeAsText)
     status = naming_suspects(std::move(status).error());
   if (!status.ok()) status = naming_copy_condition(std::move(status).error());
@@ -56,8 +58,7 @@ Status Session::run(const std::stop_token& stop, const Until& until) {
       return ok_status();
     }
   }
-  const bool is_cancelled = !status.ok() && status.error().kind() == ErrorKind::cancelled;
-  return is_cancelled && stop.stop_requested() ? ok_status() : status;
+  return is_cancelled(status) && stop.stop_requested() ? ok_status() : status;
 }
 
 // Nothing is made yet that a stop would have to take away, and some of it waits for locked tables.
@@ -160,8 +161,7 @@ Status Session::check_all_arrived() const {
 // A lane that was broken off as the session ended did not fail.
 Status Session::failure_but_stopped() const {
   Status status = failure_.status();
-  const bool is_cancelled = !status.ok() && status.error().kind() == ErrorKind::cancelled;
-  return is_cancelled ? ok_status() : status;
+  return is_cancelled(status) ? ok_status() : status;
 }
 
 void Session::stop_threads(bool is_clean) {

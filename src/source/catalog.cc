@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -151,6 +152,16 @@ void settle_primary_key(TableSchema& schema, const TableSchema* previous) {
   schema.definition += kUnknownKey;
 }
 
+/// What a column's number lies between, as columns are announced by number. Exclusive.
+struct NumberRange {
+  std::int16_t above = 0;
+  std::int16_t below = std::numeric_limits<std::int16_t>::max();
+
+  bool contains(const Column& column) const {
+    return column.attnum > above && column.attnum < below;
+  }
+};
+
 bool is_renamed_since(const std::vector<CatalogColumn>& columns,
                       const Column& known,
                       const TableSchema& streamed) {
@@ -159,18 +170,22 @@ bool is_renamed_since(const std::vector<CatalogColumn>& columns,
   });
 }
 
-/// The previous column which `schema.columns[place]`, unknown to the catalogue, most likely is: the
-/// one of its name; or the only one that lost its name and lives on under a third; or, with as many
-/// columns as before, the one in its place.
+/// The previous column in `range` which `schema.columns[place]`, unknown to the catalogue, most
+/// likely is: the one of its name; or the only one that lost its name and lives on under a third;
+/// or, with as many columns as before, the one in its place.
 const Column* find_previous(const TableSchema& schema,
                             std::size_t place,
+                            const NumberRange& range,
                             const TableSchema& previous,
                             const std::vector<CatalogColumn>& columns) {
   const Column& column = schema.columns[place];
   const int same_name = previous.find(column.name);
-  if (same_name >= 0) return &previous.columns[static_cast<std::size_t>(same_name)];
+  if (same_name >= 0) {
+    const Column& known = previous.columns[static_cast<std::size_t>(same_name)];
+    if (range.contains(known)) return &known;
+  }
   const auto fits = [&](const Column& known) {
-    return known.type == column.type && schema.find(known.name) < 0;
+    return known.type == column.type && schema.find(known.name) < 0 && range.contains(known);
   };
   std::vector<const Column*> renamed;
   for (const Column& known : previous.columns) {
@@ -236,10 +251,10 @@ const Column* find_next(const Column& column,
 }
 
 /// The one that `column`, new since `previous`, was given another name of by now: the only one of
-/// its type and above `last` whose name and number nobody else has. Null: none.
+/// its type and in `range` whose name and number nobody else has. Null: none.
 const Column* find_renamed_since(const TableSchema& schema,
                                  const Column& column,
-                                 std::int16_t last,
+                                 const NumberRange& range,
                                  const TableSchema* previous,
                                  const std::vector<CatalogColumn>& columns) {
   const auto was_there = [&](const Column& known) {
@@ -249,7 +264,7 @@ const Column* find_renamed_since(const TableSchema& schema,
   };
   const Column* only = nullptr;
   for (const auto& [known, is_generated] : columns) {
-    const bool fits = !is_generated && known.attnum > last && known.type == column.type &&
+    const bool fits = !is_generated && range.contains(known) && known.type == column.type &&
                       known.typmod == column.typmod;
     if (!fits || schema.find(known.name) >= 0 || was_there(known)) continue;
     if (only != nullptr) return nullptr;
@@ -261,17 +276,42 @@ const Column* find_renamed_since(const TableSchema& schema,
 /// What `schema.columns[place]` most likely is where no order tells. Null: nobody knows.
 const Column* guess(const TableSchema& schema,
                     std::size_t place,
-                    std::int16_t last,
+                    const NumberRange& range,
                     const TableSchema* previous,
                     const std::vector<CatalogColumn>& columns) {
   const Column& column = schema.columns[place];
-  const auto found = std::find_if(
-      columns.begin(), columns.end(),
-      [&](const CatalogColumn& candidate) { return candidate.column.name == column.name; });
+  const auto found =
+      std::find_if(columns.begin(), columns.end(), [&](const CatalogColumn& candidate) {
+        return candidate.column.name == column.name && range.contains(candidate.column);
+      });
   if (found != columns.end()) return &found->column;
   const Column* const known =
-      previous == nullptr ? nullptr : find_previous(schema, place, *previous, columns);
-  return known != nullptr ? known : find_renamed_since(schema, column, last, previous, columns);
+      previous == nullptr ? nullptr : find_previous(schema, place, range, *previous, columns);
+  return known != nullptr ? known : find_renamed_since(schema, column, range, previous, columns);
+}
+
+/// Those that are what some known column is, by name, type and order; null for the others.
+std::vector<const Column*> find_in_order(const TableSchema& schema,
+                                         const TableSchema* previous,
+                                         const std::vector<CatalogColumn>& columns) {
+  std::vector<const Column*> found;
+  std::int16_t last = 0;
+  for (const Column& column : schema.columns) {
+    found.push_back(find_next(column, last, previous, columns));
+    if (found.back() != nullptr) last = found.back()->attnum;
+  }
+  return found;
+}
+
+NumberRange range_around(std::span<const Column* const> found, std::size_t place) {
+  NumberRange range;
+  for (std::size_t i = 0; i < place; ++i) {
+    if (found[i] != nullptr) range.above = found[i]->attnum;
+  }
+  for (std::size_t i = found.size() - 1; i > place; --i) {
+    if (found[i] != nullptr) range.below = found[i]->attnum;
+  }
+  return range;
 }
 
 void complete(TableSchema& schema,
@@ -279,17 +319,15 @@ void complete(TableSchema& schema,
               const std::vector<CatalogColumn>& columns) {
   for (Column& column : schema.columns)
     column.is_builtin_type = is_builtin(column.type);
-  const bool is_known = take_known(schema, previous, columns);
-  std::int16_t last = 0;
-  for (std::size_t place = 0; place < schema.columns.size() && !is_known; ++place) {
-    Column& column = schema.columns[place];
-    const Column* known = find_next(column, last, previous, columns);
-    if (known != nullptr) {
-      last = known->attnum;
-    } else {
-      known = guess(schema, place, last, previous, columns);
+  if (!take_known(schema, previous, columns)) {
+    const std::vector<const Column*> found = find_in_order(schema, previous, columns);
+    for (std::size_t place = 0; place < schema.columns.size(); ++place) {
+      const Column* const known =
+          found[place] != nullptr
+              ? found[place]
+              : guess(schema, place, range_around(found, place), previous, columns);
+      if (known != nullptr) take_over(schema.columns[place], *known);
     }
-    if (known != nullptr) take_over(column, *known);
   }
   settle_primary_key(schema, previous);
 }

@@ -182,6 +182,17 @@ TEST_F(CatalogPgTest, EnrichesWhereANewColumnWasRenamedSince) {
   EXPECT_EQ(find_renames(schema, load("t").schema), (std::vector<ColumnRename>{{"n", "other"}}));
 }
 
+TEST_F(CatalogPgTest, EnrichesARenamedColumnThatWasMadeAgainWithAnotherTypeSince) {
+  run("CREATE TABLE public.t (id int PRIMARY KEY, v int, w int)");
+  const auto before = std::make_shared<const TableSchema>(load("t").schema);
+  const TableSchema schema =
+      enriched_behind(before, "ALTER TABLE public.t RENAME COLUMN v TO x",
+                      "ALTER TABLE public.t DROP COLUMN x, ADD COLUMN x text");
+  EXPECT_EQ(column(schema, "x").attnum, 2);
+  EXPECT_EQ(column(schema, "w").attnum, 3);
+  EXPECT_EQ(find_renames(*before, schema), (std::vector<ColumnRename>{{"v", "x"}}));
+}
+
 TEST_F(CatalogPgTest, EnrichesManyInOneGo) {
   run("CREATE TABLE public.t (id int PRIMARY KEY, a varchar(10)); CREATE TABLE public.u (x "
       "numeric, "

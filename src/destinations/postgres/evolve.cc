@@ -95,14 +95,7 @@ class Evolution {
   Status drop_columns() {
     for (const Column& column : from_.columns) {
       if (find_same(to_, column) != nullptr) continue;
-      const FoundColumn* here = found_.find(column.name);
-      if (here == nullptr) continue;
-      // Dropped and added again under its name with another type, and this is a replay.
-      const int again = to_.find(column.name);
-      if (again >= 0 && here->declared_type == types_[static_cast<std::size_t>(again)] &&
-          here->declared_type != column.type_sql) {
-        continue;
-      }
+      if (found_.find(column.name) == nullptr) continue;
       FRESHET_TRY(alter("DROP COLUMN " + quote_identifier(column.name)));
     }
     return ok_status();
