@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "source/table_read.h"
+#include "types/table_error.h"
 
 namespace freshet::source {
 namespace {
@@ -52,18 +54,24 @@ std::vector<Oid> relations_of(std::span<const CopyTable> tables) {
   return relations;
 }
 
-/// Locks all heaps but foreign ones, up to the first that somebody else has locked. That one; null:
+struct TablesHeap {
+  const CopyTable& table;
+  const Heap& heap;
+};
+
+/// Locks all heaps but foreign ones, up to the first that somebody else has locked. That one; none:
 /// all are locked.
-Result<const Heap*> lock_without_waiting(pg::Connection& connection,
-                                         std::span<const CopyTable> tables) {
+Result<std::optional<TablesHeap>> lock_without_waiting(pg::Connection& connection,
+                                                       std::span<const CopyTable> tables) {
   for (const CopyTable& table : tables) {
     for (const Heap& heap : table.heaps) {
       if (heap.is_foreign) continue;
-      FRESHET_TRY(const bool is_locked, try_lock_heap(connection, heap));
-      if (!is_locked) return &heap;
+      auto is_locked = try_lock_heap(connection, heap);
+      if (!is_locked.ok()) return naming(std::move(is_locked).error(), table.schema->name);
+      if (!*is_locked) return std::optional{TablesHeap{table, heap}};
     }
   }
-  return nullptr;
+  return std::optional<TablesHeap>{};
 }
 
 std::string page_condition(const CopyRange& range) {
@@ -166,10 +174,12 @@ Status SnapshotCoordinator::await_replayed() {
 Status SnapshotCoordinator::lock_all(std::span<const CopyTable> tables) {
   FRESHET_TRY(connection_->execute(std::string{kBeginRead} + "; SAVEPOINT freshet_locks"));
   while (true) {
-    FRESHET_TRY(const Heap* const awaited, lock_without_waiting(*connection_, tables));
-    if (awaited == nullptr) return {};
+    FRESHET_TRY(const std::optional<TablesHeap> awaited,
+                lock_without_waiting(*connection_, tables));
+    if (!awaited) return {};
     FRESHET_TRY(connection_->execute("ROLLBACK TO SAVEPOINT freshet_locks"));
-    FRESHET_TRY(lock_heap(*connection_, *awaited));
+    Status locked = lock_heap(*connection_, awaited->heap);
+    if (!locked.ok()) return naming(std::move(locked).error(), awaited->table.schema->name);
   }
 }
 

@@ -46,7 +46,8 @@ Status check_server(pg::Connection& connection, const std::string& system_identi
 /// Only the latter.
 Status check_same_server(pg::Connection& connection, const std::string& system_identifier);
 
-/// Locks the heap (ACCESS SHARE); one that is gone is_rewritten(). Waits: not to be called with
+/// Locks the heap (ACCESS SHARE); one that is gone is_rewritten(). What else fails names no table:
+/// the heap may be a leaf of one. Waits: not to be called with
 /// other locks held.
 Status lock_heap(pg::Connection& connection, const Heap& heap);
 /// The same without waiting: false where somebody else locks it, which leaves the transaction to be
