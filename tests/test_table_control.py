@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,75 @@ def test_a_table_that_was_set_aside_is_tried_again(place):
     assert place.status()["u"]["wish"] is None
 
     place.target.query("ALTER TABLE u DROP CONSTRAINT u_v_check")
+    place.control("resync", "public.u")
+    system.wait_streaming()
+    place.expect_equal("t", "u")
+    assert system.stop() == 0
+
+
+def sessions_begun_while_writing(place, first: int, seconds: float = 4) -> int:
+    """Writes to the other table, which is to arrive, and returns how often streaming began."""
+    before = place.system.log_text().count(" streaming slot=")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        first += 1
+        place.source.query("INSERT INTO t VALUES (%s, 0)", [first])
+        place.settle()
+    return place.system.log_text().count(" streaming slot=") - before
+
+
+def test_a_table_that_may_not_be_read_keeps_its_wish_until_it_may(place):
+    system = place.make()
+    system.start()
+    system.wait_streaming()
+    place.source.query("REVOKE SELECT ON u FROM app")
+    place.control("resync", "public.u")
+    place.wait_phase("u", "errored")
+
+    place.control("resync", "public.u")
+    assert sessions_begun_while_writing(place, ROWS) <= 1
+    told = place.status()["u"]
+    assert (told["phase"], told["wish"]) == ("errored", "resync")
+    assert "permission denied" in told["reason"] or "may not read" in told["reason"]
+
+    place.source.query("GRANT SELECT ON u TO app")
+    system.wait_streaming()
+    place.expect_equal("t", "u")
+    assert place.status()["u"]["wish"] is None
+    assert system.stop() == 0
+
+
+def test_a_table_under_row_level_security_is_set_aside_until_it_is_not(place):
+    system = place.make()
+    system.start()
+    system.wait_streaming()
+    assert system.stop() == 0
+    place.source.query("ALTER TABLE u ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    system.start()
+    place.wait_phase("u", "errored")
+    assert sessions_begun_while_writing(place, ROWS) <= 1
+    assert "row level security" in place.status()["u"]["reason"]
+
+    place.source.query("ALTER TABLE u NO FORCE ROW LEVEL SECURITY")
+    system.wait_streaming()
+    place.expect_equal("t", "u")
+    assert system.stop() == 0
+
+
+def test_a_table_whose_condition_calls_what_the_role_may_not_waits_for_a_resync(place):
+    place.source.query("CREATE FUNCTION is_wanted(int) RETURNS boolean LANGUAGE sql AS 'SELECT true'")
+    limited = {"name": "public.u", "copy_where": "public.is_wanted(v)"}
+    system = place.make(options={"source.tables": ["public.t", limited]})
+    system.start()
+    system.wait_streaming()
+    place.source.query("REVOKE EXECUTE ON FUNCTION is_wanted(int) FROM public")
+    place.control("resync", "public.u")
+    place.wait_phase("u", "errored")
+    sessions_begun_while_writing(place, ROWS, seconds=2)  # one more: it can be read, after all
+    assert sessions_begun_while_writing(place, 2 * ROWS) == 0
+    assert "is_wanted" in place.status()["u"]["reason"]
+
+    place.source.query("GRANT EXECUTE ON FUNCTION is_wanted(int) TO app")
     place.control("resync", "public.u")
     system.wait_streaming()
     place.expect_equal("t", "u")

@@ -27,6 +27,9 @@ namespace {
 constexpr std::chrono::seconds kTakeOverWait{30};
 constexpr std::chrono::milliseconds kTakeOverPoll{250};
 
+// A session that wants another one so soon may want it for what that one wants again.
+constexpr std::chrono::seconds kBriefSession{2};
+
 using Clock = std::chrono::steady_clock;
 
 std::chrono::milliseconds left_of(std::chrono::seconds time, Clock::time_point since) {
@@ -50,6 +53,22 @@ std::string local_directory(const PipelineConfig& config) {
   const auto parent = std::filesystem::path(path.ok() ? *path : std::string{}).parent_path();
   return parent.empty() ? "." : parent.string();
 }
+
+// How long a session that asks for another one has it wait: the first one not at all, nor one that
+// was followed for a while. What asks for the same again at once must not keep the source and the
+// other tables busy.
+class RestartPace {
+ public:
+  std::chrono::milliseconds next(Clock::duration lived, std::uint64_t random) {
+    const bool follows_brief = std::exchange(is_brief_, lived < kBriefSession);
+    if (!is_brief_) backoff_.reset();
+    return is_brief_ && follows_brief ? backoff_.next(random) : std::chrono::milliseconds{};
+  }
+
+ private:
+  Backoff backoff_{std::chrono::milliseconds(100), std::chrono::seconds(30)};
+  bool is_brief_ = false;  // the session before
+};
 
 class SupervisedPipeline final : public Pipeline {
  public:
@@ -107,28 +126,20 @@ class SupervisedPipeline final : public Pipeline {
                    const Until& until,
                    const std::string& spill_directory) {
     Backoff backoff(std::chrono::milliseconds(100), std::chrono::seconds(30));
+    RestartPace restarts;
     std::mt19937_64 random(std::random_device{}());
     bool has_streamed = false;
     const auto started = Clock::now();
     while (true) {
-      auto session =
-          std::make_unique<Session>(Session::Options{.config = config_,
-                                                     .state = *state_,
-                                                     .lease = lease,
-                                                     .transforms = *transforms_,
-                                                     .set_aside = set_aside_,
-                                                     .to_copy_again = to_copy_again_,
-                                                     .patchy = patchy_,
-                                                     .slot_losses = slot_losses_,
-                                                     .slot_watch = slot_watch_,
-                                                     .skipped = skipped_,
-                                                     .stream = stream_,
-                                                     .spill_directory = spill_directory});
-      swap_session(std::move(session));
+      const auto began = Clock::now();
+      swap_session(make_session(lease, spill_directory));
       Status status = session_->run(stop, until);
       if (session_->has_streamed()) backoff.reset();
       has_streamed = has_streamed || session_->has_streamed();
-      if (status.ok() && session_->wants_restart() && !stop.stop_requested()) continue;
+      if (status.ok() && session_->wants_restart()) {
+        if (!pause(stop, restarts.next(Clock::now() - began, random()))) return status;
+        continue;
+      }
       if (status.ok() || stop.stop_requested()) return status;
       if (!is_worth_retrying(status.error(), has_streamed, Clock::now() - started)) return status;
       auto wait = backoff.next(random());
@@ -140,6 +151,22 @@ class SupervisedPipeline final : public Pipeline {
       if (!renewed.ok() && retry_of(renewed.error()) == Retry::never) return renewed;
       if (!pause(stop, wait)) return ok_status();
     }
+  }
+
+  std::unique_ptr<Session> make_session(const Lease& lease, const std::string& spill_directory) {
+    return std::make_unique<Session>(Session::Options{.config = config_,
+                                                     .state = *state_,
+                                                     .lease = lease,
+                                                     .transforms = *transforms_,
+                                                     .set_aside = set_aside_,
+                                                     .taken_up = taken_up_,
+                                                     .to_copy_again = to_copy_again_,
+                                                     .patchy = patchy_,
+                                                     .slot_losses = slot_losses_,
+                                                     .slot_watch = slot_watch_,
+                                                     .skipped = skipped_,
+                                                     .stream = stream_,
+                                                     .spill_directory = spill_directory});
   }
 
   // Before anything has been streamed an error is most likely a mistake in the configuration: say
@@ -164,6 +191,7 @@ class SupervisedPipeline final : public Pipeline {
   PipelineConfig config_;
   std::unique_ptr<StateStore> state_;
   SetAsideTables set_aside_;
+  ReadableTables taken_up_;
   TablesToCopyAgain to_copy_again_;
   PatchyTables patchy_;
   StreamMemory stream_;

@@ -46,6 +46,7 @@ class Session {
     const Lease& lease;
     TransformSet& transforms;
     SetAsideTables& set_aside;         ///< Outlives the session.
+    ReadableTables& taken_up;          ///< The same.
     TablesToCopyAgain& to_copy_again;  ///< The same.
     PatchyTables& patchy;              ///< The same.
     /// The same: how often the slot was lost since all tables were streaming.
@@ -164,7 +165,7 @@ class Session {
   Status resync(const TableName& table,
                 std::string_view reason,
                 const source::FollowedState& answer);
-  void take_up_again(const TableName& table);
+  void take_up_again(const TableName& table, bool can_select);
 
   // What operators want of single tables (session_wishes.cc).
   void take_pauses();
@@ -172,6 +173,7 @@ class Session {
   Status look_at_wishes();
   Status grant_resync(const WishedTable& wished);
   Status forget_granted_wishes();
+  Status forget_resync(const TableName& table);
 
   bool is_paused(const TableName& table) const { return paused_.contains(table); }
 
@@ -179,6 +181,7 @@ class Session {
   std::optional<TableName> table_of(const Error& error) const;
   Status set_aside(const TableName& table, const Error& error);
   bool is_set_aside(const TableName& table) const;
+  bool waits_to_be_readable(const TableName& table) const;
   Result<bool> set_aside_culprit(const Error& error);
   std::set<TableName> patchy_at(const DestinationConfig& destination) const;
   bool came_in_by_filter(const TableName& table, const Error& error) const;

@@ -118,15 +118,29 @@ Result<bool> Session::set_aside_culprit(const Error& error) {
     left_out.insert(where.second);
   if (left_out.size() >= plans_.size()) return false;
   FRESHET_TRY(set_aside(*table, error));
+  // It was tried for the wish; while the cause is there it would be for ever.
+  FRESHET_TRY(forget_resync(*table));
   return true;
 }
 
-// The role may read it (again).
-void Session::take_up_again(const TableName& table) {
+bool Session::waits_to_be_readable(const TableName& table) const {
+  const bool may_not_select =
+      std::any_of(options_.set_aside.begin(), options_.set_aside.end(), [&](const auto& entry) {
+        return entry.first.second == table && entry.second.may_not_select;
+      });
+  return may_not_select && !options_.taken_up.contains(table);
+}
+
+// Once for each time that the role is given the right: where that did not help, as it lacks the
+// right to a function that a filter calls, all would be started again for ever.
+void Session::take_up_again(const TableName& table, bool can_select) {
+  if (!can_select) options_.taken_up.erase(table);
+  if (!can_select || options_.taken_up.contains(table)) return;
   const auto released = std::erase_if(options_.set_aside, [&](const auto& entry) {
     return entry.first.second == table && entry.second.may_not_select;
   });
   if (released == 0) return;
+  options_.taken_up.insert(table);
   log_info("the table can be read again", {{"table", to_string(table)}});
   wants_restart_ = true;
 }

@@ -103,7 +103,7 @@ Status Session::look_at_tables() {
   }
   for (std::size_t i = 0; i < watched_.size(); ++i) {
     source::WatchedTable& now = (*looked)[i];
-    if (now.can_select) take_up_again(names[i]);
+    take_up_again(names[i], now.can_select);
     auto news = source::compare(watched_[i], now);
     if (!news) continue;
     const auto may_come = may_be_told(names[i], *news);

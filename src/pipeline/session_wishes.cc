@@ -53,8 +53,10 @@ Status Session::look_at_wishes() {
 
 // The wish goes last: whoever dies before that copies the table once more. One that is left out
 // here has been recorded so, and is therefore copied once it is not. Where the next session has to
-// know of the wish, it is that which forgets it.
+// know of the wish, it is that which forgets it. One that may not be read keeps its wish until a
+// look at the source finds that it may.
 Status Session::grant_resync(const WishedTable& wished) {
+  if (waits_to_be_readable(wished.table)) return ok_status();
   FRESHET_TRY(resync(wished.table, "an operator asked for it", {}));
   const auto released = std::erase_if(
       options_.set_aside, [&](const auto& entry) { return entry.first.second == wished.table; });
@@ -66,13 +68,23 @@ Status Session::grant_resync(const WishedTable& wished) {
 
 // A table that all destinations have to copy from its beginning anyway would be copied twice.
 Status Session::forget_granted_wishes() {
-  for (const WishedTable& wished : stored_.wishes) {
-    if (wished.wish != TableWish::resync || !plans_.contains(wished.table)) continue;
+  for (const auto& [table, plan] : plans_) {
     const bool is_pending = std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
-      return lane->router().phase(wished.table) == TablePhase::pending;
+      return lane->router().phase(table) == TablePhase::pending;
     });
-    if (is_pending) FRESHET_TRY(options_.state.forget_wish(options_.lease, wished));
+    if (is_pending) FRESHET_TRY(forget_resync(table));
   }
+  return ok_status();
+}
+
+// The wish that this session began with.
+Status Session::forget_resync(const TableName& table) {
+  const auto wished = std::find_if(
+      stored_.wishes.begin(), stored_.wishes.end(),
+      [&](const WishedTable& one) { return one.table == table && one.wish == TableWish::resync; });
+  if (wished == stored_.wishes.end()) return ok_status();
+  FRESHET_TRY(options_.state.forget_wish(options_.lease, *wished));
+  stored_.wishes.erase(wished);
   return ok_status();
 }
 

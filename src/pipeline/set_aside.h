@@ -19,6 +19,10 @@ struct SetAside {
 /// tables tried again. Used by the thread that runs the pipeline alone.
 using SetAsideTables = std::map<std::pair<std::string, TableName>, SetAside>;
 
+/// Tables that were taken up again as they can be read, and could be at each look since: one that
+/// is set aside once more lacks something else. Lives as long.
+using ReadableTables = std::set<TableName>;
+
 /// By destination and table: an update came for a row that the destination lacks. It is asked from
 /// then on, so that such rows are read again at the source.
 using PatchyTables = std::set<std::pair<std::string, TableName>>;

@@ -1,7 +1,7 @@
 -- What can change about tables (schemas $1, names $2) without the stream telling; publications $3.
 -- By place: relation (null: there is none); how it is published (null: it is not), by the versions of
 -- the rows that say so: what was altered and altered back was different meanwhile; whether by name;
--- whether we may read it; its definition as in definition.sql; the columns by name and type, their
+-- whether we may read all of its rows, as check_table() and a copy of its leaves see it; its definition as in definition.sql; the columns by name and type, their
 -- numbers, and the labels of their enums as "oid:label" and a line's end each; for each heap
 -- "oid:relfilenode:xmin:" followed by `a` if it became a partition after it was made, `t` if it has no
 -- statistics, as after TRUNCATE, and `u` if it is unlogged; then, of a partition, ":" and what changes
@@ -28,7 +28,18 @@ SELECT c.oid,
              JOIN pg_publication p ON p.oid = r.prpubid AND p.pubname = ANY ($3::text[])) END,
        EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
                WHERE r.prrelid = c.oid AND p.pubname = ANY ($3::text[])),
-       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
+       c.oid IS NOT NULL AND has_schema_privilege(n.oid, 'USAGE')
+         AND NOT EXISTS (
+           WITH RECURSIVE member AS (
+             SELECT c.oid AS relid, c.relkind
+             UNION ALL
+             SELECT child.oid, child.relkind
+             FROM member
+             JOIN pg_inherits i ON i.inhparent = member.relid AND member.relkind = 'p'
+             JOIN pg_class child ON child.oid = i.inhrelid)
+           SELECT FROM member
+           WHERE relkind IN ('r', 'p')
+             AND (NOT has_table_privilege(relid, 'SELECT') OR row_security_active(relid))),
        (SELECT coalesce(md5(string_agg(attnum || ':' || xmin::text, ' ' ORDER BY attnum)), '-')
         FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0)
          || ' ' || coalesce((SELECT oid FROM pg_constraint WHERE conrelid = c.oid AND contype = 'p'), 0),
