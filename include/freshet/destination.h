@@ -163,6 +163,9 @@ constexpr std::string_view kHasRows = "has_rows";
 /// The same where a change cannot be applied, as it lacks values that were not sent, and the row
 /// that has them is not there.
 constexpr std::string_view kLacksValues = "lacks_values";
+/// The same where something at the destination that is not ours stands against a change of a
+/// table, with rows and without.
+constexpr std::string_view kDependedOn = "depended_on";
 
 /// Writes ordered changes to one store. Calls come from one thread (the lane's) unless noted.
 class Destination {

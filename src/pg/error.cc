@@ -223,6 +223,8 @@ ServerReport report_of(const pg_result* result) {
 
 Error report_error(const ServerReport& report) {
   const bool quotes_values = report.sqlstate.starts_with("22");
+  const bool is_of_definitions = report.sqlstate == sqlstate::kFeatureNotSupported ||
+                                 report.sqlstate == sqlstate::kDependentObjects;
   Error error = Error{kind_of_sqlstate(report.sqlstate),
                       quotes_values ? without_quoted(report.message) : std::string{report.message}}
                     .sqlstate(report.sqlstate);
@@ -232,8 +234,8 @@ Error report_error(const ServerReport& report) {
       {"column", report.column},
       {"constraint", report.constraint},
       {"at", copy_place(report.context)},
-      // What is not supported is a matter of definitions: the detail names those, and holds no row.
-      {"detail", report.sqlstate == sqlstate::kFeatureNotSupported ? report.detail : ""}};
+      // The detail names definitions then, and holds no row.
+      {"detail", is_of_definitions ? report.detail : ""}};
   for (const auto& [key, value] : names) {
     if (!value.empty()) error.add(key, value);
   }

@@ -11,6 +11,7 @@ constexpr std::string_view kUniqueViolation = "23505";
 constexpr std::string_view kInvalidTransactionState = "25000";
 constexpr std::string_view kReadOnlyTransaction = "25006";
 constexpr std::string_view kInvalidAuthorization = "28000";
+constexpr std::string_view kDependentObjects = "2BP01";
 constexpr std::string_view kInvalidPassword = "28P01";
 constexpr std::string_view kUnknownDatabase = "3D000";
 constexpr std::string_view kSerializationFailure = "40001";

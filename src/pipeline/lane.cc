@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/try.h"
+#include "types/table_error.h"
 
 namespace freshet {
 namespace {
@@ -262,7 +263,7 @@ Status Lane::copy_again(const TableName& table, std::string_view reason) {
   FRESHET_TRY(around_.state.store_table(
       around_.lease,
       {.destination = name_, .table = table, .phase = TablePhase::pending, .reason = {}}));
-  return destination_->reset_table(current_.at(table));
+  return naming(destination_->reset_table(current_.at(table)), table);
 }
 
 Status Lane::flush_complete() {

@@ -5,6 +5,7 @@
 #include "base/try.h"
 #include "pipeline/lane.h"
 #include "pipeline/schema_policy.h"
+#include "types/table_error.h"
 
 namespace freshet {
 
@@ -24,7 +25,7 @@ Status Lane::prepare_copy(std::span<const ShapePtr> shapes) {
     std::set<TableName> tables;
     for (std::size_t i = 0; i < shapes.size(); ++i) {
       const TableName& table = made[i]->name;
-      FRESHET_TRY(destination_->reset_table(made[i]));
+      FRESHET_TRY(naming(destination_->reset_table(made[i]), table));
       current_[table] = shapes[i]->output;
       FRESHET_TRY(around_.state.store_schema(around_.lease, *made[i]));
       FRESHET_TRY(around_.state.store_table(
@@ -53,8 +54,8 @@ Result<SchemaPtr> Lane::make_room(const Shape& shape) {
   const SchemaPtr previous = current_[output->name];
   if (!previous || is_same_shape(*previous, *made)) return made;
   // Emptied first: what stands there is copied anew, and an empty table fits any change.
-  FRESHET_TRY(destination_->reset_table(previous));
-  FRESHET_TRY(destination_->evolve(previous, made));
+  FRESHET_TRY(naming(destination_->reset_table(previous), output->name));
+  FRESHET_TRY(naming(destination_->evolve(previous, made), output->name));
   return made;
 }
 
@@ -119,7 +120,7 @@ Status Lane::restart_copy(const TableName& table) {
       forget_held(table);
     }
     // A later session would go on with its chunks.
-    return is_kept ? destination_->reset_table(current_.at(table)) : ok_status();
+    return is_kept ? naming(destination_->reset_table(current_.at(table)), table) : ok_status();
   });
 }
 

@@ -4,6 +4,7 @@
 #include "base/try.h"
 #include "pipeline/lane.h"
 #include "pipeline/schema_policy.h"
+#include "types/table_error.h"
 
 namespace freshet {
 
@@ -117,7 +118,8 @@ Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
     if (current) FRESHET_TRY(ignore_changes(plan, *shape));
   } else if (is_changed) {
     Status evolved = evolve(streamed->name, shape->output);
-    if (!evolved.ok() && evolved.error().kind() == ErrorKind::schema) {
+    if (!evolved.ok() && evolved.error().kind() == ErrorKind::schema &&
+        evolved.error().find("reason") != kDependedOn) {
       log_error(LogLevel::warn, "a changed definition cannot be followed", evolved.error());
       FRESHET_TRY(copy_again(streamed->name, "its definition cannot be followed"));
       return ShapePtr{};
@@ -166,7 +168,7 @@ Status Lane::evolve(const TableName& name, const SchemaPtr& to) {
   const bool is_between_transactions = !is_in_parts_ && runs_complete_ == group_.runs().size();
   FRESHET_TRY(is_between_transactions ? flush_complete() : flush_part());
   const SchemaPtr from = current_.at(name);
-  FRESHET_TRY(destination_->evolve(from, to));
+  FRESHET_TRY(naming(destination_->evolve(from, to), name));
   log_info("table definition followed",
            {{"destination", name_}, {"table", to_string(name)}, {"columns", to->columns.size()}});
   return around_.state.store_schema(around_.lease, *to);

@@ -137,6 +137,7 @@ class Session {
                        const TablePlan& plan,
                        const SchemaPtr& known,
                        std::optional<TablePhase> recorded);
+  Status empty(Lane& lane, const SchemaPtr& known);
   std::string_view ignored_changes(const Lane& lane, const TableName& table) const;
   Status record_left_out(Lane& lane, const DestinationState& state);
   Status store_paused(const Lane& lane, const TableName& table, std::string_view reason);

@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "pipeline/schema_policy.h"
 #include "pipeline/session.h"
+#include "types/table_error.h"
 
 namespace freshet {
 
@@ -76,7 +77,7 @@ Result<bool> Session::goes_on(Lane& lane,
   if (!reason.empty()) {
     log_info("copying the table again",
              {{"destination", lane.name()}, {"table", to_string(name)}, {"reason", reason}});
-    FRESHET_TRY(lane.destination().reset_table(known));
+    FRESHET_TRY(empty(lane, known));
     return false;
   }
   lane.set_ignored(name, std::string{ignored});
@@ -87,8 +88,19 @@ Result<bool> Session::goes_on(Lane& lane,
   }
   log_warn("the table was made anew or rewritten", {{"table", to_string(name)}});
   // Before the position moves on without its rows: whoever reads both is not to take them for its.
-  if (has_streamed) FRESHET_TRY(lane.destination().reset_table(known));
+  if (has_streamed) FRESHET_TRY(empty(lane, known));
   return false;
+}
+
+// Where the destination keeps no phases the state store has to know it by the time that the wish is
+// forgotten: it is long before the copy begins.
+Status Session::empty(Lane& lane, const SchemaPtr& known) {
+  const TableName& table = known->name;
+  Status emptied = naming(lane.destination().reset_table(known), table);
+  if (!emptied.ok()) return std::move(emptied).error().with("destination", lane.name());
+  return options_.state.store_table(
+      options_.lease,
+      {.destination = lane.name(), .table = table, .phase = TablePhase::pending, .reason = {}});
 }
 
 }  // namespace freshet

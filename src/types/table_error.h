@@ -8,5 +8,6 @@ namespace freshet {
 
 /// The same error with the field `table`; one that names a table already keeps its own.
 Error naming(Error error, const TableName& table);
+Status naming(Status status, const TableName& table);
 
 }  // namespace freshet

@@ -336,7 +336,7 @@ Status PostgresDestination::reset_table(const SchemaPtr& schema) {
   }
   if (builder_) builder_->forget(name);
   FRESHET_TRY(give_way({name}));
-  return in_transaction([&]() -> Status {
+  Status emptied = in_transaction([&]() -> Status {
     pg::Connection& connection = session_->connection();
     FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, {&name, 1}));
     FRESHET_TRY(const bool is_ours, is_recorded(connection, lease_.pipeline, name));
@@ -361,6 +361,7 @@ Status PostgresDestination::reset_table(const SchemaPtr& schema) {
     FRESHET_TRY(drop_objects(connection, lease_.pipeline, name));
     return record_phase(connection, lease_.pipeline, {&name, 1}, TablePhase::copying);
   });
+  return emptied.ok() ? emptied : Status{of_definition(std::move(emptied).error())};
 }
 
 Result<std::unique_ptr<RangeWriter>> PostgresDestination::begin_range(const SchemaPtr& schema,
@@ -423,7 +424,7 @@ Status PostgresDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
     return record_definitions(connection, lease_.pipeline, {&to, 1});
   });
   targets_.forget(to->name);
-  return evolved;
+  return evolved.ok() ? evolved : Status{of_definition(std::move(evolved).error())};
 }
 
 // Whether NULL in that column is the source's doing.

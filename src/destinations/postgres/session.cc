@@ -52,6 +52,15 @@ Error of_truncate(Error error, const TableSchema& schema) {
 
 }  // namespace
 
+Error of_definition(Error error) {
+  const bool is_depended_on = error.sqlstate() == pg::sqlstate::kDependentObjects ||
+                              error.sqlstate() == pg::sqlstate::kFeatureNotSupported;
+  if (!is_depended_on) return error;
+  return with_kind(ErrorKind::schema, error)
+      .with("reason", kDependedOn)
+      .fix("change or drop what depends on it at the destination, then `freshet table resync`");
+}
+
 Error refine(Error error) {
   if (error.sqlstate() == "FR001") return with_kind(ErrorKind::fenced, error);
   if (error.sqlstate() == "FR002") return with_kind(ErrorKind::went_back, error);

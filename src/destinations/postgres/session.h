@@ -29,6 +29,10 @@ struct WalPositions {
 /// Gives an error of ours (SQLSTATE FR001 to FR003) its kind; leaves others as they are.
 Error refine(Error error);
 
+/// The same for what stands against another definition of one table, or against emptying it: a view
+/// on its column, a foreign key.
+Error of_definition(Error error);
+
 /// True for errors that another order, or row by row, may avoid: a broken unique or foreign key, a
 /// row that was expected.
 bool is_order_conflict(const Error& error) noexcept;
