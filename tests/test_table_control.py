@@ -336,6 +336,36 @@ def test_wishes_wait_for_an_engine_that_does_not_run(place):
     assert system.stop() == 0
 
 
+def test_a_resync_that_is_killed_before_its_copy_is_not_forgotten(place):
+    """At a destination that keeps no phases."""
+    system = place.make(options={"destinations.main.url": "null:"})
+
+    def wait_told(**phases: str) -> None:
+        wanted = {("main", table): phase for table, phase in phases.items()}
+        wait_until(
+            lambda: system.check_alive() or place.told_phases() == wanted, f"{phases}",
+            describe=system.describe,
+        )
+
+    system.start()
+    wait_told(t="streaming", u="streaming")
+    assert system.stop() == 0
+    place.control("resync", "public.u")
+    with place.source.server.connect(place.source.name, autocommit=False) as held:
+        held.execute("SELECT pg_current_xact_id()")
+        system.start()
+        wait_until(
+            lambda: system.check_alive() or place.status()["u"]["wish"] is None, "it was granted",
+            describe=system.describe,
+        )
+        system.kill()
+        assert place.status()["u"]["phase"] == "pending"
+        held.rollback()
+    system.start()
+    wait_told(t="streaming", u="streaming")
+    assert system.stop() == 0
+
+
 def test_with_all_tables_paused_wal_is_released_and_a_sync_ends_well(place):
     system = place.make()
     system.start()
