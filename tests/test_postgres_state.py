@@ -231,6 +231,31 @@ def test_a_server_of_the_state_that_restarts_interrupts_nothing_for_long(pair, e
             place.close()
 
 
+def test_the_lease_is_kept_while_a_destination_is_away(pair, engine_directory):
+    with Postgres(pair.version) as target:
+        make_roles(target)
+        place = make_place(pair.source, target, pair.destination, engine_directory)
+        system = place.system()
+        age = "SELECT extract(epoch FROM clock_timestamp() - renewed_at) FROM freshet_state.pipeline"
+        try:
+            system.start()
+            system.wait_streaming()
+            target.stop("immediate")
+            place.insert(1001, 2000)
+            # Long enough for pauses that would let it run out.
+            deadline = time.monotonic() + 3 * LEASE_SECONDS
+            while time.monotonic() < deadline:
+                system.check_alive()
+                assert place.state.value(age) < LEASE_SECONDS / 2, system.process.log_tail()
+                time.sleep(0.2)
+            target.start()
+            place.expect_equal(system)
+            assert system.stop() == 0
+        finally:
+            system.close()
+            place.close()
+
+
 def test_a_state_that_may_not_be_made_is_told_with_what_mends_it(pair, engine_directory):
     trial = Trial.make(pair.source, pair.destination, engine_directory)
     name = new_name("closed")

@@ -8,11 +8,13 @@
 #include <mutex>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "base/backoff.h"
 #include "base/error_policy.h"
 #include "base/log.h"
 #include "base/try.h"
+#include "pipeline/lease_renewal.h"
 #include "pipeline/session.h"
 #include "pipeline/skipped_commit.h"
 #include "pipeline/slot_watch.h"
@@ -66,7 +68,7 @@ class RestartPace {
   }
 
  private:
-  Backoff backoff_{std::chrono::milliseconds(100), std::chrono::seconds(30)};
+  Backoff backoff_{std::chrono::milliseconds(100), std::chrono::seconds(10)};
   bool is_brief_ = false;  // the session before
 };
 
@@ -84,7 +86,8 @@ class SupervisedPipeline final : public Pipeline {
       transforms_ = std::move(transforms);
     }
     FRESHET_TRY(const Lease lease, acquire(stop));
-    Status status = supervise(lease, stop, until, directory + "/spill");
+    Status status = supervise(
+        {.lease = lease, .spill_directory = directory + "/spill", .stop = stop, .until = until});
     if (skipped_.is_awaited()) {
       log_warn("no transaction with that commit LSN came; nothing was left out",
                {{"commit_lsn", to_string(skipped_.commit_lsn())}});
@@ -105,6 +108,13 @@ class SupervisedPipeline final : public Pipeline {
   }
 
  private:
+  struct Run {
+    const Lease& lease;
+    std::string spill_directory;
+    const std::stop_token& stop;
+    const Until& until;
+  };
+
   Result<Lease> acquire(const std::stop_token& stop) {
     const Holder self{.host = this_host_name(), .pid = static_cast<long>(::getpid())};
     const auto deadline = Clock::now() + kTakeOverWait;
@@ -121,52 +131,53 @@ class SupervisedPipeline final : public Pipeline {
     }
   }
 
-  Status supervise(const Lease& lease,
-                   const std::stop_token& stop,
-                   const Until& until,
-                   const std::string& spill_directory) {
+  Status supervise(const Run& run) {
+    const LeaseRenewal renewal(*state_, run.lease);
     Backoff backoff(std::chrono::milliseconds(100), std::chrono::seconds(30));
     RestartPace restarts;
     std::mt19937_64 random(std::random_device{}());
     bool has_streamed = false;
     const auto started = Clock::now();
     while (true) {
+      if (Status renewed = renewal.status(); is_final(renewed)) return renewed;
       const auto began = Clock::now();
-      swap_session(make_session(lease, spill_directory));
-      Status status = session_->run(stop, until);
+      swap_session(make_session(run, renewal));
+      Status status = session_->run(run.stop, run.until);
       if (session_->has_streamed()) backoff.reset();
       has_streamed = has_streamed || session_->has_streamed();
       if (status.ok() && session_->wants_restart()) {
-        if (!pause(stop, restarts.next(Clock::now() - began, random()))) return status;
+        if (!pause(run.stop, restarts.next(Clock::now() - began, random()))) return status;
         continue;
       }
-      if (status.ok() || stop.stop_requested()) return status;
+      if (status.ok() || run.stop.stop_requested()) return status;
       if (!is_worth_retrying(status.error(), has_streamed, Clock::now() - started)) return status;
       auto wait = backoff.next(random());
       if (!has_streamed)
         wait = std::clamp<std::chrono::milliseconds>(left_of(kTakeOverWait, started), {}, wait);
       log_error(LogLevel::warn, "pipeline interrupted, starting it again", status.error());
-      // A state that is away may be back by then; its absence is no reason to end.
-      Status renewed = state_->renew(lease);
-      if (!renewed.ok() && retry_of(renewed.error()) == Retry::never) return renewed;
-      if (!pause(stop, wait)) return ok_status();
+      if (!pause(run.stop, wait)) return ok_status();
     }
   }
 
-  std::unique_ptr<Session> make_session(const Lease& lease, const std::string& spill_directory) {
+  static bool is_final(const Status& status) {
+    return !status.ok() && retry_of(status.error()) == Retry::never;
+  }
+
+  std::unique_ptr<Session> make_session(const Run& run, const LeaseRenewal& renewal) {
     return std::make_unique<Session>(Session::Options{.config = config_,
-                                                     .state = *state_,
-                                                     .lease = lease,
-                                                     .transforms = *transforms_,
-                                                     .set_aside = set_aside_,
-                                                     .taken_up = taken_up_,
-                                                     .to_copy_again = to_copy_again_,
-                                                     .patchy = patchy_,
-                                                     .slot_losses = slot_losses_,
-                                                     .slot_watch = slot_watch_,
-                                                     .skipped = skipped_,
-                                                     .stream = stream_,
-                                                     .spill_directory = spill_directory});
+                                                      .state = *state_,
+                                                      .lease = run.lease,
+                                                      .renewal = renewal,
+                                                      .transforms = *transforms_,
+                                                      .set_aside = set_aside_,
+                                                      .taken_up = taken_up_,
+                                                      .to_copy_again = to_copy_again_,
+                                                      .patchy = patchy_,
+                                                      .slot_losses = slot_losses_,
+                                                      .slot_watch = slot_watch_,
+                                                      .skipped = skipped_,
+                                                      .stream = stream_,
+                                                      .spill_directory = run.spill_directory});
   }
 
   // Before anything has been streamed an error is most likely a mistake in the configuration: say

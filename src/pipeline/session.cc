@@ -9,7 +9,6 @@ namespace freshet {
 namespace {
 
 constexpr std::chrono::milliseconds kWatchInterval{20};
-constexpr std::chrono::seconds kRenewInterval{3};
 // Gaps are to be noticed within 10 s.
 constexpr std::chrono::seconds kLookInterval{5};
 constexpr std::chrono::seconds kWishInterval{1};
@@ -91,6 +90,7 @@ Status Session::watch(const std::stop_token& stop, const Until& until) {
   while (!stop.stop_requested()) {
     failure_.wait_for(kWatchInterval);
     FRESHET_TRY(failure_.status());
+    FRESHET_TRY(options_.renewal.status());
     set_urgency(until);
     const auto now = Clock::now();
     // Before asking whether all is done: a table that is to be copied again is not.
@@ -101,10 +101,6 @@ Status Session::watch(const std::stop_token& stop, const Until& until) {
     }
     FRESHET_TRY(const bool is_done, has_reached(until));
     if (is_done) return check_all_arrived();
-    if (now - last_renewal_ >= kRenewInterval) {
-      FRESHET_TRY(options_.state.renew(options_.lease));
-      last_renewal_ = now;
-    }
     if (now - last_look_ >= kLookInterval) {
       FRESHET_TRY(look_after_source());
       if (wants_restart_) return ok_status();

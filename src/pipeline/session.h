@@ -17,6 +17,7 @@
 #include "pipeline/copier.h"
 #include "pipeline/failure.h"
 #include "pipeline/lane.h"
+#include "pipeline/lease_renewal.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/reader.h"
 #include "pipeline/set_aside.h"
@@ -44,6 +45,7 @@ class Session {
     const PipelineConfig& config;
     StateStore& state;
     const Lease& lease;
+    const LeaseRenewal& renewal;
     TransformSet& transforms;
     SetAsideTables& set_aside;         ///< Outlives the session.
     ReadableTables& taken_up;          ///< The same.
@@ -228,7 +230,6 @@ class Session {
   Clock::time_point last_look_{};
   Clock::time_point looked_{};  // when a look last came to its end
   Clock::time_point last_wish_look_{};
-  Clock::time_point last_renewal_{};
   std::atomic<bool> has_streamed_{false};
   bool wants_restart_ = false;
   mutable std::mutex activity_mutex_;

@@ -35,8 +35,7 @@ Status Session::look_after_source() {
   return ok_status();
 }
 
-// Some of them lock what they look at. Whoever else locks it must not keep us from stopping, or
-// from renewing the lease.
+// Some of them lock what they look at. Whoever else locks it must not keep us from stopping.
 Status Session::limit_looks() {
   return sql_->execute("SET lock_timeout = '1s'");
 }
