@@ -22,7 +22,7 @@ Status Session::look_after_source() {
     sql_ = std::move(opened).value();
     if (!limit_looks().ok()) sql_.reset();
   }
-  look_at_slots_room();
+  if (sql_) look_at_slots_room();
   // Nor from a standby that shows its past, after a crash.
   if (sql_ && is_standby_) {
     const auto replayed = source::load_insert_lsn(*sql_);
