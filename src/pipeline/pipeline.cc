@@ -149,7 +149,8 @@ class SupervisedPipeline final : public Pipeline {
         if (!pause(run.stop, restarts.next(Clock::now() - began, random()))) return status;
         continue;
       }
-      if (status.ok() || run.stop.stop_requested()) return status;
+      if (status.ok()) return status;
+      if (run.stop.stop_requested()) return stopped_at(std::move(status), has_streamed);
       if (!is_worth_retrying(status.error(), has_streamed, Clock::now() - started)) return status;
       auto wait = backoff.next(random());
       if (!has_streamed)
@@ -157,6 +158,13 @@ class SupervisedPipeline final : public Pipeline {
       log_error(LogLevel::warn, "pipeline interrupted, starting it again", status.error());
       if (!pause(run.stop, wait)) return ok_status();
     }
+  }
+
+  // Somebody's stop may come while a session begins that would only have been tried again.
+  static Status stopped_at(Status status, bool has_streamed) {
+    if (!has_streamed || is_final(status)) return status;
+    log_error(LogLevel::warn, "stopped while something was out of reach", status.error());
+    return ok_status();
   }
 
   static bool is_final(const Status& status) {

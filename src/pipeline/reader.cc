@@ -76,7 +76,12 @@ Status Reader::run() {
   while (true) {
     const Wish wish = wish_.load(std::memory_order_acquire);
     if (wish == Wish::abort) return ok_status();
-    if (wish == Wish::finish) return end_stream();
+    if (wish == Wish::finish) {
+      // All is durable by then; what the server did not hear of it streams again.
+      if (const Status ended = end_stream(); !ended.ok())
+        log_error(LogLevel::warn, "replication did not end in good order", ended.error());
+      return ok_status();
+    }
     Status status = read_once();
     if (status.ok()) continue;
     if (wish_.load(std::memory_order_acquire) != Wish::read) return ok_status();
