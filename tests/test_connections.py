@@ -1,16 +1,19 @@
 """The stream and the copy come through TLS and through a Unix socket as through TCP; and connections lost at the start."""
 
+import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 from harness.database import new_databases
-from harness.environment import CANARY, drop_database
+from harness.environment import CANARY, drop_database, make_roles
 from harness.freshet import FreshetSystem
 from harness.proxy import HoldingProxy
 from harness.scenario import Table
 from harness.sessions import Session
 from harness.waiting import wait_until
+from servers import Postgres
 
 LOOK_SECONDS = 5  # between two looks at the source's catalogue
 
@@ -167,3 +170,30 @@ def test_a_destination_that_is_lost_while_it_is_asked_for_a_new_copy(databases, 
     finally:
         system.retire()
         proxy.close()
+
+
+def test_replication_that_finds_no_sender_free_is_tried_again(version, pairs, engine_directory):
+    with Postgres(version, settings={"max_wal_senders": "1"}) as server:
+        make_roles(server)
+        source, target = new_databases(replace(pairs.get(version), source=server), "senders")
+        system = FreshetSystem(source, target, engine_directory, tables=[Table("public", "t")])
+        source.query("CREATE TABLE t (id int PRIMARY KEY)")
+        source.query("ALTER TABLE t OWNER TO app")
+        system.start()
+        try:
+            system.wait_streaming()
+            system.freeze()
+            source.query("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+            wait_until(lambda: source.value("SELECT count(*) FROM pg_stat_replication") == 0, "it is gone")
+            other = server.connect(source.name, replication="database")
+            system.process.signal(signal.SIGCONT)
+            wait_until(lambda: "sqlstate=53300" in system.log_text(), "it is refused", describe=system.describe)
+            other.close()
+            source.query("INSERT INTO t VALUES (1)")
+            system.wait_position(source.barrier())
+            assert target.value("SELECT count(*) FROM t") == 1
+            assert system.stop() == 0
+        finally:
+            system.close()
+            source.close()
+            target.close()

@@ -28,6 +28,10 @@ Retry retry_of(const Error& error) noexcept {
   return Retry::never;
 }
 
+bool may_pass(const Error& error) noexcept {
+  return error.sqlstate() == "25006" || error.sqlstate() == "53300";
+}
+
 ExitCode exit_code_of(const Error& error) noexcept {
   switch (error.kind()) {
     case ErrorKind::config:

@@ -12,6 +12,11 @@ enum class Retry : unsigned char {
 
 Retry retry_of(const Error& error) noexcept;
 
+/// True for what is somebody's mistake at first, but may pass by itself where it went well before:
+/// a server that is a standby while another one is promoted, or has no room for one more
+/// connection.
+bool may_pass(const Error& error) noexcept;
+
 /// Exit codes of the command line (design §6).
 enum class ExitCode : int { done = 0, failed = 1, usage = 2, preflight = 3, gap = 4 };
 ExitCode exit_code_of(const Error& error) noexcept;

@@ -168,7 +168,7 @@ class SupervisedPipeline final : public Pipeline {
   }
 
   static bool is_final(const Status& status) {
-    return !status.ok() && retry_of(status.error()) == Retry::never;
+    return !status.ok() && retry_of(status.error()) == Retry::never && !may_pass(status.error());
   }
 
   std::unique_ptr<Session> make_session(const Run& run, const LeaseRenewal& renewal) {
@@ -196,7 +196,8 @@ class SupervisedPipeline final : public Pipeline {
                                 Clock::duration since_start) {
     // Nobody asked it to stop, and nothing says what broke it off.
     const bool is_unexplained = error.kind() == ErrorKind::cancelled;
-    if (retry_of(error) == Retry::never && !is_unexplained) return false;
+    const bool is_passing = has_streamed && may_pass(error);
+    if (retry_of(error) == Retry::never && !is_unexplained && !is_passing) return false;
     if (has_streamed) return true;
     const bool is_out_of_reach = error.kind() == ErrorKind::connection && error.sqlstate().empty();
     return !is_out_of_reach && since_start < kTakeOverWait;

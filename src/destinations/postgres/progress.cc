@@ -129,8 +129,9 @@ namespace {
 
 Status check_writable(const pg::Rows& state) {
   if (state.boolean(0, 0)) {
-    return Error{ErrorKind::setting, "the destination is a standby and cannot be written to"}.fix(
-        "connect to the primary, e.g. with target_session_attrs=read-write in the url");
+    return Error{ErrorKind::setting, "the destination is a standby and cannot be written to"}
+        .sqlstate(pg::sqlstate::kReadOnlyTransaction)
+        .fix("connect to the primary, e.g. with target_session_attrs=read-write in the url");
   }
   if (state.boolean(0, 1)) {
     return Error{ErrorKind::setting, "the destination's transactions are read-only"}.fix(

@@ -6,6 +6,7 @@
 
 #include "base/sql_quote.h"
 #include "base/try.h"
+#include "pg/sqlstate.h"
 #include "state/postgres/sql.h"
 
 namespace freshet::state_schema {
@@ -58,6 +59,7 @@ Status check_version(pg::Connection& connection) {
 Status check_server(const Place& place) {
   if (place.is_standby) {
     return Error{ErrorKind::setting, "the state's server is a standby and cannot be written to"}
+        .sqlstate(pg::sqlstate::kReadOnlyTransaction)
         .fix("connect to the primary, e.g. with target_session_attrs=read-write in the url");
   }
   // Names of every source have to fit.
