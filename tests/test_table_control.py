@@ -3,17 +3,19 @@
 import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from harness.database import difference
 from harness.engine import run_once
-from harness.environment import url_of
+from harness.environment import make_roles, url_of
 from harness.freshet import FreshetSystem
 from harness.lsn import format_lsn, parse_lsn
 from harness.place import Place
 from harness.scenario import Table
 from harness.waiting import wait_until
+from servers import Postgres
 
 USAGE = 2
 ROWS = 1000
@@ -268,6 +270,34 @@ def test_a_table_whose_condition_calls_what_the_role_may_not_waits_for_a_resync(
     system.wait_streaming()
     place.expect_equal("t", "u")
     assert system.stop() == 0
+
+
+def damage(server, path: str) -> None:
+    """Spoils the header of a table's first page, as a bad disk does."""
+    server.stop()
+    with (server.data / path).open("r+b") as heap:
+        heap.write(b"\xff" * 64)
+    server.start()
+
+
+@pytest.mark.parametrize("mode", ["snapshot", "chunked"])
+def test_a_table_that_the_source_cannot_read_is_set_aside(version, pairs, engine_directory, mode):
+    with Postgres(version) as source:
+        make_roles(source)
+        pair = replace(pairs.get(version), source=source)
+        place = ControlPlace(pair, engine_directory)
+        system = place.make(options={"source.copy.mode": mode})
+        try:
+            damage(source, place.source.value("SELECT pg_relation_filepath('u')"))
+            system.start()
+            place.wait_phase("u", "errored")
+            place.wait_phase("t", "streaming")
+            place.source.query("INSERT INTO t VALUES (0, 0)")
+            place.expect_equal("t")
+            assert "invalid page" in place.status()["u"]["reason"]
+            assert system.stop() == 0
+        finally:
+            place.close()
 
 
 def test_rows_that_were_never_ours_stay(place):

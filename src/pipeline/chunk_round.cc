@@ -11,6 +11,7 @@
 #include "pg/sqlstate.h"
 #include "pipeline/range_feed.h"
 #include "source/chunk_copy.h"
+#include "source/table_read.h"
 #include "types/table_error.h"
 
 namespace freshet {
@@ -92,25 +93,33 @@ void ChunkRound::work_off() {
       finish(*task, Clock::now() - started);
       continue;
     }
-    const bool goes_on = survives(status.error(), *task->work, connection);
+    const bool goes_on = survives(status.error(), *task, connection);
     give_back(*task);
     if (!goes_on) return;
   }
 }
 
+bool ChunkRound::is_damage(const Error& error, const Task& task) {
+  if (!source::is_server_fault(error)) return false;
+  const std::lock_guard lock(mutex_);
+  return ++task.work->faults[task.bounds.from] >= source::kFaultsMax;
+}
+
 bool ChunkRound::survives(const Error& error,
-                          Work& work,
+                          const Task& task,
                           std::unique_ptr<pg::Connection>& connection) {
   if (is_stopping_) return false;
+  Work& work = *task.work;
   if (is_void(work)) return true;
   if (source::is_changed_table(error)) {
     make_void(work, error);
     return true;
   }
   connection.reset();
-  if (error.kind() == ErrorKind::cancelled || retry_of(error) == Retry::never ||
-      source::is_stale_plan(error)) {
-    failure_.report(naming(error, work.of.name));
+  const Error told = is_damage(error, task) ? source::damaged(error) : error;
+  if (told.kind() == ErrorKind::cancelled || retry_of(told) == Retry::never ||
+      source::is_stale_plan(told)) {
+    failure_.report(naming(told, work.of.name));
     const std::lock_guard lock(mutex_);
     has_failed_ = true;
     return false;
@@ -127,7 +136,7 @@ std::optional<ChunkRound::Task> ChunkRound::next_task(std::unique_ptr<pg::Connec
     if (task.work == nullptr) return {};
     const Status status = cut(connection, task);
     if (status.ok()) return task;
-    const bool goes_on = survives(status.error(), *task.work, connection);
+    const bool goes_on = survives(status.error(), task, connection);
     give_back(task);
     if (!goes_on) return {};
   }
@@ -305,6 +314,7 @@ void ChunkRound::finish(const Task& task, Clock::duration elapsed) {
           std::clamp(static_cast<std::uint64_t>(static_cast<double>(task.rows) * factor),
                      kChunkRowsMin, kChunkRowsMax);
     }
+    task.work->faults.erase(task.bounds.from);
     --task.work->tasks_out;
     changed_.notify_all();
   }

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -63,6 +64,8 @@ class ChunkRound {
     bool is_being_cut = false;  // somebody looks for the end of the next chunk
     bool is_void = false;       // its copy begins again
     bool is_concluded = false;
+    /// Of the source's server, in a row, by where the chunk begins.
+    std::map<std::vector<std::string>, unsigned> faults;
   };
 
   struct Task {
@@ -88,7 +91,8 @@ class ChunkRound {
   bool is_void(const Work& work);
   void make_void(Work& work, const Error& reason);
   /// False if the worker must end.
-  bool survives(const Error& error, Work& work, std::unique_ptr<pg::Connection>& connection);
+  bool survives(const Error& error, const Task& task, std::unique_ptr<pg::Connection>& connection);
+  bool is_damage(const Error& error, const Task& task);
   Status conclude(Work& work);
   KeyRange range_of(const Work& work, const KeyBounds& bounds) const;
 

@@ -1,6 +1,7 @@
 #include "pipeline/copier.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <pthread.h>
 
@@ -27,6 +28,7 @@ constexpr std::chrono::milliseconds kStreamPoll{2};
 constexpr std::uint64_t kBacklogMax = std::uint64_t{16} << 20;
 constexpr std::chrono::milliseconds kRoundRetry{500};
 constexpr std::chrono::milliseconds kIdleWait{200};
+constexpr std::chrono::milliseconds kIdleWaitMax{10'000};
 constexpr std::chrono::seconds kLockedMax{60};
 
 // A new session looks the publications up again.
@@ -50,7 +52,8 @@ Copier::Copier(Options options,
       plans_(plans),
       lanes_(lanes),
       router_mutex_(router_mutex),
-      failure_(failure) {}
+      failure_(failure),
+      backoff_(kIdleWait, kIdleWaitMax) {}
 
 Copier::~Copier() {
   stop();
@@ -84,9 +87,17 @@ Status Copier::run() {
       catalog_.reset();
       FRESHET_TRY(pause(kRoundRetry));
     }
-    FRESHET_TRY(pause(kIdleWait));
+    FRESHET_TRY(pause(rest_time()));
   }
   return ok_status();
+}
+
+// What cut a round short need not be gone by now, and each round reads its tables from the start.
+std::chrono::milliseconds Copier::rest_time() {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(is_cut_short_, false)) return backoff_.next(random_());
+  backoff_.reset();
+  return kIdleWait;
 }
 
 Status Copier::run_round(std::unique_ptr<source::SnapshotCoordinator> slot_snapshot) {
@@ -511,6 +522,9 @@ Status Copier::finish_jobs(std::span<Job> jobs, bool is_slots) {
         finished[lane].push_back({job.name, is_slots ? kNoLsn : job.read_upto});
       }
     }
+    if (is_void) continue;
+    const std::lock_guard lock(mutex_);
+    faults_.erase(job.name);
   }
   for (const auto& [lane, tables] : finished)
     FRESHET_TRY(lane->finish_copy(tables));
@@ -534,10 +548,7 @@ void Copier::work(const source::SnapshotCoordinator& snapshot) {
     void_job(*task->job, status.error());
     if (source::is_changed_table(status.error())) continue;
     connection.reset();
-    if (ends_session(status.error())) {
-      failure_.report(naming(std::move(status).error(), task->job->name));
-      return;
-    }
+    if (ends_copying(task->job->name, status.error())) return;
   }
 }
 
@@ -548,9 +559,7 @@ void Copier::read_alone(const source::SnapshotCoordinator& snapshot) {
     if (status.ok()) continue;
     void_job(*task->job, status.error());
     if (source::is_changed_table(status.error())) continue;
-    if (ends_session(status.error())) {
-      failure_.report(naming(status.error(), task->job->name));
-    }
+    (void)ends_copying(task->job->name, status.error());
     return;
   }
 }
@@ -624,7 +633,22 @@ void Copier::void_job(Job& job, const Error& reason) {
   const std::lock_guard lock(mutex_);
   if (!job.is_void && !is_stopping_)
     log_error(LogLevel::warn, "the copy of a table became void", reason);
+  if (!job.is_void && source::is_server_fault(reason)) ++faults_[job.name];
+  is_cut_short_ = is_cut_short_ || !source::is_changed_table(reason);
   job.is_void = true;
+}
+
+// Reports what no other attempt would mend.
+bool Copier::ends_copying(const TableName& table, const Error& error) {
+  bool is_damaged = false;
+  {
+    const std::lock_guard lock(mutex_);
+    is_damaged = source::is_server_fault(error) && faults_[table] >= source::kFaultsMax;
+  }
+  const Error told = is_damaged ? source::damaged(error) : error;
+  if (!ends_session(told)) return false;
+  failure_.report(naming(told, table));
+  return true;
 }
 
 void Copier::void_unsettled(Position received) {

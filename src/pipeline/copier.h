@@ -11,12 +11,14 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <set>
 #include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/backoff.h"
 #include "freshet/destination.h"
 #include "pg/connection.h"
 #include "pipeline/chunk_round.h"
@@ -108,6 +110,8 @@ class Copier {
                    const source::SnapshotCoordinator& snapshot);
   void finish_task(const Task& task, Lsn read_upto);
   void void_job(Job& job, const Error& reason);
+  bool ends_copying(const TableName& table, const Error& error);
+  std::chrono::milliseconds rest_time();
   bool put_back(const Task& task, const Error& error);
   std::optional<Task> next_task();
   Status finish_jobs(std::span<Job> jobs, bool is_slots);
@@ -121,6 +125,8 @@ class Copier {
   std::mutex& router_mutex_;
   Failure& failure_;
   std::unique_ptr<pg::Connection> catalog_;  // the copier's thread alone
+  Backoff backoff_;                          // the same
+  std::mt19937_64 random_{std::random_device{}()};
   std::thread thread_;
   std::atomic<bool> is_stopping_{false};
 
@@ -129,7 +135,9 @@ class Copier {
   std::vector<Task> tasks_;  // of the present round, taken from the back
   std::size_t readers_ = 0;  // tasks that have their lock and read
   Clock::time_point last_read_;
-  std::set<TableName> voided_;  // since the round began
+  std::set<TableName> voided_;            // since the round began
+  std::map<TableName, unsigned> faults_;  // of the source's server, in a row
+  bool is_cut_short_ = false;             // the round, by what may come again at once
   std::string activity_;
 };
 

@@ -206,6 +206,21 @@ bool is_changed_table(const Error& error) {
          error.sqlstate() == pg::sqlstate::kUndefinedSchema;
 }
 
+bool is_server_fault(const Error& error) {
+  const std::string_view sqlstate = error.sqlstate();
+  return error.find("destination").empty() &&
+         (sqlstate.starts_with("XX") || sqlstate.starts_with("58"));
+}
+
+Error damaged(const Error& error) {
+  Error damage{ErrorKind::data, "the source cannot read its table: " + error.message()};
+  for (const auto& [key, value] : error.context())
+    damage.add(key, value);
+  return std::move(damage)
+      .sqlstate(error.sqlstate())
+      .fix("mend the table at the source, whose log tells more; then `freshet table resync`");
+}
+
 Result<RangeResult> copy_rows(pg::Connection& connection,
                               const CopyTable& table,
                               const Heap& heap,

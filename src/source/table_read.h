@@ -69,6 +69,14 @@ Error redefined(const TableName& name);
 /// The error that is_stale_plan().
 Error stale_plan(const TableName& name, std::string message);
 
+/// So many faults of a server in a row are damage.
+constexpr unsigned kFaultsMax = 5;
+
+/// True for a fault of the source's server: damaged data, a file that cannot be read. It may pass.
+bool is_server_fault(const Error& error);
+/// One that did not: of kind `data`, for somebody to mend.
+Error damaged(const Error& error);
+
 /// Reads the rows of `heap` that meet `condition` (empty: all) and the table's own, and hands them
 /// to the sink in chunks of whole rows. Sets rows and bytes of the result.
 Result<RangeResult> copy_rows(pg::Connection& connection,
