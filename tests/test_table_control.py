@@ -203,6 +203,29 @@ def test_a_table_that_was_set_aside_is_tried_again(place):
     assert system.stop() == 0
 
 
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_table_that_cannot_be_emptied_is_set_aside(place, is_running):
+    system = place.make()
+    system.start()
+    system.wait_streaming()
+    place.target.query("CREATE TABLE mine (u int REFERENCES u)")
+    if not is_running:
+        assert system.stop() == 0
+    place.control("resync", "public.u")
+    if not is_running:
+        system.start()
+    place.wait_phase("u", "errored")
+    assert sessions_begun_while_writing(place, ROWS, seconds=2) <= 1
+    told = place.status()["u"]
+    assert "foreign key" in told["reason"] and told["wish"] is None
+
+    place.target.query("DROP TABLE mine")
+    place.control("resync", "public.u")
+    system.wait_streaming()
+    place.expect_equal("t", "u")
+    assert system.stop() == 0
+
+
 def sessions_begun_while_writing(place, first: int, seconds: float = 4) -> int:
     """Writes to the other table, which is to arrive, and returns how often streaming began."""
     before = place.system.log_text().count(" streaming slot=")
