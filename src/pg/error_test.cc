@@ -40,6 +40,7 @@ TEST(ReportError, TellsTheDetailOnlyOfDefinitions) {
                          .constraint = {}});
   };
   EXPECT_EQ(error("0A000").find("detail"), "d");
+  EXPECT_EQ(error("2BP01").find("detail"), "d");
   EXPECT_EQ(error("23505").find("detail"), "");
 }
 

@@ -277,6 +277,7 @@ TEST_F(ConflictTest, AForeignKeyThatRefusesATruncateIsNamed) {
   group.is_complete = true;
   const auto written = destination_->write(group, Durability::may_defer);
   ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().kind(), ErrorKind::schema);
   EXPECT_EQ(written.error().find("table"), "public.t");
   EXPECT_EQ(written.error().find("detail"), "Table \"theirs\" references \"t\".");
   EXPECT_THAT(std::string{written.error().fix()}, testing::HasSubstr("drop the foreign key"));

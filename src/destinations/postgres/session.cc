@@ -45,9 +45,10 @@ Error with_kind(ErrorKind kind, const Error& error) {
 Error of_truncate(Error error, const TableSchema& schema) {
   error = naming(std::move(error), schema.name);
   if (error.sqlstate() != pg::sqlstate::kFeatureNotSupported) return error;
-  return std::move(error).fix(
-      "the source truncated it alone: drop the foreign key that refers to it at the destination, "
-      "then start again");
+  return with_kind(ErrorKind::schema, error)
+      .fix(
+          "the source truncated it alone: drop the foreign key that refers to it at the "
+          "destination, then `freshet table resync`");
 }
 
 }  // namespace
