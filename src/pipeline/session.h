@@ -176,7 +176,6 @@ class Session {
   Status look_at_wishes();
   Status grant_resync(const WishedTable& wished);
   Status forget_granted_wishes();
-  Status forget_resync(const TableName& table);
 
   bool is_paused(const TableName& table) const { return paused_.contains(table); }
 

@@ -23,12 +23,13 @@ std::optional<TableName> Session::table_of(const Error& error) const {
 // At the destination that the error names, or at all.
 Status Session::set_aside(const TableName& table, const Error& error) {
   const std::string_view where = error.find("destination");
+  const bool may_not_select = where.empty() && error.kind() == ErrorKind::permission;
   for (const DestinationConfig& destination : options_.config.destinations) {
     if (!where.empty() && destination.name != where) continue;
     options_.set_aside.insert_or_assign(
-        {destination.name, table},
-        SetAside{.reason = error.describe(),
-                 .may_not_select = where.empty() && error.kind() == ErrorKind::permission});
+        {destination.name, table}, SetAside{.reason = error.describe(),
+                                            .may_not_select = may_not_select,
+                                            .is_tried = !may_not_select && is_to_resync(table)});
     FRESHET_TRY(options_.state.store_table(options_.lease, {.destination = destination.name,
                                                             .table = table,
                                                             .phase = TablePhase::errored,
@@ -118,8 +119,6 @@ Result<bool> Session::set_aside_culprit(const Error& error) {
     left_out.insert(where.second);
   if (left_out.size() >= plans_.size()) return false;
   FRESHET_TRY(set_aside(*table, error));
-  // It was tried for the wish; while the cause is there it would be for ever.
-  FRESHET_TRY(forget_resync(*table));
   return true;
 }
 

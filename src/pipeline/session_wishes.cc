@@ -35,13 +35,12 @@ bool Session::is_to_resync(const TableName& table) const {
 }
 
 Status Session::look_at_wishes() {
-  FRESHET_TRY(const std::vector<WishedTable> wishes,
-              options_.state.load_wishes(options_.config.pipeline));
-  for (const WishedTable& wished : wishes) {
+  FRESHET_TRY(stored_.wishes, options_.state.load_wishes(options_.config.pipeline));
+  for (const WishedTable& wished : stored_.wishes) {
     const bool is_ours = plans_.contains(wished.table);
     if (wished.wish == TableWish::resync && is_ours) FRESHET_TRY(grant_resync(wished));
   }
-  const std::set<TableName> paused = paused_tables(wishes);
+  const std::set<TableName> paused = paused_tables(stored_.wishes);
   for (const auto& [name, plan] : plans_) {
     if (paused.contains(name) == is_paused(name)) continue;
     log_info(is_paused(name) ? "a table was resumed" : "a table was paused",
@@ -66,25 +65,20 @@ Status Session::grant_resync(const WishedTable& wished) {
   return options_.state.forget_wish(options_.lease, wished);
 }
 
-// A table that all destinations have to copy from its beginning anyway would be copied twice.
+// A table that all destinations have to copy from its beginning anyway would be copied twice. One
+// that was set aside as it was to be emptied for the wish would be for ever.
 Status Session::forget_granted_wishes() {
-  for (const auto& [table, plan] : plans_) {
-    const bool is_pending = std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
-      return lane->router().phase(table) == TablePhase::pending;
+  for (const WishedTable& wished : stored_.wishes) {
+    if (wished.wish != TableWish::resync || !plans_.contains(wished.table)) continue;
+    const bool is_granted = std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
+      const auto entry = options_.set_aside.find({lane->name(), wished.table});
+      return lane->router().phase(wished.table) == TablePhase::pending ||
+             (entry != options_.set_aside.end() && entry->second.is_tried);
     });
-    if (is_pending) FRESHET_TRY(forget_resync(table));
+    if (is_granted) FRESHET_TRY(options_.state.forget_wish(options_.lease, wished));
   }
-  return ok_status();
-}
-
-// The wish that this session began with.
-Status Session::forget_resync(const TableName& table) {
-  const auto wished = std::find_if(
-      stored_.wishes.begin(), stored_.wishes.end(),
-      [&](const WishedTable& one) { return one.table == table && one.wish == TableWish::resync; });
-  if (wished == stored_.wishes.end()) return ok_status();
-  FRESHET_TRY(options_.state.forget_wish(options_.lease, *wished));
-  stored_.wishes.erase(wished);
+  for (auto& [where, entry] : options_.set_aside)
+    entry.is_tried = false;
   return ok_status();
 }
 

@@ -13,6 +13,7 @@ namespace freshet {
 struct SetAside {
   std::string reason;           ///< For people.
   bool may_not_select = false;  ///< Our role may not read it: taken up again once it may.
+  bool is_tried = false;        ///< The wish to copy it again was there already.
 };
 
 /// By destination and table. Kept for as long as the process runs: who starts it again wants the
