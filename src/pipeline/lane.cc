@@ -50,7 +50,21 @@ Lane::~Lane() {
 }
 
 void Lane::set_current(const SchemaPtr& output) {
+  const TablePlan& plan = around_.plans.at(output->name);
+  const bool is_whole = !plan.kept && !plan.publication.filters_columns;
+  set_followed(output, is_whole ? output : nullptr);
+}
+
+void Lane::set_followed(const SchemaPtr& output, const SchemaPtr& input) {
   current_[output->name] = output;
+  const std::lock_guard lock(followed_mutex_);
+  followed_[output->name] = input;
+}
+
+SchemaPtr Lane::followed(const TableName& table) const {
+  const std::lock_guard lock(followed_mutex_);
+  const auto found = followed_.find(table);
+  return found == followed_.end() ? nullptr : found->second;
 }
 
 void Lane::set_ignored(const TableName& table, std::string changes) {

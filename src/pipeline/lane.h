@@ -79,6 +79,9 @@ class Lane {
 
   /// What the destination's table looks like now.
   void set_current(const SchemaPtr& output);
+  /// What the stream's last announcement of the table was taken for, with all its columns; null
+  /// where that is not known. From any thread.
+  SchemaPtr followed(const TableName& table) const;
   /// Which changes of its definition the destination's table lacks.
   void set_ignored(const TableName& table, std::string changes);
   void start();
@@ -210,6 +213,10 @@ class Lane {
   bool is_streaming(const TableName& table) const;
   /// Null if the table's copy began again instead.
   Result<ShapePtr> follow_schema(const SchemaPtr& streamed);
+  Result<ShapePtr> shape_of(const SchemaPtr& streamed);
+  bool takes_in_column(const Shape& shape) const;
+  std::string_view cannot_evolve(const TableSchema& streamed, const Shape& shape) const;
+  void set_followed(const SchemaPtr& output, const SchemaPtr& input);
   Error stop_before(Error error);
   Status ignore_changes(const TablePlan& plan, const Shape& shape);
   Status store_streaming(const TableName& table);
@@ -247,7 +254,10 @@ class Lane {
   std::size_t runs_complete_ = 0;  // runs of the group that belong to whole transactions
   std::vector<SourceTime> commit_times_;
   std::map<TableName, SchemaPtr> current_;
-  std::set<SchemaPtr> looked_up_;  // ahead of their rows, or left for their own turn
+  mutable std::mutex followed_mutex_;        // guards the one below; only this lane writes it
+  std::map<TableName, SchemaPtr> followed_;  // what the current ones were made of; null: not known
+  std::map<SchemaPtr, ShapePtr> shapes_;     // null: captured, and not true
+  std::set<SchemaPtr> looked_up_;            // ahead of their rows, or left for their own turn
   SchemaPtr last_looked_up_;
   std::map<TableName, std::string> ignored_;  // what the destination's tables lack, for people
   HoldStore hold_store_;

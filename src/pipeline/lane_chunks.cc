@@ -13,8 +13,8 @@ namespace freshet {
 Result<const Lane::ChunkKeys*> Lane::keys_of(const SchemaPtr& streamed) {
   const auto known = chunk_keys_.find(streamed);
   if (known != chunk_keys_.end()) return &known->second;
-  FRESHET_TRY(const ShapePtr shape,
-              around_.resolver.resolve(streamed, current_[streamed->name], in_hand_));
+  FRESHET_TRY(const ShapePtr shape, shape_of(streamed));
+  if (!shape->is_certain) return nullptr;
   std::vector<std::string> copied_by;
   {
     const std::lock_guard lock(around_.router_mutex);

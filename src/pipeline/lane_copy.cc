@@ -26,14 +26,17 @@ Status Lane::prepare_copy(std::span<const ShapePtr> shapes) {
     for (std::size_t i = 0; i < shapes.size(); ++i) {
       const TableName& table = made[i]->name;
       FRESHET_TRY(naming(destination_->reset_table(made[i]), table));
-      current_[table] = shapes[i]->output;
+      set_followed(shapes[i]->output, shapes[i]->input);
       FRESHET_TRY(around_.state.store_schema(around_.lease, *made[i]));
       FRESHET_TRY(around_.state.store_table(
           around_.lease,
           {.destination = name_, .table = table, .phase = TablePhase::copying, .reason = {}}));
       tables.insert(table);
     }
-    around_.resolver.forget(tables);
+    // What the stream announced of them is looked up anew, with the copy's columns as those before.
+    std::erase_if(shapes_, [&](const auto& entry) {
+      return tables.contains(entry.first->name) && !is_captured(*entry.first);
+    });
     return ok_status();
   });
 }

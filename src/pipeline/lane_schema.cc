@@ -1,5 +1,7 @@
 // The lane's part in changes of definition: followed, ignored or refused, as the table's policy
 // says.
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/try.h"
 #include "pipeline/lane.h"
@@ -7,6 +9,14 @@
 #include "types/table_error.h"
 
 namespace freshet {
+namespace {
+
+bool has_number(const TableSchema& schema, const Column& column) {
+  return std::any_of(schema.columns.begin(), schema.columns.end(),
+                     [&](const Column& known) { return known.attnum == column.attnum; });
+}
+
+}  // namespace
 
 // A table that is not ours may be one of ours under another name.
 Status Lane::check_unknown(const TableSchema& schema) const {
@@ -40,8 +50,7 @@ Status Lane::route_definition(const Item& item, std::map<const TableSchema*, Ver
     case Verdict::hold:
       return spool_of(schema->name).append_definition(schema);
     case Verdict::by_key: {
-      FRESHET_TRY(const ShapePtr shape,
-                  around_.resolver.resolve(schema, current_[schema->name], in_hand_));
+      FRESHET_TRY(const ShapePtr shape, shape_of(schema));
       const TableSchema& current = *current_[schema->name];
       const bool is_same =
           is_same_shape(current, *shape->output) && !source::was_rewritten(current, *shape->output);
@@ -79,12 +88,42 @@ void Lane::look_up_ahead(std::span<const LaneItem> items) {
       if (!looked_up_.insert(schema).second || !tables.insert(schema->name).second) continue;
       const auto current = current_.find(schema->name);
       if (current == current_.end() || !is_streaming(schema->name)) continue;
-      questions.push_back({{schema, current->second}, committed_of(item.transaction->info())});
+      if (shapes_.contains(schema)) continue;
+      questions.push_back(
+          {{schema, followed(schema->name)}, committed_of(item.transaction->info())});
     }
   }
   if (questions.size() < 2) return;
-  if (const Status status = around_.resolver.look_up(questions); !status.ok())
-    log_error(LogLevel::debug, "not all tables could be looked up ahead", status.error());
+  const auto shapes = around_.resolver.look_up(questions);
+  if (!shapes.ok()) {
+    log_error(LogLevel::debug, "the tables could not be looked up ahead", shapes.error());
+    return;
+  }
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    shapes_.emplace(questions[i].table.streamed, (*shapes)[i]);
+}
+
+// Each lane asks for itself: what was announced is known by what the lane had before.
+Result<ShapePtr> Lane::shape_of(const SchemaPtr& streamed) {
+  auto known = shapes_.find(streamed);
+  if (known == shapes_.end()) {
+    const SchemaResolver::Question question{{streamed, followed(streamed->name)}, in_hand_};
+    FRESHET_TRY(const auto shapes, around_.resolver.look_up({&question, 1}));
+    known = shapes_.emplace(streamed, shapes.front()).first;
+  }
+  return known->second ? known->second : unchanged_shape(current_[streamed->name]);
+}
+
+// A column that the stream has brought for long, but that had no name of those that are wanted.
+bool Lane::takes_in_column(const Shape& shape) const {
+  const TableName& table = shape.input->name;
+  const SchemaPtr& current = current_.at(table);
+  if (!around_.plans.at(table).publication.filters_columns || !current) return false;
+  const SchemaPtr previous = followed(table);
+  return std::any_of(
+      shape.read->columns.begin(), shape.read->columns.end(), [&](const Column& column) {
+        return !has_number(*current, column) && (!previous || has_number(*previous, column));
+      });
 }
 
 bool Lane::is_streaming(const TableName& table) const {
@@ -96,14 +135,15 @@ bool Lane::is_streaming(const TableName& table) const {
 // the table's copy began again instead.
 Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
   SchemaPtr& current = current_[streamed->name];
-  auto resolved = around_.resolver.resolve(streamed, current, in_hand_);
+  auto resolved = shape_of(streamed);
   if (!resolved.ok()) return stop_before(std::move(resolved).error());
   ShapePtr shape = std::move(resolved).value();
   if (current == shape->output) return shape;
   const TablePlan& plan = around_.plans.at(streamed->name);
   const bool is_other = current && current->relation != shape->output->relation;
   const bool is_rewritten = current && source::was_rewritten(*current, *shape->output);
-  const bool is_changed = current && !is_same_shape(*current, *shape->output);
+  const bool is_changed =
+      current && (!is_same_shape(*current, *shape->output) || !shape->is_certain);
   if (plan.schema_changes == SchemaChanges::halt && (is_other || is_rewritten || is_changed)) {
     return stop_before(not_followed(*current, *shape->output,
                                     "the definition of a table changed at the source, where it "
@@ -113,6 +153,13 @@ Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
     FRESHET_TRY(copy_again(streamed->name, is_other ? "it was dropped and made again"
                                                     : "its rows were rewritten at the source"));
     return ShapePtr{};
+  }
+  if (is_changed) {
+    const std::string_view reason = cannot_evolve(*streamed, *shape);
+    if (!reason.empty()) {
+      FRESHET_TRY(copy_again(streamed->name, reason));
+      return ShapePtr{};
+    }
   }
   if (plan.kept) {
     if (current) FRESHET_TRY(ignore_changes(plan, *shape));
@@ -126,8 +173,18 @@ Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
     }
     FRESHET_TRY(std::move(evolved));
   }
-  current = shape->output;
+  set_followed(shape->output, shape->input);
   return shape;
+}
+
+// Why the rows that are there cannot stay; empty if they can.
+std::string_view Lane::cannot_evolve(const TableSchema& streamed, const Shape& shape) const {
+  if (!shape.is_certain) return "its columns were changed so often that they cannot be told apart";
+  if (takes_in_column(shape)) return "a column that was left out has a name that is wanted now";
+  const TableSchema& current = *current_.at(streamed.name);
+  const bool may_lack_values = !is_captured(streamed) && !around_.plans.at(streamed.name).kept &&
+                               source::has_column_made_again(current, *shape.output);
+  return may_lack_values ? source::kColumnMadeAgain : std::string_view{};
 }
 
 // Whole transactions that came before are not left out with the table.

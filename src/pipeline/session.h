@@ -163,6 +163,7 @@ class Session {
   Status look_at_publications();
   Status look_at_tables();
   Status look_for_new_tables();
+  Result<std::set<TableName>> find_made_again(std::span<const source::WatchedTable> looked);
   Result<bool> may_be_told(const TableName& table, source::TableNews& news);
   Status answer(const TableName& table, const source::TableNews& news);
   Status resync(const TableName& table,
@@ -207,6 +208,7 @@ class Session {
   std::set<TableName> paused_;                     // by an operator's wish, when this session began
   TablePlans plans_;
   std::vector<source::WatchedTable> watched_;  // as last looked at, in the order of plans_
+  std::set<std::pair<SchemaPtr, std::string>> compared_;  // of tables that are followed, and looks
   std::map<TableName, Lsn> awaited_;  // news of these tables wait until the stream has come there
   std::optional<source::PublicationPlan> new_publication_;
   std::vector<OpenDestination> destinations_;

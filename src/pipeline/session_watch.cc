@@ -100,10 +100,19 @@ Status Session::look_at_tables() {
     give_up_look(looked.error());
     return ok_status();
   }
+  const auto made_again = find_made_again(*looked);
+  if (!made_again.ok()) {
+    give_up_look(made_again.error());
+    return ok_status();
+  }
   for (std::size_t i = 0; i < watched_.size(); ++i) {
     source::WatchedTable& now = (*looked)[i];
     take_up_again(names[i], now.can_select);
     auto news = source::compare(watched_[i], now);
+    if (!news && made_again->contains(names[i])) {
+      news = {.kind = source::TableNews::Kind::redefined,
+              .what = std::string{source::kColumnMadeAgain}};
+    }
     if (!news) continue;
     const auto may_come = may_be_told(names[i], *news);
     if (!may_come.ok()) {
@@ -123,6 +132,43 @@ Status Session::look_at_tables() {
   if (text == stored_.watched) return ok_status();
   stored_.watched = std::move(text);
   return options_.state.store_watched(options_.lease, stored_.watched);
+}
+
+// Looks alone do not tell: between two of them a column may have had the name and type of another,
+// or none. What a lane follows is compared as well, once for each pair of definitions.
+Result<std::set<TableName>> Session::find_made_again(std::span<const source::WatchedTable> looked) {
+  std::vector<std::pair<SchemaPtr, std::string>> apart;
+  std::vector<TableName> names;
+  auto watched = looked.begin();
+  for (const auto& [name, plan] : plans_) {
+    const source::WatchedTable& now = *watched++;
+    for (const auto& lane : lanes_) {
+      const SchemaPtr followed = lane->followed(name);
+      if (!followed || plan.kept || followed->definition.empty()) continue;
+      if (followed->definition == now.definition || now.relation != followed->relation) continue;
+      if (compared_.contains({followed, now.definition})) continue;
+      if (names.empty() || names.back() != name) names.push_back(name);
+      apart.emplace_back(followed, now.definition);
+    }
+  }
+  std::set<TableName> made_again;
+  if (names.empty()) return made_again;
+  FRESHET_TRY(const source::DdlCaptureState capture, source::look_at_ddl_capture(*sql_));
+  if (capture.kind == source::DdlCaptureState::Kind::installed) return made_again;
+  FRESHET_TRY(const auto schemas, source::load_schemas(*sql_, names));
+  for (auto& pair : apart) {
+    const TableSchema& followed = *pair.first;
+    const auto now = std::find_if(schemas.begin(), schemas.end(), [&](const TableSchema& schema) {
+      return schema.name == followed.name;
+    });
+    if (now == schemas.end()) continue;
+    if (source::has_column_made_again(followed, *now)) {
+      made_again.insert(followed.name);
+    } else {
+      compared_.insert(std::move(pair));
+    }
+  }
+  return made_again;
 }
 
 // With DDL capture the stream tells of a new definition, if only it gets there: until then the
@@ -185,6 +231,7 @@ Status Session::answer(const TableName& table, const source::TableNews& news) {
       wants_restart_ = wants_restart_ || news.kind == Kind::republished;
       return ok_status();
     case Kind::redefined:
+      if (news.is_of_new_column && plans_.at(table).kept) return ok_status();
       if (plans_.at(table).schema_changes == SchemaChanges::halt) {
         if (is_set_aside(table)) return ok_status();
         return Error{ErrorKind::schema, news.what + ", where the table is to halt"}

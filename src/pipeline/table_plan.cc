@@ -55,19 +55,9 @@ Error not_visible(std::span<const Committed> transactions) {
       .with("transactions", transactions.size());
 }
 
-bool is_captured(const TableSchema& streamed) {
-  return !streamed.definition.empty();
-}
-
 void tell_not_believed(const TableSchema& captured, const Committed& transaction) {
   log_warn("a captured definition is not followed: the source's catalogue does not bear it out",
            {{"table", to_string(captured.name)}, {"commit_lsn", to_string(transaction.commit)}});
-}
-
-ShapePtr unchanged(const SchemaPtr& previous) {
-  auto shape = std::make_shared<Shape>();
-  shape->input = shape->read = shape->projected = shape->output = previous;
-  return shape;
 }
 
 /// What `ask` returns of the connection; asked once more over a new one if that was lost: the
@@ -88,6 +78,10 @@ auto asked(std::unique_ptr<pg::Connection>& connection,
 }
 
 }  // namespace
+
+bool is_captured(const TableSchema& streamed) {
+  return !streamed.definition.empty();
+}
 
 bool is_filtered(const TablePlan& plan) {
   return !plan.config.where.empty() || !plan.publication.row_filter.empty();
@@ -121,8 +115,15 @@ std::string copied_rows(const TablePlan& plan) {
   return all;
 }
 
-Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input) {
+ShapePtr unchanged_shape(const SchemaPtr& previous) {
   auto shape = std::make_shared<Shape>();
+  shape->input = shape->read = shape->projected = shape->output = previous;
+  return shape;
+}
+
+Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input, bool is_certain) {
+  auto shape = std::make_shared<Shape>();
+  shape->is_certain = is_certain;
   project(plan, std::move(input), *shape);
   shape->output = shape->projected;
   for (Transform* transform : plan.transforms) {
@@ -155,16 +156,11 @@ Status SchemaResolver::wait_until_visible(pg::Connection& catalog,
   }
 }
 
-Status SchemaResolver::add_shape(const SchemaPtr& streamed, SchemaPtr input) {
-  FRESHET_TRY(ShapePtr shape, make_shape(plans_.at(streamed->name), std::move(input)));
-  shapes_.emplace(streamed, std::move(shape));
-  return ok_status();
-}
-
 // What was captured and is true becomes a shape at once; for the others, what to look up in its
 // place. Null where there is nothing to look up.
 Result<std::vector<SchemaPtr>> SchemaResolver::believe(pg::Connection& catalog,
-                                                       std::span<const Question> questions) {
+                                                       std::span<const Question> questions,
+                                                       std::span<ShapePtr> shapes) {
   std::vector<source::CapturedDefinition> captured;
   for (const Question& question : questions) {
     const auto& [streamed, previous] = question.table;
@@ -176,78 +172,52 @@ Result<std::vector<SchemaPtr>> SchemaResolver::believe(pg::Connection& catalog,
   }
   std::vector<SchemaPtr> left;
   auto next = checked.begin();
-  for (const Question& question : questions) {
-    const auto& [streamed, previous] = question.table;
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    const auto& [streamed, previous] = questions[i].table;
     const SchemaPtr believed = is_captured(*streamed) ? *next++ : nullptr;
     if (believed) {
-      FRESHET_TRY(add_shape(streamed, source::settle_captured(believed, previous)));
+      FRESHET_TRY(shapes[i], make_shape(plans_.at(streamed->name),
+                                        source::settle_captured(believed, previous)));
       left.push_back(nullptr);
     } else if (!is_captured(*streamed)) {
       left.push_back(streamed);
     } else {
-      tell_not_believed(*streamed, question.transaction);
+      tell_not_believed(*streamed, questions[i].transaction);
       const bool is_told = !source::is_hearsay(*streamed);
       left.push_back(is_told ? source::without_capture(*streamed) : nullptr);
-      if (!is_told) made_up_.insert(streamed);
     }
   }
   return left;
 }
 
-Status SchemaResolver::ask(pg::Connection& catalog, std::span<const Question> questions) {
+Result<std::vector<ShapePtr>> SchemaResolver::ask(pg::Connection& catalog,
+                                                  std::span<const Question> questions) {
   std::vector<Committed> transactions;
   for (const Question& question : questions)
     transactions.push_back(question.transaction);
   FRESHET_TRY(wait_until_visible(catalog, transactions));
-  FRESHET_TRY(const std::vector<SchemaPtr> left, believe(catalog, questions));
+  std::vector<ShapePtr> shapes(questions.size());
+  FRESHET_TRY(const std::vector<SchemaPtr> left, believe(catalog, questions, shapes));
   std::vector<source::Announced> announced;
-  std::vector<SchemaPtr> asked_for;
+  std::vector<std::size_t> places;
   for (std::size_t i = 0; i < questions.size(); ++i) {
     if (!left[i]) continue;
     announced.push_back({left[i], questions[i].table.previous});
-    asked_for.push_back(questions[i].table.streamed);
+    places.push_back(i);
   }
-  if (announced.empty()) return ok_status();
-  FRESHET_TRY(auto inputs, source::enrich(catalog, announced));
-  Status added = ok_status();
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    Status one = add_shape(asked_for[i], std::move(inputs[i]));
-    if (added.ok()) added = std::move(one);
+  if (announced.empty()) return shapes;
+  FRESHET_TRY(const auto enriched, source::enrich(catalog, announced));
+  for (std::size_t i = 0; i < enriched.size(); ++i) {
+    const auto& [schema, is_certain] = enriched[i];
+    FRESHET_TRY(shapes[places[i]], make_shape(plans_.at(schema->name), schema, is_certain));
   }
-  return added;
+  return shapes;
 }
 
-Status SchemaResolver::look_up(std::span<const Question> questions) {
+Result<std::vector<ShapePtr>> SchemaResolver::look_up(std::span<const Question> questions) {
   const std::lock_guard lock(mutex_);
-  std::vector<Question> unknown;
-  for (const Question& question : questions) {
-    const SchemaPtr& streamed = question.table.streamed;
-    if (!shapes_.contains(streamed) && !made_up_.contains(streamed)) unknown.push_back(question);
-  }
-  if (unknown.empty()) return ok_status();
-  return asked(catalog_, options_, [&](pg::Connection& catalog) { return ask(catalog, unknown); });
-}
-
-Result<ShapePtr> SchemaResolver::resolve(const SchemaPtr& streamed,
-                                         const SchemaPtr& previous,
-                                         const Committed& transaction) {
-  const Question question{{streamed, previous}, transaction};
-  while (true) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (const auto known = shapes_.find(streamed); known != shapes_.end()) return known->second;
-      if (made_up_.contains(streamed)) return unchanged(previous);
-    }
-    // Another lane may forget it at once.
-    FRESHET_TRY(look_up({&question, 1}));
-  }
-}
-
-void SchemaResolver::forget(const std::set<TableName>& tables) {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(shapes_, [&](const auto& entry) {
-    return tables.contains(entry.first->name) && !is_captured(*entry.first);
-  });
+  return asked(catalog_, options_,
+               [&](pg::Connection& catalog) { return ask(catalog, questions); });
 }
 
 Result<std::map<Oid, std::vector<TableObject>>> SchemaResolver::objects(

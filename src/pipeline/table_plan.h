@@ -57,6 +57,7 @@ struct Shape {
   std::vector<int> kept;  ///< Columns of input that projected has; empty: all.
   std::vector<Transform*> transforms;
   std::vector<SchemaPtr> transform_inputs;  ///< transform_inputs[i] goes into transforms[i].
+  bool is_certain = true;  ///< Its columns are known to be those (source::Enriched).
 };
 
 using ShapePtr = std::shared_ptr<const Shape>;
@@ -66,7 +67,11 @@ Result<ShapePtr> make_copy_shape(const TablePlan& plan);
 /// The condition on the rows that a copy reads, as SQL; empty: all.
 std::string copied_rows(const TablePlan& plan);
 /// Works out the shape of rows of `input` under `plan`.
-Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input);
+Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input, bool is_certain = true);
+/// The shape of rows that come as `previous` says: nothing is to be followed.
+ShapePtr unchanged_shape(const SchemaPtr& previous);
+/// Whether it was captured in the stream, so that it is exact.
+bool is_captured(const TableSchema& streamed);
 
 /// Asks the source on behalf of the lanes, over connections that it opens when first needed.
 /// Thread-safe. Questions to the catalogue wait for one another, and so do filters; who waits for a
@@ -85,18 +90,10 @@ class SchemaResolver {
                  std::shared_ptr<pg::Interrupter> stopping);
   ~SchemaResolver();
 
-  /// The shape of a schema that came in the stream with `transaction`. `previous` is what the table
-  /// looked like before, and does again where a captured definition is not true. Fails with `busy`
-  /// if the catalogue does not show for seconds what that transaction did.
-  Result<ShapePtr> resolve(const SchemaPtr& streamed,
-                           const SchemaPtr& previous,
-                           const Committed& transaction);
-  /// Of tables that are copied again: what the stream has announced of them, but for definitions
-  /// that were captured, is looked up anew, with the copy's columns as the ones before. (A column
-  /// that was made again under its name and type is taken for the one it had before.)
-  void forget(const std::set<TableName>& tables);
-  /// Looks many up in one go, for resolve() to know them.
-  Status look_up(std::span<const Question> questions);
+  /// The shapes of schemas that came in the stream with these transactions, all in one go. Null:
+  /// the definition was captured and is not true. Fails with `busy` if the catalogue does not show
+  /// for seconds what those transactions did.
+  Result<std::vector<ShapePtr>> look_up(std::span<const Question> questions);
   /// Which rows match the table's `where`. Rows have the shape of `shape.input`.
   Result<std::vector<source::Match>> filter(const Shape& shape,
                                             const TablePlan& plan,
@@ -112,10 +109,10 @@ class SchemaResolver {
   Result<std::map<Oid, std::vector<TableObject>>> objects(std::span<const Oid> relations);
 
  private:
-  Status ask(pg::Connection& catalog, std::span<const Question> questions);
+  Result<std::vector<ShapePtr>> ask(pg::Connection& catalog, std::span<const Question> questions);
   Result<std::vector<SchemaPtr>> believe(pg::Connection& catalog,
-                                         std::span<const Question> questions);
-  Status add_shape(const SchemaPtr& streamed, SchemaPtr input);
+                                         std::span<const Question> questions,
+                                         std::span<ShapePtr> shapes);
   static Status wait_until_visible(pg::Connection& catalog,
                                    std::span<const Committed> transactions);
 
@@ -125,11 +122,9 @@ class SchemaResolver {
   pg::ConnectOptions options_;
   pg::ConnectOptions table_options_;  // with the interrupter
   const TablePlans& plans_;
-  std::mutex mutex_;  // guards the three below
+  std::mutex mutex_;  // guards the one below
   std::unique_ptr<pg::Connection> catalog_;
-  std::map<SchemaPtr, ShapePtr> shapes_;
-  std::set<SchemaPtr> made_up_;  // captured, but not believed
-  std::mutex filter_mutex_;      // guards the two below
+  std::mutex filter_mutex_;  // guards the two below
   std::unique_ptr<pg::Connection> filtering_;
   std::map<SchemaPtr, std::unique_ptr<source::RowFilter>> filters_;
   std::mutex readers_mutex_;                                   // guards what is below

@@ -51,7 +51,7 @@ Result<FactsOfTables> load_facts(pg::Connection& connection, std::span<const Oid
   FRESHET_TRY(auto columns, load_columns(connection, relations));
   FRESHET_TRY(const auto definitions, load_definitions(connection, relations));
   for (auto& [relation, table] : facts) {
-    table.columns = std::move(columns[relation]);
+    table.columns = std::move(columns[relation].columns);
     table.definition = definitions.at(relation);
   }
   return facts;

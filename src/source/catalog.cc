@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <limits>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -92,8 +91,8 @@ CatalogTable read_table(const pg::Rows& rows, int row) {
   return table;
 }
 
-void take_columns(CatalogTable& table, std::vector<CatalogColumn>& columns) {
-  for (CatalogColumn& column : columns) {
+void take_columns(CatalogTable& table, ColumnList& list) {
+  for (CatalogColumn& column : list.columns) {
     if (column.is_generated) {
       table.generated_columns.push_back(std::move(column.column.name));
     } else {
@@ -122,7 +121,14 @@ void take_over(Column& column, const Column& known) {
   if (column.type_sql.empty()) column.type_sql = known.type_sql;
 }
 
-// Of a definition: the oid of the primary key, as definition.sql writes it.
+// Columns that the stream announced.
+std::size_t announced_count(const TableSchema& schema) {
+  return static_cast<std::size_t>(
+      std::count_if(schema.columns.begin(), schema.columns.end(),
+                    [](const Column& column) { return !column.is_derived; }));
+}
+
+/// Of a definition: the oid of the primary key, as definition.sql writes it.
 std::string_view primary_key_of(std::string_view definition) {
   return definition.substr(std::min(definition.find(' '), definition.size()));
 }
@@ -152,184 +158,28 @@ void settle_primary_key(TableSchema& schema, const TableSchema* previous) {
   schema.definition += kUnknownKey;
 }
 
-/// What a column's number lies between, as columns are announced by number. Exclusive.
-struct NumberRange {
-  std::int16_t above = 0;
-  std::int16_t below = std::numeric_limits<std::int16_t>::max();
-
-  bool contains(const Column& column) const {
-    return column.attnum > above && column.attnum < below;
-  }
-};
-
-bool is_renamed_since(const std::vector<CatalogColumn>& columns,
-                      const Column& known,
-                      const TableSchema& streamed) {
-  return std::any_of(columns.begin(), columns.end(), [&](const CatalogColumn& candidate) {
-    return candidate.column.attnum == known.attnum && streamed.find(candidate.column.name) < 0;
-  });
-}
-
-/// The previous column in `range` which `schema.columns[place]`, unknown to the catalogue, most
-/// likely is: the one of its name; or the only one that lost its name and lives on under a third;
-/// or, with as many columns as before, the one in its place.
-const Column* find_previous(const TableSchema& schema,
-                            std::size_t place,
-                            const NumberRange& range,
-                            const TableSchema& previous,
-                            const std::vector<CatalogColumn>& columns) {
-  const Column& column = schema.columns[place];
-  const int same_name = previous.find(column.name);
-  if (same_name >= 0) {
-    const Column& known = previous.columns[static_cast<std::size_t>(same_name)];
-    if (range.contains(known)) return &known;
-  }
-  const auto fits = [&](const Column& known) {
-    return known.type == column.type && schema.find(known.name) < 0 && range.contains(known);
+/// False if nobody knows which columns these are. The catalogue may be ahead: what is as it was
+/// before, but not as it is now, has the definition of before.
+bool complete(TableSchema& schema, const TableSchema* previous, const ColumnList& present) {
+  for (Column& column : schema.columns)
+    column.is_builtin_type = is_builtin(column.type);
+  const std::vector<MatchedColumn> matched = match_columns(schema, previous, present);
+  const auto all = [&](bool MatchedColumn::* is) {
+    return std::all_of(matched.begin(), matched.end(),
+                       [&](const MatchedColumn& column) { return column.*is; });
   };
-  std::vector<const Column*> renamed;
-  for (const Column& known : previous.columns) {
-    if (fits(known) && is_renamed_since(columns, known, schema)) renamed.push_back(&known);
-  }
-  if (renamed.size() == 1) return renamed.front();
-  if (schema.columns.size() != previous.columns.size()) return nullptr;
-  return fits(previous.columns[place]) ? &previous.columns[place] : nullptr;
-}
-
-/// The catalogue may be ahead of the stream. Where the columns announced are those of `previous`,
-/// they are taken for the same ones: another column of an old name would have been announced
-/// differently or not at all. Else, where they are all in the catalogue, they are what it says.
-/// False if neither.
-bool take_known(TableSchema& schema,
-                const TableSchema* previous,
-                const std::vector<CatalogColumn>& columns) {
-  std::vector<const Column*> now;
-  for (const CatalogColumn& column : columns)
-    now.push_back(&column.column);
-  const std::vector<const Column*> present = match_in_order(schema, now);
-  std::vector<const Column*> before;
-  if (previous != nullptr) {
-    for (const Column& column : previous->columns) {
-      if (!column.is_derived && column.attnum > 0) before.push_back(&column);
-    }
-  }
-  const std::vector<const Column*> past = before.size() == schema.columns.size()
-                                              ? match_in_order(schema, before)
-                                              : std::vector<const Column*>{};
-  const bool is_unchanged =
-      !past.empty() && !present.empty() &&
-      std::equal(past.begin(), past.end(), present.begin(),
-                 [](const Column* a, const Column* b) { return a->attnum == b->attnum; });
-  const std::vector<const Column*>& known = past.empty() || is_unchanged ? present : past;
-  if (known.empty()) return false;
-  if (&known == &past) {
+  const bool is_whole = previous != nullptr && matched.size() == announced_count(*previous);
+  if (is_whole && all(&MatchedColumn::is_as_before) && !all(&MatchedColumn::is_as_now)) {
     schema.definition = previous->definition;
     schema.files = previous->files;
   }
-  for (std::size_t place = 0; place < known.size(); ++place)
-    take_over(schema.columns[place], *known[place]);
-  return true;
-}
-
-/// Columns are announced by attribute number: of those that `column` may be, in `previous` or in
-/// the catalogue, the one with the least number above `last`. Null: none.
-const Column* find_next(const Column& column,
-                        std::int16_t last,
-                        const TableSchema* previous,
-                        const std::vector<CatalogColumn>& columns) {
-  const Column* next = nullptr;
-  const auto consider = [&](const Column& known) {
-    const bool is_above = known.attnum > last && !known.is_derived;
-    if (!is_above || !is_same_column(known, column)) return;
-    if (next == nullptr || known.attnum < next->attnum) next = &known;
-  };
-  for (const CatalogColumn& known : columns)
-    consider(known.column);
-  if (previous != nullptr)
-    std::for_each(previous->columns.begin(), previous->columns.end(), consider);
-  return next;
-}
-
-/// The one that `column`, new since `previous`, was given another name of by now: the only one of
-/// its type and in `range` whose name and number nobody else has. Null: none.
-const Column* find_renamed_since(const TableSchema& schema,
-                                 const Column& column,
-                                 const NumberRange& range,
-                                 const TableSchema* previous,
-                                 const std::vector<CatalogColumn>& columns) {
-  const auto was_there = [&](const Column& known) {
-    return previous != nullptr &&
-           std::any_of(previous->columns.begin(), previous->columns.end(),
-                       [&](const Column& before) { return before.attnum == known.attnum; });
-  };
-  const Column* only = nullptr;
-  for (const auto& [known, is_generated] : columns) {
-    const bool fits = !is_generated && range.contains(known) && known.type == column.type &&
-                      known.typmod == column.typmod;
-    if (!fits || schema.find(known.name) >= 0 || was_there(known)) continue;
-    if (only != nullptr) return nullptr;
-    only = &known;
-  }
-  return only;
-}
-
-/// What `schema.columns[place]` most likely is where no order tells. Null: nobody knows.
-const Column* guess(const TableSchema& schema,
-                    std::size_t place,
-                    const NumberRange& range,
-                    const TableSchema* previous,
-                    const std::vector<CatalogColumn>& columns) {
-  const Column& column = schema.columns[place];
-  const auto found =
-      std::find_if(columns.begin(), columns.end(), [&](const CatalogColumn& candidate) {
-        return candidate.column.name == column.name && range.contains(candidate.column);
-      });
-  if (found != columns.end()) return &found->column;
-  const Column* const known =
-      previous == nullptr ? nullptr : find_previous(schema, place, range, *previous, columns);
-  return known != nullptr ? known : find_renamed_since(schema, column, range, previous, columns);
-}
-
-/// Those that are what some known column is, by name, type and order; null for the others.
-std::vector<const Column*> find_in_order(const TableSchema& schema,
-                                         const TableSchema* previous,
-                                         const std::vector<CatalogColumn>& columns) {
-  std::vector<const Column*> found;
-  std::int16_t last = 0;
-  for (const Column& column : schema.columns) {
-    found.push_back(find_next(column, last, previous, columns));
-    if (found.back() != nullptr) last = found.back()->attnum;
-  }
-  return found;
-}
-
-NumberRange range_around(std::span<const Column* const> found, std::size_t place) {
-  NumberRange range;
-  for (std::size_t i = 0; i < place; ++i) {
-    if (found[i] != nullptr) range.above = found[i]->attnum;
-  }
-  for (std::size_t i = found.size() - 1; i > place; --i) {
-    if (found[i] != nullptr) range.below = found[i]->attnum;
-  }
-  return range;
-}
-
-void complete(TableSchema& schema,
-              const TableSchema* previous,
-              const std::vector<CatalogColumn>& columns) {
-  for (Column& column : schema.columns)
-    column.is_builtin_type = is_builtin(column.type);
-  if (!take_known(schema, previous, columns)) {
-    const std::vector<const Column*> found = find_in_order(schema, previous, columns);
-    for (std::size_t place = 0; place < schema.columns.size(); ++place) {
-      const Column* const known =
-          found[place] != nullptr
-              ? found[place]
-              : guess(schema, place, range_around(found, place), previous, columns);
-      if (known != nullptr) take_over(schema.columns[place], *known);
-    }
+  for (std::size_t place = 0; place < matched.size(); ++place) {
+    Column& column = schema.columns[place];
+    if (matched[place].known != nullptr) take_over(column, *matched[place].known);
+    column.attnum = matched[place].attnum;
   }
   settle_primary_key(schema, previous);
+  return !matched.empty();
 }
 
 /// Without what only their files tell, and their definitions.
@@ -432,8 +282,8 @@ Result<TableSchema> select_columns(const CatalogTable& table,
   return selected;
 }
 
-Result<std::vector<SchemaPtr>> enrich(pg::Connection& connection,
-                                      std::span<const Announced> announced) {
+Result<std::vector<Enriched>> enrich(pg::Connection& connection,
+                                     std::span<const Announced> announced) {
   std::vector<std::shared_ptr<TableSchema>> schemas;
   std::vector<Oid> relations;
   for (const Announced& table : announced) {
@@ -446,12 +296,18 @@ Result<std::vector<SchemaPtr>> enrich(pg::Connection& connection,
   FRESHET_TRY(auto lists, load_columns(connection, relations));
   FRESHET_TRY(const auto definitions, load_definitions(connection, relations));
   FRESHET_TRY(fill_types(connection, schemas));
+  std::vector<Enriched> enriched;
   for (std::size_t i = 0; i < schemas.size(); ++i) {
     TableSchema& schema = *schemas[i];
+    const ColumnList& present = lists[relations[i]];
+    const SchemaPtr& before = announced[i].previous;
+    const bool is_same_table = before && before->relation == schema.relation;
     take_definition(schema, definitions);
-    complete(schema, announced[i].previous.get(), lists[relations[i]]);
+    const bool is_certain = complete(schema, is_same_table ? before.get() : nullptr, present);
+    // One that is gone is nobody's to copy again.
+    enriched.push_back({schemas[i], is_certain || present.columns.empty()});
   }
-  return std::vector<SchemaPtr>{schemas.begin(), schemas.end()};
+  return enriched;
 }
 
 SchemaPtr settle_captured(const SchemaPtr& captured, const SchemaPtr& previous) {
@@ -474,6 +330,19 @@ bool was_rewritten(const TableSchema& before, const TableSchema& now) {
   const bool is_known = !before.definition.empty() && !now.definition.empty();
   return is_known && before.definition != now.definition &&
          has_other_files(before.files, now.files);
+}
+
+bool has_column_made_again(const TableSchema& from, const TableSchema& to) {
+  const auto lives = [&](const Column& column) {
+    return std::any_of(to.columns.begin(), to.columns.end(),
+                       [&](const Column& candidate) { return candidate.attnum == column.attnum; });
+  };
+  return std::any_of(from.columns.begin(), from.columns.end(), [&](const Column& column) {
+    const int place = to.find(column.name);
+    if (column.attnum <= 0 || place < 0) return false;
+    const Column& now = to.columns[static_cast<std::size_t>(place)];
+    return now.attnum > column.attnum && is_same_column(now, column) && !lives(column);
+  });
 }
 
 std::vector<ColumnRename> find_renames(const TableSchema& from, const TableSchema& to) {

@@ -69,11 +69,18 @@ struct Announced {
   SchemaPtr previous;
 };
 
+struct Enriched {
+  SchemaPtr schema;
+  /// False: by now nobody can tell which of the columns before, or since, it announces.
+  bool is_certain = true;
+};
+
 /// Fills in what a Relation message does not tell (type_sql, attnum, primary key, comparability,
-/// missing values, NOT NULL), columns matched by name. A column that the catalogue has no more
-/// keeps what `previous` knew of it. Keeps the version and the identity flags of `streamed`.
-Result<std::vector<SchemaPtr>> enrich(pg::Connection& connection,
-                                      std::span<const Announced> announced);
+/// missing values, NOT NULL); source/column_match.h. `previous` (it may be null) is what was made
+/// of the message before. A column that the catalogue has no more keeps what `previous` knew of it.
+/// Keeps the version and the identity flags of `streamed`.
+Result<std::vector<Enriched>> enrich(pg::Connection& connection,
+                                     std::span<const Announced> announced);
 
 /// The primary key of a definition that was captured in the stream (source/captured_definition.h).
 /// Pure.
@@ -95,5 +102,12 @@ struct ColumnRename {
 
 /// Columns with one attnum and two names. Pure.
 std::vector<ColumnRename> find_renames(const TableSchema& from, const TableSchema& to);
+
+/// Where definitions are not captured, rows that came in between may have been taken for the
+/// other's.
+constexpr std::string_view kColumnMadeAgain = "a column was dropped and made again";
+
+/// True if a column was dropped and another has its name and type. Pure.
+bool has_column_made_again(const TableSchema& from, const TableSchema& to);
 
 }  // namespace freshet::source

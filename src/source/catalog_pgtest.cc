@@ -45,7 +45,7 @@ class CatalogPgTest : public pg::testing::ServerTest {
     const Announced table{streamed, before};
     const auto schemas = enrich(*connection_, {&table, 1});
     EXPECT_TRUE(schemas.ok()) << schemas.error().describe();
-    return schemas.ok() ? *schemas->front() : TableSchema{};
+    return schemas.ok() ? *schemas->front().schema : TableSchema{};
   }
 
   bool is_15() const { return connection_->server_version() >= 150'000; }
@@ -143,7 +143,7 @@ TEST_F(CatalogPgTest, EnrichesAStreamedSchemaAndFindsRenames) {
     const Announced table{streamed, before};
     const auto schemas = enrich(*connection_, {&table, 1});
     EXPECT_TRUE(schemas.ok()) << schemas.error().describe();
-    return schemas.ok() ? *schemas->front() : TableSchema{};
+    return schemas.ok() ? *schemas->front().schema : TableSchema{};
   };
   const TableSchema schema = enriched();
   EXPECT_EQ(schema.version, 7U);
@@ -217,9 +217,9 @@ TEST_F(CatalogPgTest, EnrichesManyInOneGo) {
   ASSERT_EQ(schemas->size(), 3U);
   for (std::size_t i = 0; i < schemas->size(); ++i) {
     const TableSchema known = load(announced[i].streamed->name.table).schema;
-    EXPECT_EQ((*schemas)[i]->columns, known.columns);
-    EXPECT_EQ((*schemas)[i]->definition, known.definition);
-    EXPECT_EQ((*schemas)[i]->files, known.files);
+    EXPECT_EQ((*schemas)[i].schema->columns, known.columns);
+    EXPECT_EQ((*schemas)[i].schema->definition, known.definition);
+    EXPECT_EQ((*schemas)[i].schema->files, known.files);
   }
 }
 
@@ -236,12 +236,12 @@ TEST_F(CatalogPgTest, EnrichesWithOneMomentWhileATableIsRewritten) {
   run("SET lock_timeout = '1s'");
   const auto during = enrich(*connection_, {&table, 1});
   ASSERT_TRUE(during.ok()) << during.error().describe();
-  EXPECT_EQ(during->front()->definition, known->definition);
-  EXPECT_EQ(during->front()->files, known->files);
+  EXPECT_EQ(during->front().schema->definition, known->definition);
+  EXPECT_EQ(during->front().schema->files, known->files);
   run(*rewriter, "COMMIT");
   const auto after = enrich(*connection_, {&table, 1});
   ASSERT_TRUE(after.ok()) << after.error().describe();
-  EXPECT_TRUE(was_rewritten(*known, *after->front()));
+  EXPECT_TRUE(was_rewritten(*known, *after->front().schema));
 }
 
 TEST_F(CatalogPgTest, SomeIsToldWithoutWaitingForALock) {

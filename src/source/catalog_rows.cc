@@ -33,7 +33,9 @@ Result<ColumnLists> load_columns(pg::Connection& connection, std::span<const Oid
   FRESHET_TRY(const pg::Rows rows, ask_about(connection, sql::kSqlColumns, relations));
   ColumnLists lists;
   for (int row = 0; row < rows.rows(); ++row) {
-    CatalogColumn& next = lists[rows.oid(row, 12)].emplace_back();
+    ColumnList& list = lists[rows.oid(row, 12)];
+    list.highest = static_cast<std::int16_t>(rows.integer(row, 13));
+    CatalogColumn& next = list.columns.emplace_back();
     next.column = {.name = rows.string(row, 0),
                    .type = rows.oid(row, 2),
                    .typmod = static_cast<std::int32_t>(rows.integer(row, 3)),

@@ -12,15 +12,11 @@
 #include "freshet/result.h"
 #include "freshet/schema.h"
 #include "pg/connection.h"
+#include "source/column_match.h"
 
 namespace freshet::source {
 
-struct CatalogColumn {
-  Column column;
-  bool is_generated = false;
-};
-
-using ColumnLists = std::map<Oid, std::vector<CatalogColumn>>;
+using ColumnLists = std::map<Oid, ColumnList>;
 
 struct Definition {
   std::string text;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -174,11 +175,30 @@ std::vector<std::string_view> split_columns(std::string_view text) {
   return columns;
 }
 
-std::map<std::string_view, std::string_view> numbers_by_column(const WatchedTable& table) {
-  std::map<std::string_view, std::string_view> numbers;
+struct ColumnNumbers {
+  std::vector<std::uint32_t> present;
+  std::set<std::uint32_t> generated;
+  std::uint32_t highest = 0;  // of all that there ever were; 0 in what an earlier version kept
+};
+
+ColumnNumbers column_numbers(const WatchedTable& table) {
+  ColumnNumbers numbers;
   std::string_view left = table.numbers;
+  for (std::size_t i = split_columns(table.columns).size(); i > 0; --i) {
+    const std::string_view entry = cut(left, ' ');
+    numbers.present.push_back(number_of(entry));
+    if (entry.ends_with('g')) numbers.generated.insert(numbers.present.back());
+  }
+  numbers.highest = number_of(left);
+  return numbers;
+}
+
+std::map<std::string_view, std::uint32_t> numbers_by_column(const WatchedTable& table) {
+  std::map<std::string_view, std::uint32_t> numbers;
+  const ColumnNumbers known = column_numbers(table);
+  auto next = known.present.begin();
   for (const std::string_view column : split_columns(table.columns))
-    numbers[column] = cut(left, ' ');
+    numbers[column] = *next++;
   return numbers;
 }
 
@@ -186,7 +206,7 @@ std::map<std::string_view, std::string_view> numbers_by_column(const WatchedTabl
 bool has_column_made_again(const WatchedTable& before, const WatchedTable& now) {
   const auto then = numbers_by_column(before);
   const auto numbers = numbers_by_column(now);
-  const auto lives = [&](std::string_view number) {
+  const auto lives = [&](std::uint32_t number) {
     return std::any_of(numbers.begin(), numbers.end(),
                        [&](const auto& entry) { return entry.second == number; });
   };
@@ -194,6 +214,26 @@ bool has_column_made_again(const WatchedTable& before, const WatchedTable& now) 
     const auto found = then.find(entry.first);
     return found != then.end() && found->second != entry.second && !lives(found->second);
   });
+}
+
+// Its values are plain ones from now on, and were never sent.
+bool has_column_generated_no_more(const WatchedTable& before, const WatchedTable& now) {
+  const ColumnNumbers numbers = column_numbers(now);
+  const std::set<std::uint32_t> then = column_numbers(before).generated;
+  return std::any_of(numbers.present.begin(), numbers.present.end(), [&](std::uint32_t number) {
+    return then.contains(number) && !numbers.generated.contains(number);
+  });
+}
+
+// One came and went before another came: what the stream announces may be the same for both.
+bool may_have_column_made_twice(const WatchedTable& before, const WatchedTable& now) {
+  std::uint32_t last = column_numbers(before).highest;
+  if (last == 0) return false;
+  for (const std::uint32_t number : column_numbers(now).present) {
+    if (number > last + 1) return true;
+    last = std::max(last, number);
+  }
+  return false;
 }
 
 bool is_unlogged(const WatchedTable& table) {
@@ -313,9 +353,16 @@ std::optional<TableNews> compare(const WatchedTable& before, const WatchedTable&
   }
   // Who copies for what follows may have begun before.
   if (auto missed = find_missed(before, now)) return missed;
-  if (now.numbers != before.numbers && has_column_made_again(before, now)) {
-    TableNews news = redefined(before, now, "a column was dropped and made again");
+  if (now.numbers != before.numbers && has_column_generated_no_more(before, now)) {
+    return TableNews{.kind = Kind::redefined,
+                     .what = "a generated column became a plain one",
+                     .is_of_new_column = true};
+  }
+  if (now.numbers != before.numbers &&
+      (has_column_made_again(before, now) || may_have_column_made_twice(before, now))) {
+    TableNews news = redefined(before, now, std::string{kColumnMadeAgain});
     news.needs_capture = true;
+    news.is_of_new_column = true;
     return news;
   }
   if (is_label_renamed(before, now)) {

@@ -34,7 +34,7 @@ struct WatchedTable {
   bool can_select = false;            ///< Our role may read it.
   std::string definition;             ///< Changes with the definition of any column.
   std::string columns;                ///< Their names and types in order.
-  std::string numbers;                ///< Their attribute numbers.
+  std::string numbers;                ///< Of the columns, as watch.sql gives them.
   std::map<std::uint32_t, std::string> labels;  ///< Of the columns' enums, by oid.
   std::map<std::uint32_t, WatchedHeap> heaps;   ///< By oid.
   std::string text;                             ///< All of that, as the catalogue's query gave it.
@@ -75,6 +75,8 @@ struct TableNews {
   /// Where definitions are not captured, a follower may have come to the answer ahead of the
   /// stream, and have written values of before since.
   bool needs_capture = false;
+  /// All of it is about a column that was not there: nothing to who leaves new columns out.
+  bool is_of_new_column = false;
 };
 
 /// The gravest news, if any. Pure.

@@ -92,6 +92,23 @@ TEST(TableWatch, SameNamesWithOtherNumbersAreOtherColumns) {
   EXPECT_EQ(news(plain_table(), again), Kind::redefined);
 }
 
+TEST(TableWatch, AColumnMadeTwiceBetweenTwoLooksIsSeen) {
+  WatchedTable before = plain_table();
+  before.columns = "id:23:-1 v:23:-1";
+  before.numbers = "1 2 3";
+  WatchedTable now = before;
+  now.columns = "id:23:-1 v:25:-1";
+  now.numbers = "1 5 5";
+  EXPECT_EQ(news(before, now), Kind::redefined);
+  now.numbers = "1 4 4";
+  EXPECT_EQ(news(before, now), std::nullopt) << "what came is announced as another";
+  now.numbers = "1 4 5";
+  EXPECT_EQ(news(before, now), std::nullopt) << "what went was announced behind it";
+  before.numbers = "1 2";
+  now.numbers = "1 5 5";
+  EXPECT_EQ(news(before, now), std::nullopt) << "an earlier version kept no highest number";
+}
+
 TEST(TableWatch, AColumnMadeAgainIsSeenBehindOthersThatChanged) {
   WatchedTable before = plain_table();
   before.columns = "id:23:-1 \"a \"\" b\":16:-1 v:25:-1 w:25:-1";

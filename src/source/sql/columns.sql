@@ -1,7 +1,7 @@
--- The columns of the tables $1 (their oids) in attnum order, table by table. Text of equal values
--- is equal bytes for the types listed, for enums, and for text under a deterministic collation. A
--- partitioned table keeps no missing values of its own: a leaf's stands in. A deferrable primary key
--- is none for us: while it is deferred two rows may share it.
+-- The columns of the tables $1 (their oids) in attnum order, table by table, with the highest number
+-- that any has had. Text of equal values is equal bytes for the types listed, for enums, and for text
+-- under a deterministic collation. A partitioned table keeps no missing values of its own: a leaf's
+-- stands in. A deferrable primary key is none for us: while it is deferred two rows may share it.
 SELECT a.attname, a.attnum, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod),
        a.attnotnull,
        a.attgenerated <> '',
@@ -29,7 +29,7 @@ SELECT a.attname, a.attnum, a.atttypid, a.atttypmod, format_type(a.atttypid, a.a
             JOIN pg_attribute leaf ON leaf.attrelid = tree.relid AND leaf.attname = a.attname
             WHERE leaf.atthasmissing AND NOT leaf.attisdropped
             LIMIT 1) END),
-       a.attrelid
+       a.attrelid, c.relnatts
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 JOIN pg_type t ON t.oid = a.atttypid

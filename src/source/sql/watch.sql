@@ -1,8 +1,9 @@
 -- What can change about tables (schemas $1, names $2) without the stream telling; publications $3.
 -- By place: relation (null: there is none); how it is published (null: it is not), by the versions of
 -- the rows that say so: what was altered and altered back was different meanwhile; whether by name;
--- whether we may read all of its rows, as check_table() and a copy of its leaves see it; its definition as in definition.sql; the columns by name and type, their
--- numbers, and the labels of their enums as "oid:label" and a line's end each; for each heap
+-- whether we may read all of its rows, those of its leaves too; its definition as in definition.sql;
+-- the columns by name and type, their numbers (with a `g` where they are generated) and the highest
+-- that any has had, and the labels of their enums as "oid:label" and a line's end each; for each heap
 -- "oid:relfilenode:xmin:" followed by `a` if it became a partition after it was made, `t` if it has no
 -- statistics, as after TRUNCATE, and `u` if it is unlogged; then, of a partition, ":" and what changes
 -- when it, or one that it is in, is detached and attached again. (A partition may be published by what
@@ -46,8 +47,10 @@ SELECT c.oid,
        (SELECT string_agg(quote_ident(attname) || ':' || atttypid || ':' || atttypmod, ' '
                           ORDER BY attnum)
         FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
-       (SELECT string_agg(attnum::text, ' ' ORDER BY attnum)
-        FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
+       (SELECT string_agg(attnum || CASE WHEN attgenerated <> '' THEN 'g' ELSE '' END, ' '
+                          ORDER BY attnum)
+        FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)
+         || ' ' || c.relnatts,
        (SELECT string_agg(DISTINCT e.oid || ':' || e.enumlabel || E'\n', '')
         FROM pg_attribute a
         JOIN pg_type t ON t.oid = a.atttypid
