@@ -118,7 +118,10 @@ class Writer:
     def _lose(self, error: psycopg.Error) -> None:
         session = self._session
         if session and not session.connection.closed and session.connection.info.status == 0:
-            return self._undo(error)  # a lock that was not had in time, a deadlock
+            try:
+                return self._undo(error)  # a lock that was not had in time, a deadlock
+            except psycopg.OperationalError as lost:  # the server crashed just then
+                error = lost
         self._shared.journal.write(self.name, f"lost the connection: {error}")
         self._shared.journal.count("connections lost")
         if session:
