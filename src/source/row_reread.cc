@@ -1,11 +1,13 @@
 #include "source/row_reread.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "pg/array_literal.h"
 #include "source/chunk_copy.h"
+#include "source/sql/sql.h"
 #include "source/table_read.h"
 #include "types/primary_key.h"
 #include "types/whole_row.h"
@@ -50,31 +52,43 @@ struct Query {
   std::vector<std::uint16_t> columns;  ///< Those that some row lacks.
 };
 
-/// The place of the key, the wanted columns, then those of the key. The nested loop goes by the
+/// The names that the columns have by now, which may be others' of before; empty where one is gone.
+Result<std::vector<std::string>> present_names(pg::Connection& connection,
+                                               const TableSchema& schema) {
+  const std::string relation = std::to_string(to_integer(schema.relation));
+  const std::string numbers =
+      pg::integer_array_literal(schema.columns, [](const Column& column) { return column.attnum; });
+  const std::array<std::optional<std::string_view>, 2> parameters{relation, numbers};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlColumnNames, parameters));
+  std::vector<std::string> names;
+  for (int row = 0; row < rows.rows(); ++row)
+    names.push_back(rows.is_null(row, 0) ? std::string{} : rows.string(row, 0));
+  return names;
+}
+
+/// The place of the key, then the wanted columns. The nested loop goes by the
 /// identity's index, whatever the server's estimates are.
 std::string select_sql(const RereadRequest& request,
-                       std::span<const std::uint16_t> key,
-                       std::span<const std::uint16_t> columns) {
+                       const Query& query,
+                       std::span<const std::string> names) {
   std::string wanted = "freshet_key.place";
-  for (const auto& some : {columns, key}) {
-    for (const std::uint16_t column : some)
-      wanted += ", of_table." + quote_identifier(request.schema->columns[column].name);
-  }
+  for (const std::uint16_t column : query.columns)
+    wanted += ", of_table." + quote_identifier(names[column]);
   std::string arrays;
-  std::string names;
+  std::string parts;
   std::string condition;
-  for (std::size_t i = 0; i < key.size(); ++i) {
-    const Column& column = request.schema->columns[key[i]];
+  for (std::size_t i = 0; i < query.key.size(); ++i) {
+    const std::uint16_t column = query.key[i];
     const std::string number = std::to_string(i + 1);
     arrays += "$" + number + "::text[], ";
-    names += "k" + number + ", ";
+    parts += "k" + number + ", ";
     condition += (condition.empty() ? "" : " AND ");
-    condition += "of_table." + quote_identifier(column.name) + " = freshet_key.k" + number +
-                 "::" + column.type_sql;
+    condition += "of_table." + quote_identifier(names[column]) + " = freshet_key.k" + number +
+                 "::" + request.schema->columns[column].type_sql;
   }
-  return "SELECT " + wanted + " FROM unnest(" + arrays + "$" + std::to_string(key.size() + 1) +
-         "::int4[]) AS freshet_key(" + names + "place) JOIN " + table_sql(request) +
-         " AS of_table ON " + condition;
+  return "SELECT " + wanted + " FROM unnest(" + arrays + "$" +
+         std::to_string(query.key.size() + 1) + "::int4[]) AS freshet_key(" + parts +
+         "place) JOIN " + table_sql(request) + " AS of_table ON " + condition;
 }
 
 /// Begins to read as the copy does: what is locked first is seen as it is. Of a partitioned table
@@ -91,19 +105,17 @@ Status begin(pg::Connection& connection, const RereadRequest& request) {
   return rows->oid(0, 0) == schema.relation ? ok_status() : Status{rewritten(schema.name)};
 }
 
-/// Whether the columns found, behind the place, are still those that were asked for: others may
-/// have got their names.
-bool has_same_columns(const pg::Rows& found,
-                      const TableSchema& schema,
-                      std::span<const std::uint16_t> columns,
-                      std::span<const std::uint16_t> key) {
-  int at = 1;
-  for (const auto& some : {columns, key}) {
-    for (const std::uint16_t column : some) {
-      if (found.attnum(at++) != schema.columns[column].attnum) return false;
-    }
+/// The query for them, once the table is locked.
+Status complete(pg::Connection& connection, const RereadRequest& request, Query& query) {
+  const TableSchema& schema = *request.schema;
+  FRESHET_TRY(const std::vector<std::string> names, present_names(connection, schema));
+  for (const auto& some : {query.columns, query.key}) {
+    const bool has_all = std::none_of(some.begin(), some.end(),
+                                      [&](std::uint16_t column) { return names[column].empty(); });
+    if (!has_all) return rewritten(schema.name);
   }
-  return true;
+  query.sql = select_sql(request, query, names);
+  return ok_status();
 }
 
 /// Reads some of the rows, from `first` on.
@@ -119,7 +131,6 @@ Status read(pg::Connection& connection,
       pg::key_array_literals(request.rows.subspan(first, count), query.key, first);
   const std::vector<std::optional<std::string_view>> parameters{arrays.begin(), arrays.end()};
   FRESHET_TRY(const pg::Rows found, connection.query(query.sql, parameters));
-  if (!has_same_columns(found, schema, query.columns, query.key)) return rewritten(schema.name);
   for (int row = 0; row < found.rows(); ++row) {
     const std::size_t place = found.unsigned_integer(row, 0);
     // Its identity is another by now, and tells rows apart no more.
@@ -144,7 +155,6 @@ Result<Reread> reread_rows(pg::Connection& connection, const RereadRequest& requ
   Query query{.sql = {}, .key = identity_columns(*request.schema), .columns = {}};
   FRESHET_TRY(check_rows(request, query.key));
   query.columns = wanted_columns(request);
-  query.sql = select_sql(request, query.key, query.columns);
   Reread result;
   result.rows.resize(request.rows.size());
   bool is_flushed = false;
@@ -152,6 +162,7 @@ Result<Reread> reread_rows(pg::Connection& connection, const RereadRequest& requ
     ReadTransaction transaction{connection};
     FRESHET_TRY(transaction.begin({}));
     FRESHET_TRY(begin(connection, request));
+    FRESHET_TRY(complete(connection, request, query));
     for (std::size_t first = 0; first < request.rows.size(); first += kRowsPerQuery)
       FRESHET_TRY(read(connection, request, query, first, result, arena));
     // A standby shows a commit before it counts as replayed: there is room for its record.
