@@ -33,10 +33,9 @@ Status Lane::prepare_copy(std::span<const ShapePtr> shapes) {
           {.destination = name_, .table = table, .phase = TablePhase::copying, .reason = {}}));
       tables.insert(table);
     }
-    // What the stream announced of them is looked up anew, with the copy's columns as those before.
-    std::erase_if(shapes_, [&](const auto& entry) {
-      return tables.contains(entry.first->name) && !is_captured(*entry.first);
-    });
+    // What the stream announced of them, captured or not, is looked up anew, with the copy's
+    // columns as those before.
+    std::erase_if(shapes_, [&](const auto& entry) { return tables.contains(entry.first->name); });
     return ok_status();
   });
 }

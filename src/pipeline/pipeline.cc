@@ -141,11 +141,13 @@ class SupervisedPipeline final : public Pipeline {
     while (true) {
       if (Status renewed = renewal.status(); is_final(renewed)) return renewed;
       const auto began = Clock::now();
+      const std::size_t set_aside = set_aside_.size();
       swap_session(make_session(run, renewal));
       Status status = session_->run(run.stop, run.until);
       if (session_->has_streamed()) backoff.reset();
       has_streamed = has_streamed || session_->has_streamed();
       if (status.ok() && session_->wants_restart()) {
+        if (set_aside_.size() > set_aside) continue;  // many tables may go so, each only once
         if (!pause(run.stop, restarts.next(Clock::now() - began, random()))) return status;
         continue;
       }

@@ -163,6 +163,7 @@ class Session {
   Status look_at_publications();
   Status look_at_tables();
   Status look_for_new_tables();
+  bool is_copied(const Lane& lane, const TableName& table) const;
   Result<std::set<TableName>> find_made_again(std::span<const source::WatchedTable> looked);
   Result<bool> may_be_told(const TableName& table, source::TableNews& news);
   Status answer(const TableName& table, const source::TableNews& news);

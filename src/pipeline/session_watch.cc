@@ -144,7 +144,8 @@ Result<std::set<TableName>> Session::find_made_again(std::span<const source::Wat
     const source::WatchedTable& now = *watched++;
     for (const auto& lane : lanes_) {
       const SchemaPtr followed = lane->followed(name);
-      if (!followed || plan.kept || followed->definition.empty()) continue;
+      if (!followed || plan.kept || followed->definition.empty() || !is_copied(*lane, name))
+        continue;
       if (followed->definition == now.definition || now.relation != followed->relation) continue;
       if (compared_.contains({followed, now.definition})) continue;
       if (names.empty() || names.back() != name) names.push_back(name);
@@ -169,6 +170,12 @@ Result<std::set<TableName>> Session::find_made_again(std::span<const source::Wat
     }
   }
   return made_again;
+}
+
+// Of one that is about to be copied, nothing is followed yet.
+bool Session::is_copied(const Lane& lane, const TableName& table) const {
+  const std::lock_guard lock(router_mutex_);
+  return lane.router().knows(table) && lane.router().phase(table) != TablePhase::pending;
 }
 
 // With DDL capture the stream tells of a new definition, if only it gets there: until then the

@@ -11,6 +11,7 @@
 #include "base/try.h"
 #include "pg/array_literal.h"
 #include "source/catalog_rows.h"
+#include "source/ddl_capture.h"
 #include "source/sql/sql.h"
 #include "source/table_read.h"
 #include "types/builtin_type.h"
@@ -179,7 +180,19 @@ bool complete(TableSchema& schema, const TableSchema* previous, const ColumnList
     column.attnum = matched[place].attnum;
   }
   settle_primary_key(schema, previous);
-  return !matched.empty();
+  return !matched.empty() || schema.columns.empty();
+}
+
+/// What was announced before, announced again; or, where what came after it was followed already
+/// before a kill, the columns of their names.
+void take_previous(TableSchema& schema, const TableSchema& previous) {
+  schema.definition = previous.definition;
+  schema.files = previous.files;
+  for (Column& column : schema.columns) {
+    const int place = previous.find(column.name);
+    if (place >= 0) take_over(column, previous.columns[static_cast<std::size_t>(place)]);
+  }
+  settle_primary_key(schema, &previous);
 }
 
 /// Without what only their files tell, and their definitions.
@@ -303,7 +316,13 @@ Result<std::vector<Enriched>> enrich(pg::Connection& connection,
     const SchemaPtr& before = announced[i].previous;
     const bool is_same_table = before && before->relation == schema.relation;
     take_definition(schema, definitions);
-    const bool is_certain = complete(schema, is_same_table ? before.get() : nullptr, present);
+    bool is_certain = complete(schema, is_same_table ? before.get() : nullptr, present);
+    if (!is_certain && is_same_table) {
+      // Other definitions have come in the stream, or will.
+      FRESHET_TRY(const DdlCaptureState capture, look_at_ddl_capture(connection));
+      is_certain = capture.kind == DdlCaptureState::Kind::installed;
+      if (is_certain) take_previous(schema, *before);
+    }
     // One that is gone is nobody's to copy again.
     enriched.push_back({schemas[i], is_certain || present.columns.empty()});
   }
