@@ -32,6 +32,14 @@ bool may_pass(const Error& error) noexcept {
   return error.sqlstate() == "25006" || error.sqlstate() == "53300";
 }
 
+bool is_final(const Status& status) noexcept {
+  return !status.ok() && retry_of(status.error()) == Retry::never && !may_pass(status.error());
+}
+
+bool is_cancelled(const Status& status) noexcept {
+  return !status.ok() && status.error().kind() == ErrorKind::cancelled;
+}
+
 ExitCode exit_code_of(const Error& error) noexcept {
   switch (error.kind()) {
     case ErrorKind::config:

@@ -17,6 +17,11 @@ Retry retry_of(const Error& error) noexcept;
 /// connection.
 bool may_pass(const Error& error) noexcept;
 
+/// True for what another attempt would not mend, nor time.
+bool is_final(const Status& status) noexcept;
+/// True for what was stopped, on request or because something else failed.
+bool is_cancelled(const Status& status) noexcept;
+
 /// Exit codes of the command line (design §6).
 enum class ExitCode : int { done = 0, failed = 1, usage = 2, preflight = 3, gap = 4 };
 ExitCode exit_code_of(const Error& error) noexcept;

@@ -78,9 +78,7 @@ int run(const RunOptions& options) {
     if (!written.ok()) log_error(LogLevel::error, "no report", written.error());
   }
   const bool is_stopped = signals.token().stop_requested();
-  const bool has_failed =
-      !status.ok() && !(is_stopped && status.error().kind() == ErrorKind::cancelled);
-  if (has_failed) return fail_with(status.error());
+  if (!status.ok() && !(is_stopped && is_cancelled(status))) return fail_with(status.error());
   log_info(is_stopped ? "stopped; everything read was flushed" : "done", {{"pipeline", name}});
   return static_cast<int>(ExitCode::done);
 }

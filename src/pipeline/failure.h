@@ -6,14 +6,10 @@
 #include <mutex>
 #include <optional>
 
+#include "base/error_policy.h"
 #include "freshet/result.h"
 
 namespace freshet {
-
-/// What was stopped, on request or because something else failed.
-inline bool is_cancelled(const Status& status) {
-  return !status.ok() && status.error().kind() == ErrorKind::cancelled;
-}
 
 /// Thread-safe. The first failure stands, but for `cancelled`: what was broken off by another
 /// failure may tell of it first. Whoever waits for the session is woken.

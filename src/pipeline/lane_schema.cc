@@ -9,14 +9,6 @@
 #include "types/table_error.h"
 
 namespace freshet {
-namespace {
-
-bool has_number(const TableSchema& schema, const Column& column) {
-  return std::any_of(schema.columns.begin(), schema.columns.end(),
-                     [&](const Column& known) { return known.attnum == column.attnum; });
-}
-
-}  // namespace
 
 // A table that is not ours may be one of ours under another name.
 Status Lane::check_unknown(const TableSchema& schema) const {
@@ -88,7 +80,6 @@ void Lane::look_up_ahead(std::span<const LaneItem> items) {
       if (!looked_up_.insert(schema).second || !tables.insert(schema->name).second) continue;
       const auto current = current_.find(schema->name);
       if (current == current_.end() || !is_streaming(schema->name)) continue;
-      if (shapes_.contains(schema)) continue;
       questions.push_back(
           {{schema, followed(schema->name)}, committed_of(item.transaction->info())});
     }
@@ -122,7 +113,8 @@ bool Lane::takes_in_column(const Shape& shape) const {
   const SchemaPtr previous = followed(table);
   return std::any_of(
       shape.read->columns.begin(), shape.read->columns.end(), [&](const Column& column) {
-        return !has_number(*current, column) && (!previous || has_number(*previous, column));
+        return source::find_number(*current, column.attnum) == nullptr &&
+               (!previous || source::find_number(*previous, column.attnum) != nullptr);
       });
 }
 

@@ -26,7 +26,7 @@ void LeaseRenewal::run(const std::stop_token& stop) {
   ::pthread_setname_np(::pthread_self(), "lease");
   while (!stop.stop_requested()) {
     const Status renewed = state_.renew(lease_);
-    if (!renewed.ok() && retry_of(renewed.error()) == Retry::never && !may_pass(renewed.error())) {
+    if (is_final(renewed)) {
       const std::lock_guard lock(mutex_);
       status_ = renewed;
       return;

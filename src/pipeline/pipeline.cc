@@ -169,10 +169,6 @@ class SupervisedPipeline final : public Pipeline {
     return ok_status();
   }
 
-  static bool is_final(const Status& status) {
-    return !status.ok() && retry_of(status.error()) == Retry::never && !may_pass(status.error());
-  }
-
   std::unique_ptr<Session> make_session(const Run& run, const LeaseRenewal& renewal) {
     return std::make_unique<Session>(Session::Options{.config = config_,
                                                       .state = *state_,

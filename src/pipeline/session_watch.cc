@@ -137,19 +137,23 @@ Status Session::look_at_tables() {
 // Looks alone do not tell: between two of them a column may have had the name and type of another,
 // or none. What a lane follows is compared as well, once for each pair of definitions.
 Result<std::set<TableName>> Session::find_made_again(std::span<const source::WatchedTable> looked) {
-  std::vector<std::pair<SchemaPtr, std::string>> apart;
+  struct Apart {
+    std::size_t place;  // of its name
+    std::pair<SchemaPtr, std::string> definitions;
+  };
+
+  std::vector<Apart> apart;
   std::vector<TableName> names;
   auto watched = looked.begin();
   for (const auto& [name, plan] : plans_) {
     const source::WatchedTable& now = *watched++;
     for (const auto& lane : lanes_) {
       const SchemaPtr followed = lane->followed(name);
-      if (!followed || plan.kept || followed->definition.empty() || !is_copied(*lane, name))
-        continue;
+      if (!followed || plan.kept || followed->definition.empty()) continue;
       if (followed->definition == now.definition || now.relation != followed->relation) continue;
-      if (compared_.contains({followed, now.definition})) continue;
+      if (compared_.contains({followed, now.definition}) || !is_copied(*lane, name)) continue;
       if (names.empty() || names.back() != name) names.push_back(name);
-      apart.emplace_back(followed, now.definition);
+      apart.push_back({names.size() - 1, {followed, now.definition}});
     }
   }
   std::set<TableName> made_again;
@@ -157,16 +161,11 @@ Result<std::set<TableName>> Session::find_made_again(std::span<const source::Wat
   FRESHET_TRY(const source::DdlCaptureState capture, source::look_at_ddl_capture(*sql_));
   if (capture.kind == source::DdlCaptureState::Kind::installed) return made_again;
   FRESHET_TRY(const auto schemas, source::load_schemas(*sql_, names));
-  for (auto& pair : apart) {
-    const TableSchema& followed = *pair.first;
-    const auto now = std::find_if(schemas.begin(), schemas.end(), [&](const TableSchema& schema) {
-      return schema.name == followed.name;
-    });
-    if (now == schemas.end()) continue;
-    if (source::has_column_made_again(followed, *now)) {
-      made_again.insert(followed.name);
+  for (auto& [place, definitions] : apart) {
+    if (source::has_column_made_again(*definitions.first, schemas[place])) {
+      made_again.insert(names[place]);
     } else {
-      compared_.insert(std::move(pair));
+      compared_.insert(std::move(definitions));
     }
   }
   return made_again;

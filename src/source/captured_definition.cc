@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "source/catalog.h"
 #include "source/catalog_rows.h"
 #include "source/ddl_capture.h"
 #include "source/sql/sql.h"
@@ -62,12 +63,6 @@ Result<FactsOfTables> load_facts(pg::Connection& connection, std::span<const Oid
 bool is_older(Xid writer, Xid xid) {
   const std::uint32_t number = to_integer(writer);
   return number < kFirstNormalXid || static_cast<std::int32_t>(number - to_integer(xid)) < 0;
-}
-
-const Column* find_number(const TableSchema& schema, std::int16_t attnum) {
-  const auto found = std::find_if(schema.columns.begin(), schema.columns.end(),
-                                  [&](const Column& column) { return column.attnum == attnum; });
-  return found == schema.columns.end() ? nullptr : &*found;
 }
 
 /// All but whether it identifies rows, which Relation messages tell.

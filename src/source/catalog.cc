@@ -129,7 +129,7 @@ std::size_t announced_count(const TableSchema& schema) {
                     [](const Column& column) { return !column.is_derived; }));
 }
 
-/// Of a definition: the oid of the primary key, as definition.sql writes it.
+// Of a definition: the oid of the primary key, as definition.sql writes it.
 std::string_view primary_key_of(std::string_view definition) {
   return definition.substr(std::min(definition.find(' '), definition.size()));
 }
@@ -309,6 +309,7 @@ Result<std::vector<Enriched>> enrich(pg::Connection& connection,
   FRESHET_TRY(auto lists, load_columns(connection, relations));
   FRESHET_TRY(const auto definitions, load_definitions(connection, relations));
   FRESHET_TRY(fill_types(connection, schemas));
+  std::optional<DdlCaptureState> capture;
   std::vector<Enriched> enriched;
   for (std::size_t i = 0; i < schemas.size(); ++i) {
     TableSchema& schema = *schemas[i];
@@ -319,8 +320,10 @@ Result<std::vector<Enriched>> enrich(pg::Connection& connection,
     bool is_certain = complete(schema, is_same_table ? before.get() : nullptr, present);
     if (!is_certain && is_same_table) {
       // Other definitions have come in the stream, or will.
-      FRESHET_TRY(const DdlCaptureState capture, look_at_ddl_capture(connection));
-      is_certain = capture.kind == DdlCaptureState::Kind::installed;
+      if (!capture) {
+        FRESHET_TRY(capture, look_at_ddl_capture(connection));
+      }
+      is_certain = capture->kind == DdlCaptureState::Kind::installed;
       if (is_certain) take_previous(schema, *before);
     }
     // One that is gone is nobody's to copy again.
@@ -351,16 +354,19 @@ bool was_rewritten(const TableSchema& before, const TableSchema& now) {
          has_other_files(before.files, now.files);
 }
 
+const Column* find_number(const TableSchema& schema, std::int16_t attnum) {
+  const auto found = std::find_if(schema.columns.begin(), schema.columns.end(),
+                                  [&](const Column& column) { return column.attnum == attnum; });
+  return found == schema.columns.end() ? nullptr : &*found;
+}
+
 bool has_column_made_again(const TableSchema& from, const TableSchema& to) {
-  const auto lives = [&](const Column& column) {
-    return std::any_of(to.columns.begin(), to.columns.end(),
-                       [&](const Column& candidate) { return candidate.attnum == column.attnum; });
-  };
   return std::any_of(from.columns.begin(), from.columns.end(), [&](const Column& column) {
     const int place = to.find(column.name);
     if (column.attnum <= 0 || place < 0) return false;
     const Column& now = to.columns[static_cast<std::size_t>(place)];
-    return now.attnum > column.attnum && is_same_column(now, column) && !lives(column);
+    return now.attnum > column.attnum && is_same_column(now, column) &&
+           find_number(to, column.attnum) == nullptr;
   });
 }
 
@@ -368,10 +374,8 @@ std::vector<ColumnRename> find_renames(const TableSchema& from, const TableSchem
   std::vector<ColumnRename> renames;
   for (const Column& before : from.columns) {
     if (before.attnum <= 0) continue;
-    const auto after =
-        std::find_if(to.columns.begin(), to.columns.end(),
-                     [&](const Column& candidate) { return candidate.attnum == before.attnum; });
-    if (after != to.columns.end() && after->name != before.name) {
+    const Column* const after = find_number(to, before.attnum);
+    if (after != nullptr && after->name != before.name) {
       renames.push_back({before.name, after->name});
     }
   }

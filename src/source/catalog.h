@@ -94,6 +94,9 @@ bool has_other_files(std::string_view before, std::string_view now);
 /// not: it leaves the definition. May be true without need where both happened. Pure.
 bool was_rewritten(const TableSchema& before, const TableSchema& now);
 
+/// Its column of that number, or null. Pure.
+const Column* find_number(const TableSchema& schema, std::int16_t attnum);
+
 struct ColumnRename {
   std::string from;
   std::string to;

@@ -33,6 +33,12 @@ class CatalogPgTest : public pg::testing::ServerTest {
     return planned.ok() ? std::move(planned).value() : PublicationPlan{};
   }
 
+  /// Public.t as `sql` makes it.
+  SchemaPtr make(const std::string& sql) {
+    run(sql);
+    return std::make_shared<const TableSchema>(load("t").schema);
+  }
+
   /// The table of `before` as it was announced after `ddl`, once `later` has been done as well.
   TableSchema enriched_behind(const SchemaPtr& before,
                               const std::string& ddl,
@@ -124,8 +130,8 @@ TEST_F(CatalogPgTest, SelectsColumnsInCatalogueOrder) {
 }
 
 TEST_F(CatalogPgTest, EnrichesAStreamedSchemaAndFindsRenames) {
-  run("CREATE TABLE public.t (id int PRIMARY KEY, a varchar(10), b text)");
-  const auto before = std::make_shared<const TableSchema>(load("t").schema);
+  const SchemaPtr before =
+      make("CREATE TABLE public.t (id int PRIMARY KEY, a varchar(10), b text)");
   run("ALTER TABLE public.t RENAME a TO c; ALTER TABLE public.t DROP b");
   auto streamed = std::make_shared<TableSchema>();
   streamed->relation = before->relation;
@@ -162,8 +168,7 @@ TEST_F(CatalogPgTest, EnrichesAStreamedSchemaAndFindsRenames) {
 
 // Columns are announced by number: `v`, before others, is not the one that came last since.
 TEST_F(CatalogPgTest, EnrichesWhereTheCatalogueIsAheadByAColumnMadeAgain) {
-  run("CREATE TABLE public.t (id int PRIMARY KEY, v text, w int, u int)");
-  const auto before = std::make_shared<const TableSchema>(load("t").schema);
+  const SchemaPtr before = make("CREATE TABLE public.t (id int PRIMARY KEY, v text, w int, u int)");
   const TableSchema schema =
       enriched_behind(before, "ALTER TABLE public.t DROP w; ALTER TABLE public.t ADD w bigint",
                       "ALTER TABLE public.t DROP v; ALTER TABLE public.t ADD v text");
@@ -174,8 +179,7 @@ TEST_F(CatalogPgTest, EnrichesWhereTheCatalogueIsAheadByAColumnMadeAgain) {
 }
 
 TEST_F(CatalogPgTest, EnrichesWhereANewColumnWasRenamedSince) {
-  run("CREATE TABLE public.t (id int PRIMARY KEY, v text)");
-  const auto before = std::make_shared<const TableSchema>(load("t").schema);
+  const SchemaPtr before = make("CREATE TABLE public.t (id int PRIMARY KEY, v text)");
   const TableSchema schema = enriched_behind(before, "ALTER TABLE public.t ADD n bigint DEFAULT 7",
                                              "ALTER TABLE public.t RENAME n TO other");
   EXPECT_EQ(column(schema, "n").attnum, 3);
@@ -183,8 +187,7 @@ TEST_F(CatalogPgTest, EnrichesWhereANewColumnWasRenamedSince) {
 }
 
 TEST_F(CatalogPgTest, EnrichesARenamedColumnThatWasMadeAgainWithAnotherTypeSince) {
-  run("CREATE TABLE public.t (id int PRIMARY KEY, v int, w int)");
-  const auto before = std::make_shared<const TableSchema>(load("t").schema);
+  const SchemaPtr before = make("CREATE TABLE public.t (id int PRIMARY KEY, v int, w int)");
   const TableSchema schema =
       enriched_behind(before, "ALTER TABLE public.t RENAME COLUMN v TO x",
                       "ALTER TABLE public.t DROP COLUMN x, ADD COLUMN x text");

@@ -23,9 +23,8 @@ struct ColumnList {
 /// One column announced.
 struct MatchedColumn {
   std::int16_t attnum = 0;
-  const Column* known =
-      nullptr;                ///< As the catalogue or the previous definition has it, if at all.
-  bool is_as_before = false;  ///< By name and type.
+  const Column* known = nullptr;  ///< In the catalogue or before; null: no more than its number.
+  bool is_as_before = false;      ///< By name and type.
   bool is_as_now = false;
 };
 

@@ -1,13 +1,11 @@
 #include "source/row_reread.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "pg/array_literal.h"
 #include "source/chunk_copy.h"
-#include "source/sql/sql.h"
 #include "source/table_read.h"
 #include "types/primary_key.h"
 #include "types/whole_row.h"
@@ -52,22 +50,8 @@ struct Query {
   std::vector<std::uint16_t> columns;  ///< Those that some row lacks.
 };
 
-/// The names that the columns have by now, which may be others' of before; empty where one is gone.
-Result<std::vector<std::string>> present_names(pg::Connection& connection,
-                                               const TableSchema& schema) {
-  const std::string relation = std::to_string(to_integer(schema.relation));
-  const std::string numbers =
-      pg::integer_array_literal(schema.columns, [](const Column& column) { return column.attnum; });
-  const std::array<std::optional<std::string_view>, 2> parameters{relation, numbers};
-  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlColumnNames, parameters));
-  std::vector<std::string> names;
-  for (int row = 0; row < rows.rows(); ++row)
-    names.push_back(rows.is_null(row, 0) ? std::string{} : rows.string(row, 0));
-  return names;
-}
-
-/// The place of the key, then the wanted columns. The nested loop goes by the
-/// identity's index, whatever the server's estimates are.
+/// The place of the key, then the wanted columns. The nested loop goes by the identity's index,
+/// whatever the server's estimates are.
 std::string select_sql(const RereadRequest& request,
                        const Query& query,
                        std::span<const std::string> names) {
@@ -108,7 +92,7 @@ Status begin(pg::Connection& connection, const RereadRequest& request) {
 /// The query for them, once the table is locked.
 Status complete(pg::Connection& connection, const RereadRequest& request, Query& query) {
   const TableSchema& schema = *request.schema;
-  FRESHET_TRY(const std::vector<std::string> names, present_names(connection, schema));
+  FRESHET_TRY(const std::vector<std::string> names, load_present_names(connection, schema));
   for (const auto& some : {query.columns, query.key}) {
     const bool has_all = std::none_of(some.begin(), some.end(),
                                       [&](std::uint16_t column) { return names[column].empty(); });

@@ -147,21 +147,16 @@ Status check_heap(pg::Connection& connection, const Heap& heap) {
 // The transaction's snapshot may be older than what stands now in the catalogue's tables; what a
 // function says, and what it makes of a query, does not depend on it.
 Status check_columns(pg::Connection& connection, const CopyTable& table, const Heap& heap) {
+  FRESHET_TRY(const std::vector<std::string> names, load_present_names(connection, *table.schema));
   std::string wanted;
   std::vector<const Column*> columns;
-  for (const Column& column : table.schema->columns) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const Column& column = table.schema->columns[i];
     if (column.is_derived) continue;
+    if (names[i] != column.name) return rewritten(table.schema->name);
     wanted += (wanted.empty() ? "" : ", ") + ("pg_typeof((NULL::" + quote_identifier(heap.name)) +
               ")." + quote_identifier(column.name) + ")::oid";
     columns.push_back(&column);
-  }
-  const std::string relation = std::to_string(to_integer(table.schema->relation));
-  const std::string attnums = pg::integer_array_literal(
-      std::span<const Column* const>{columns}, [](const Column* column) { return column->attnum; });
-  const std::array<std::optional<std::string_view>, 2> parameters{relation, attnums};
-  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlColumnNames, parameters));
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (rows.find(static_cast<int>(i), 0) != columns[i]->name) return rewritten(table.schema->name);
   }
   // Of an expression: a result's description has a domain's base type instead.
   FRESHET_TRY(const pg::Rows types, connection.query("SELECT " + wanted));
@@ -204,6 +199,19 @@ bool is_changed_table(const Error& error) {
          error.sqlstate() == pg::sqlstate::kUndefinedColumn ||
          error.sqlstate() == pg::sqlstate::kUndefinedTable ||
          error.sqlstate() == pg::sqlstate::kUndefinedSchema;
+}
+
+Result<std::vector<std::string>> load_present_names(pg::Connection& connection,
+                                                    const TableSchema& schema) {
+  const std::string relation = std::to_string(to_integer(schema.relation));
+  const std::string attnums =
+      pg::integer_array_literal(schema.columns, [](const Column& column) { return column.attnum; });
+  const std::array<std::optional<std::string_view>, 2> parameters{relation, attnums};
+  FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlColumnNames, parameters));
+  std::vector<std::string> names;
+  for (int row = 0; row < rows.rows(); ++row)
+    names.push_back(rows.is_null(row, 0) ? std::string{} : rows.string(row, 0));
+  return names;
 }
 
 bool is_server_fault(const Error& error) {

@@ -69,6 +69,11 @@ Error redefined(const TableName& name);
 /// The error that is_stale_plan().
 Error stale_plan(const TableName& name, std::string message);
 
+/// The names that the columns have by now, whatever the transaction's snapshot: perhaps others' of
+/// before; empty where one is gone.
+Result<std::vector<std::string>> load_present_names(pg::Connection& connection,
+                                                    const TableSchema& schema);
+
 /// So many faults of a server in a row are damage.
 constexpr unsigned kFaultsMax = 5;
 

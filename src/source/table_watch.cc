@@ -236,6 +236,20 @@ bool may_have_column_made_twice(const WatchedTable& before, const WatchedTable& 
   return false;
 }
 
+std::optional<TableNews> compare_columns(const WatchedTable& before, const WatchedTable& now) {
+  if (now.numbers == before.numbers) return {};
+  if (has_column_generated_no_more(before, now)) {
+    return TableNews{.kind = TableNews::Kind::redefined,
+                     .what = "a generated column became a plain one",
+                     .is_of_new_column = true};
+  }
+  if (!has_column_made_again(before, now) && !may_have_column_made_twice(before, now)) return {};
+  TableNews news = redefined(before, now, std::string{kColumnMadeAgain});
+  news.needs_capture = true;
+  news.is_of_new_column = true;
+  return news;
+}
+
 bool is_unlogged(const WatchedTable& table) {
   return std::any_of(table.heaps.begin(), table.heaps.end(),
                      [](const auto& entry) { return entry.second.is_unlogged; });
@@ -353,18 +367,7 @@ std::optional<TableNews> compare(const WatchedTable& before, const WatchedTable&
   }
   // Who copies for what follows may have begun before.
   if (auto missed = find_missed(before, now)) return missed;
-  if (now.numbers != before.numbers && has_column_generated_no_more(before, now)) {
-    return TableNews{.kind = Kind::redefined,
-                     .what = "a generated column became a plain one",
-                     .is_of_new_column = true};
-  }
-  if (now.numbers != before.numbers &&
-      (has_column_made_again(before, now) || may_have_column_made_twice(before, now))) {
-    TableNews news = redefined(before, now, std::string{kColumnMadeAgain});
-    news.needs_capture = true;
-    news.is_of_new_column = true;
-    return news;
-  }
+  if (auto news = compare_columns(before, now)) return news;
   if (is_label_renamed(before, now)) {
     return TableNews{Kind::redefined, "a label of an enum was renamed"};
   }

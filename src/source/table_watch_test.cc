@@ -22,6 +22,13 @@ WatchedTable plain_table() {
           .text = {}};
 }
 
+WatchedTable with_columns(std::string columns, std::string numbers) {
+  WatchedTable table = plain_table();
+  table.columns = std::move(columns);
+  table.numbers = std::move(numbers);
+  return table;
+}
+
 WatchedTable partitioned_table() {
   WatchedTable table = plain_table();
   table.heaps = {{501, {.relfilenode = 901}}, {502, {.relfilenode = 902}}};
@@ -93,12 +100,8 @@ TEST(TableWatch, SameNamesWithOtherNumbersAreOtherColumns) {
 }
 
 TEST(TableWatch, AColumnMadeTwiceBetweenTwoLooksIsSeen) {
-  WatchedTable before = plain_table();
-  before.columns = "id:23:-1 v:23:-1";
-  before.numbers = "1 2 3";
-  WatchedTable now = before;
-  now.columns = "id:23:-1 v:25:-1";
-  now.numbers = "1 5 5";
+  WatchedTable before = with_columns("id:23:-1 v:23:-1", "1 2 3");
+  WatchedTable now = with_columns("id:23:-1 v:25:-1", "1 5 5");
   EXPECT_EQ(news(before, now), Kind::redefined);
   now.numbers = "1 4 4";
   EXPECT_EQ(news(before, now), std::nullopt) << "what came is announced as another";
@@ -110,12 +113,9 @@ TEST(TableWatch, AColumnMadeTwiceBetweenTwoLooksIsSeen) {
 }
 
 TEST(TableWatch, AColumnMadeAgainIsSeenBehindOthersThatChanged) {
-  WatchedTable before = plain_table();
-  before.columns = "id:23:-1 \"a \"\" b\":16:-1 v:25:-1 w:25:-1";
-  before.numbers = "1 2 3 4";
-  WatchedTable now = before;
-  now.columns = "id:23:-1 w:25:-1 \"a \"\" b\":20:-1 v:25:-1";
-  now.numbers = "1 4 5 6";
+  const WatchedTable before =
+      with_columns("id:23:-1 \"a \"\" b\":16:-1 v:25:-1 w:25:-1", "1 2 3 4");
+  WatchedTable now = with_columns("id:23:-1 w:25:-1 \"a \"\" b\":20:-1 v:25:-1", "1 4 5 6");
   now.definition = "d2";
   const auto found = compare(before, now);
   ASSERT_TRUE(found && found->kind == Kind::redefined);
