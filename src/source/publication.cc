@@ -114,6 +114,11 @@ std::vector<std::string> plan_columns(const CatalogTable& table,
   return list.size() == table.schema.columns.size() ? std::vector<std::string>{} : list;
 }
 
+/// Without a list that says as much, a column that is added tomorrow is streamed too.
+bool must_filter(const TableConfig& config, std::span<const std::string> list) {
+  return !config.columns.empty() && list.size() != config.columns.size();
+}
+
 Result<PlannedTable> plan_table(pg::Connection& connection,
                                 const PublicationRequest& request,
                                 const TableConfig& config,
@@ -148,9 +153,7 @@ Result<PlannedTable> plan_table(pg::Connection& connection,
     publication.columns =
         plan_columns(table, config, has_filter ? std::vector<std::string>{} : used);
   }
-  const std::size_t carried =
-      publication.columns.empty() ? table.schema.columns.size() : publication.columns.size();
-  publication.filters_columns = !config.columns.empty() && carried != selected.columns.size();
+  publication.filters_columns = must_filter(config, publication.columns);
 
   std::string list;
   for (const std::string& column : publication.columns) {
@@ -162,7 +165,8 @@ Result<PlannedTable> plan_table(pg::Connection& connection,
 }
 
 struct Published {
-  std::optional<std::vector<std::string>> columns;  // nothing: not told (PG 14)
+  std::vector<std::string> columns;  // empty: no list
+  bool is_whole = true;              // no column is left out, by now
   std::string filter;
 };
 
@@ -187,9 +191,10 @@ Result<PublishedTables> load_published(pg::Connection& connection,
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlPublishedTable, parameters));
   PublishedTables published;
   for (int row = 0; row < rows.rows(); ++row) {
-    Published& next = published[rows.oid(row, 3)].emplace_back();
+    Published& next = published[rows.oid(row, 4)].emplace_back();
     if (!rows.is_null(row, 1)) next.columns = split(rows.text(row, 1), '\1');
-    next.filter = rows.string(row, 2);
+    next.is_whole = rows.boolean(row, 2);
+    next.filter = rows.string(row, 3);
   }
   return published;
 }
@@ -208,21 +213,17 @@ std::string join_filters(std::span<const Published> published) {
   return joined;
 }
 
-Status take_columns(const CatalogTable& table,
-                    const TableConfig& config,
+Status take_columns(const TableConfig& config,
                     std::span<const Published> published,
                     TablePublication& result) {
-  const auto& first = published.front().columns;
+  const Published& first = published.front();
+  result.columns = first.columns;
   for (const Published& other : published.subspan(1)) {
-    if (first == other.columns) continue;
+    if (result.columns.empty()) result.columns = other.columns;
+    if (first.columns == other.columns || (first.is_whole && other.is_whole)) continue;
     return Error{ErrorKind::setting, "the publications have different column lists for the table"}
         .with("table", to_string(config.name))
         .fix("give the table one column list in all of them: the server refuses to stream it");
-  }
-  std::size_t carried = table.schema.columns.size();
-  if (first && first->size() < carried) {
-    result.columns = *first;
-    carried = first->size();
   }
   for (const std::string& wanted : config.columns) {
     if (result.columns.empty() || contains(result.columns, wanted)) continue;
@@ -231,7 +232,7 @@ Status take_columns(const CatalogTable& table,
         .with("column", wanted)
         .fix("add the column to the publication's list, or take it out of `columns`");
   }
-  result.filters_columns = !config.columns.empty() && config.columns.size() != carried;
+  result.filters_columns = must_filter(config, result.columns);
   return {};
 }
 
@@ -251,7 +252,7 @@ Result<TablePublication> check_table(pg::Connection& connection,
   FRESHET_TRY([[maybe_unused]] const TableSchema selected, select_columns(table, config.columns));
   TablePublication result;
   result.name = config.name;
-  FRESHET_TRY(take_columns(table, config, published, result));
+  FRESHET_TRY(take_columns(config, published, result));
   result.row_filter = join_filters(published);
   if (config.where.empty()) return result;
   FRESHET_TRY(const auto ours, published_form(connection, table, config.where));
