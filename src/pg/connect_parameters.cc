@@ -17,7 +17,8 @@ namespace {
 using ConnInfo = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
 using Values = std::map<std::string, std::string, std::less<>>;
 
-// Settings that change what values look like or how they are read, or that end a session of ours.
+// Settings that change what values look like or how they are read, that end a session of ours, or
+// that make the server compile a query for longer than it runs.
 constexpr std::array kPinned{
     PinnedSetting{"datestyle", "ISO", "ISO"},
     PinnedSetting{"intervalstyle", "postgres", "postgres"},
@@ -35,6 +36,7 @@ constexpr std::array kPinned{
     // With `on` whoever reads a partition locks what it is in, after it: a deadlock for DDL.
     PinnedSetting{"constraint_exclusion", "partition", "partition"},
     PinnedSetting{"idle_in_transaction_session_timeout", "0", "0"},
+    PinnedSetting{"jit", "off", "off"},
 };
 
 /// Where Linux distributions keep the CAs that the system trusts.

@@ -50,7 +50,7 @@ TEST_F(ConnectionPgTest, PinsTheSessionAgainstRoleAndDatabaseSettings) {
           "statement_timeout = '1s'", "lock_timeout = '1s'", "default_transaction_read_only = on",
           "row_security = on", "idle_in_transaction_session_timeout = '1s'",
           "idle_session_timeout = '1s'", "default_transaction_isolation = 'serializable'",
-          "array_nulls = off", "client_encoding = 'LATIN1'"}) {
+          "array_nulls = off", "client_encoding = 'LATIN1'", "jit = on"}) {
       run(*admin_, "ALTER " + owner + " SET " + setting);
     }
     if (admin_->server_version() >= 170'000) {
@@ -77,6 +77,7 @@ TEST_F(ConnectionPgTest, PinsTheSessionAgainstRoleAndDatabaseSettings) {
     }
     EXPECT_EQ(shown("current_setting('transaction_read_only')"), "off");
     EXPECT_EQ(shown("current_setting('row_security')"), "off");
+    EXPECT_EQ(shown("current_setting('jit')"), "off");
     EXPECT_EQ(shown("current_setting('client_encoding')"), "UTF8");
     EXPECT_EQ(shown("current_setting('transaction_isolation')"), "read committed");
   }
