@@ -1,5 +1,6 @@
 """`schema_changes`: a table's definition changes at the source, and its policy says what becomes of it."""
 
+import json
 import re
 
 import pytest
@@ -202,3 +203,67 @@ def test_what_cannot_be_ignored_stops_the_table(place, change, row):
     place.wait_log("cannot be ignored")
     assert place.rows("id, v, w") == [(1, 1, "w1"), (2, 2, "w2"), (3, 3, "w3")]
     assert place.target.value("SELECT count(*) FROM u") == 4
+
+
+def lines_of(path, *ops: str) -> list[dict]:
+    """Returns the lines of these kinds that stand in a file of JSON lines."""
+    whole = path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []
+    return [line for line in map(json.loads, whole) if line["op"] in ops]
+
+
+def test_a_destination_that_lags_hears_of_rewritten_rows_after_a_kill_as_well(place):
+    # It does not keep its tables' definitions itself, nor does the one that is ahead.
+    place.policy("ignore")
+    lines = place.directory / "rows.jsonl"
+    place.options["destinations.lines.url"] = f"jsonl:{lines}"
+    place.start()
+    place.settle()
+    with place.target.server.connect(place.target.name) as locker:
+        locker.execute("BEGIN; LOCK TABLE t IN EXCLUSIVE MODE")
+        place.change("INSERT INTO t VALUES (4, 4, '')")
+        wait_until(
+            lambda: place.target.value("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"),
+            "the other one waits", describe=place.system.describe,
+        )  # fmt: skip
+        place.change("ALTER TABLE t ADD COLUMN b int, ALTER COLUMN v TYPE int USING v * 10")
+        place.change("INSERT INTO t VALUES (5, 50, '')")
+        wait_until(
+            lambda: {"id": 1, "v": 10, "w": "w1"} in [row["after"] for row in lines_of(lines, "copy")],
+            "one destination has copied the rows again", describe=place.system.describe,
+        )  # fmt: skip
+        place.system.kill()
+        assert place.rows("count(*)") == [(3,)], "the other one lags no more"
+    place.system.start()
+    place.settle()
+    expected = [(1, 10), (2, 20), (3, 30), (4, 40), (5, 50)]
+    wait_until(lambda: place.rows("id, v") == expected, f"{expected}", describe=place.system.describe)
+
+
+def test_a_destination_that_lags_takes_a_change_of_policy_with_the_rows_that_are_there(place):
+    # One has followed a new column, the other has yet to when all further changes are to be ignored.
+    lines = place.directory / "rows.jsonl"
+    place.options["destinations.ahead.url"] = f"jsonl:{lines}"
+    place.start()
+    place.settle()
+    with place.target.server.connect(place.target.name) as locker:
+        locker.execute("BEGIN; LOCK TABLE t IN EXCLUSIVE MODE")
+        place.change("ALTER TABLE t ADD COLUMN b int DEFAULT 7")
+        place.change("INSERT INTO t VALUES (4, 4, '', 4)")
+        wait_until(
+            lambda: any(row["after"].get("b") == 4 for row in lines_of(lines, "insert")),
+            "one destination has the new column", describe=place.system.describe,
+        )  # fmt: skip
+        place.system.kill()
+    place.policy("ignore")
+    place.start()
+    place.settle()
+    place.change("INSERT INTO t VALUES (5, 5, '', 5)")
+    place.settle()
+    rows = [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]
+    wait_until(lambda: place.rows("id, v") == rows, f"{rows}", describe=place.system.describe)
+    assert place.columns() == ["id", "v", "w"]
+    wanted = [{"id": n, "v": n, "w": ""} for n in (4, 5)]
+    wait_until(
+        lambda: all(row in [line["after"] for line in lines_of(lines, "copy", "insert")] for row in wanted),
+        "the other one has the same columns", describe=place.system.describe,
+    )  # fmt: skip

@@ -32,6 +32,12 @@ struct TableState {
   std::string reason;  ///< Why it is errored or paused; what `schema_changes: ignore` left out.
 };
 
+/// What a destination's table was last made for. Each destination gets to a change in its own time.
+struct FollowedSchema {
+  std::string destination;
+  TableSchema schema;
+};
+
 /// What an operator wants of one table. The pipeline takes it up within seconds, or when it starts.
 enum class TableWish : std::uint8_t {
   paused,  ///< Its changes are left out, for as long as this wish stands.
@@ -51,7 +57,7 @@ struct StoredPipeline {
   std::optional<std::string> publication;  ///< Set iff Freshet created it (then `drop` removes it).
   std::vector<DestinationProgress> positions;
   std::vector<TableState> tables;
-  std::vector<TableSchema> schemas;  ///< The newest version of each table.
+  std::vector<FollowedSchema> schemas;  ///< One per destination and table.
   std::string watched;  ///< What the source's catalogue said of the tables when last looked at.
   std::vector<WishedTable> wishes;  ///< One per table at most, by name.
   std::optional<Holder> holder;     ///< Who holds the lease now.
@@ -77,7 +83,7 @@ class StateStore {
   /// `copying` and `streaming`, and schemas, are durable no later than the next thing stored that
   /// is neither: without them a copy begins again.
   virtual Status store_table(const Lease& lease, const TableState& table) = 0;
-  virtual Status store_schema(const Lease& lease, const TableSchema& schema) = 0;
+  virtual Status store_schema(const Lease& lease, const FollowedSchema& followed) = 0;
   virtual Status store_watched(const Lease& lease, const std::string& watched) = 0;
   /// Keeps what an operator wants of a table, in place of what was wanted of it before. Needs no
   /// lease, nor that the pipeline ever ran.

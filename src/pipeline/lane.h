@@ -220,6 +220,7 @@ class Lane {
   Error stop_before(Error error);
   Status ignore_changes(const TablePlan& plan, const Shape& shape);
   Status store_streaming(const TableName& table);
+  Status store_schema(const TableSchema& schema);
   Status copy_again(const TableName& table, std::string_view reason);
   Status evolve(const TableName& name, const SchemaPtr& to);
   Status flush_complete();

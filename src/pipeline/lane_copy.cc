@@ -27,7 +27,7 @@ Status Lane::prepare_copy(std::span<const ShapePtr> shapes) {
       const TableName& table = made[i]->name;
       FRESHET_TRY(naming(destination_->reset_table(made[i]), table));
       set_followed(shapes[i]->output, shapes[i]->input);
-      FRESHET_TRY(around_.state.store_schema(around_.lease, *made[i]));
+      FRESHET_TRY(store_schema(*made[i]));
       FRESHET_TRY(around_.state.store_table(
           around_.lease,
           {.destination = name_, .table = table, .phase = TablePhase::copying, .reason = {}}));

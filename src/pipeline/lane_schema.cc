@@ -194,7 +194,7 @@ Error Lane::stop_before(Error error) {
 // are to be followed.
 Status Lane::ignore_changes(const TablePlan& plan, const Shape& shape) {
   const TableName& table = plan.config.name;
-  FRESHET_TRY(around_.state.store_schema(around_.lease, *keep_as_of(*plan.kept, *shape.output)));
+  FRESHET_TRY(store_schema(*keep_as_of(*plan.kept, *shape.output)));
   std::string ignored = describe_ignored(*plan.kept, *shape.input);
   if (ignored_[table] == ignored) return ok_status();
   if (!ignored.empty()) {
@@ -212,6 +212,10 @@ Status Lane::store_streaming(const TableName& table) {
                                                    .reason = ignored_[table]});
 }
 
+Status Lane::store_schema(const TableSchema& schema) {
+  return around_.state.store_schema(around_.lease, {.destination = name_, .schema = schema});
+}
+
 Status Lane::evolve(const TableName& name, const SchemaPtr& to) {
   // What came before must be written under the old shape.
   const bool is_between_transactions = !is_in_parts_ && runs_complete_ == group_.runs().size();
@@ -220,7 +224,7 @@ Status Lane::evolve(const TableName& name, const SchemaPtr& to) {
   FRESHET_TRY(naming(destination_->evolve(from, to), name));
   log_info("table definition followed",
            {{"destination", name_}, {"table", to_string(name)}, {"columns", to->columns.size()}});
-  return around_.state.store_schema(around_.lease, *to);
+  return store_schema(*to);
 }
 
 }  // namespace freshet

@@ -131,8 +131,11 @@ class Session {
   Status make_lanes();
   Result<Undecided> look_at_prepared();
   Status check_skipped();
-  SchemaPtr stored_schema(const TableName& table) const;
-  SchemaPtr known_schema(const DestinationState& state, const TablePlan& plan) const;
+  SchemaPtr stored_schema(const std::string& destination, const TableName& table) const;
+  SchemaPtr any_stored_schema(const TableName& table) const;
+  SchemaPtr known_schema(const Lane& lane,
+                         const DestinationState& state,
+                         const TablePlan& plan) const;
   Status set_routes(Lane& lane, const DestinationState& state);
   void leave_halted(const Lane& lane, const DestinationState& state);
   Result<bool> goes_on(Lane& lane,
@@ -205,8 +208,9 @@ class Session {
   source::SystemIdentity system_;
   bool is_standby_ = false;  // the source, when this session began
   StoredPipeline stored_;
-  std::map<TableName, SchemaPtr> stored_schemas_;  // as stored_ had them
-  std::set<TableName> paused_;                     // by an operator's wish, when this session began
+  // By destination; as stored_ had them.
+  std::map<std::pair<std::string, TableName>, SchemaPtr> stored_schemas_;
+  std::set<TableName> paused_;  // by an operator's wish, when this session began
   TablePlans plans_;
   std::vector<source::WatchedTable> watched_;  // as last looked at, in the order of plans_
   std::set<std::pair<SchemaPtr, std::string>> compared_;  // of tables that are followed, and looks

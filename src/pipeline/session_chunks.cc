@@ -37,7 +37,7 @@ Status Session::resume_chunks(Lane& lane, const DestinationState& state, const T
   FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
   const auto codec = chunk_codec(*shape);
   const std::uint32_t heap = plan.catalog.heaps.front().relfilenode;
-  const SchemaPtr known = known_schema(state, plan);
+  const SchemaPtr known = known_schema(lane, state, plan);
   const std::string condition = copied_rows(plan);
   const bool is_same = codec && known && is_same_shape(*known, *shape->output) &&
                        std::all_of(chunks.begin(), chunks.end(), [&](const CopiedChunk* chunk) {

@@ -14,7 +14,7 @@ Status Session::settle_policies() {
   for (auto& [name, plan] : plans_) {
     plan.schema_changes = policy_of(options_.config.source, plan.config);
     if (plan.schema_changes != SchemaChanges::ignore) continue;
-    const SchemaPtr stored = stored_schema(name);
+    const SchemaPtr stored = any_stored_schema(name);
     // Who has it copied again wants it as it is now.
     if (stored && !is_to_resync(name)) {
       plan.kept = stored;
@@ -74,6 +74,9 @@ Result<bool> Session::goes_on(Lane& lane,
     reason = "a row of it came in by the filter without its large values";
   if (recorded && is_to_resync(name)) reason = "an operator asked for it";
   if (is_behind) reason = "changes of its definition were ignored until now";
+  // What is copied has the same columns for all.
+  if (has_streamed && plan.kept && !is_same_shape(*known, *plan.kept))
+    reason = "another destination had not come to its definition when changes began to be ignored";
   if (!reason.empty()) {
     log_info("copying the table again",
              {{"destination", lane.name()}, {"table", to_string(name)}, {"reason", reason}});

@@ -58,9 +58,9 @@ Status Session::open_source(const std::stop_token& stop) {
   const bool is_known =
       stored_.slot && stored_.slot->system_identifier == system_.system_identifier;
   if (is_standby_ && is_known) FRESHET_TRY(await_replay(stop));
-  for (TableSchema& schema : std::exchange(stored_.schemas, {})) {
-    const TableName name = schema.name;
-    stored_schemas_.emplace(name, std::make_shared<const TableSchema>(std::move(schema)));
+  for (auto& [destination, schema] : std::exchange(stored_.schemas, {})) {
+    const std::pair key{destination, schema.name};
+    stored_schemas_.emplace(key, std::make_shared<const TableSchema>(std::move(schema)));
   }
   take_pauses();
   // Also where the session comes to nothing, as a destination is away: the slot waits meanwhile.
@@ -231,7 +231,7 @@ Status Session::plan_publications() {
 // Of tables that were never followed; later only a new copy would need it.
 Status Session::check_copy_conditions() {
   for (const auto& [name, plan] : plans_) {
-    if (plan.config.copy_where.empty() || stored_schema(name)) continue;
+    if (plan.config.copy_where.empty() || any_stored_schema(name)) continue;
     FRESHET_TRY(source::check_copy_condition(*sql_, name, plan.config.copy_where));
   }
   return ok_status();
@@ -359,19 +359,29 @@ Status Session::check_skipped() {
       .fix("give the commit_lsn that the last error names");
 }
 
-// What the table looked like when an earlier run last followed it; null if none did.
-SchemaPtr Session::stored_schema(const TableName& table) const {
-  const auto found = stored_schemas_.find(table);
+// What the table looked like when an earlier run last followed it there; null if none did.
+SchemaPtr Session::stored_schema(const std::string& destination, const TableName& table) const {
+  const auto found = stored_schemas_.find({destination, table});
   return found == stored_schemas_.end() ? nullptr : found->second;
+}
+
+// The same of the first destination that has it.
+SchemaPtr Session::any_stored_schema(const TableName& table) const {
+  for (const DestinationConfig& config : options_.config.destinations) {
+    if (SchemaPtr stored = stored_schema(config.name, table)) return stored;
+  }
+  return nullptr;
 }
 
 // What the destination's table looks like. Where it keeps that itself it knows best: the state
 // store may have heard of a change that was then rolled back there, or not yet of one that was
 // made.
-SchemaPtr Session::known_schema(const DestinationState& state, const TablePlan& plan) const {
+SchemaPtr Session::known_schema(const Lane& lane,
+                                const DestinationState& state,
+                                const TablePlan& plan) const {
   const auto found = state.definitions.find(plan.config.name);
   const bool is_kept_there = found != state.definitions.end() && !plan.kept;
-  return is_kept_there ? found->second : stored_schema(plan.config.name);
+  return is_kept_there ? found->second : stored_schema(lane.name(), plan.config.name);
 }
 
 Status Session::set_routes(Lane& lane, const DestinationState& state) {
@@ -387,7 +397,7 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
       lane.router().add_set_aside(name, is_paused(name) ? TablePhase::paused : TablePhase::errored);
       continue;
     }
-    const SchemaPtr known = known_schema(state, plan);
+    const SchemaPtr known = known_schema(lane, state, plan);
     FRESHET_TRY(const bool is_streaming, goes_on(lane, plan, known, recorded));
     if (!is_streaming) {
       lane.router().add_pending(name);
@@ -403,7 +413,8 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
     }
     FRESHET_TRY(const ShapePtr shape, make_copy_shape(plan));
     lane.set_current(shape->output);
-    FRESHET_TRY(options_.state.store_schema(options_.lease, *shape->output));
+    FRESHET_TRY(options_.state.store_schema(
+        options_.lease, {.destination = lane.name(), .schema = *shape->output}));
   }
   return record_left_out(lane, state);
 }

@@ -93,10 +93,11 @@ Status MemoryStore::store_table(const Lease& lease, const TableState& table) {
   });
 }
 
-Status MemoryStore::store_schema(const Lease& lease, const TableSchema& schema) {
+Status MemoryStore::store_schema(const Lease& lease, const FollowedSchema& followed) {
   return with_lease(lease, [&](MemoryState::Entry& entry) {
-    put(entry.stored.schemas, schema,
-        [&](const TableSchema& known) { return known.name == schema.name; });
+    put(entry.stored.schemas, followed, [&](const FollowedSchema& known) {
+      return known.destination == followed.destination && known.schema.name == followed.schema.name;
+    });
   });
 }
 

@@ -1,5 +1,5 @@
--- Version 1 of the state in a database. Run in one transaction, under an advisory lock, by whichever
--- pipeline comes first. Later versions add files of their own.
+-- Version 2 of the state in a database. Run in one transaction, under an advisory lock, by whichever
+-- pipeline comes first.
 --
 -- The schema may have been made for us, where we may not make one. Each table has a key, so that
 -- writes pass where the database has a publication FOR ALL TABLES.
@@ -15,7 +15,7 @@ CREATE TABLE freshet_state.version (
   is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
   version integer NOT NULL
 );
-INSERT INTO freshet_state.version (version) VALUES (1);
+INSERT INTO freshet_state.version (version) VALUES (2);
 
 -- Beside `pipeline`, since the lease of a forgotten pipeline must stay stale.
 CREATE TABLE freshet_state.epoch_counter (
@@ -67,8 +67,10 @@ CREATE TABLE freshet_state.table_state (
   PRIMARY KEY (pipeline, destination, schema_name, table_name)
 );
 
+-- What a destination's table was last made for.
 CREATE TABLE freshet_state.table_schema (
   pipeline text NOT NULL REFERENCES freshet_state.pipeline ON DELETE CASCADE,
+  destination text NOT NULL,
   schema_name text NOT NULL,
   table_name text NOT NULL,
   relation oid NOT NULL,
@@ -77,5 +79,14 @@ CREATE TABLE freshet_state.table_schema (
   definition text NOT NULL,
   files text NOT NULL,
   columns jsonb NOT NULL,           -- a list of objects, in the columns' order
+  PRIMARY KEY (pipeline, destination, schema_name, table_name)
+);
+
+-- What operators want of single tables.
+CREATE TABLE freshet_state.table_wish (
+  pipeline text NOT NULL,           -- refers to nothing: a wish may come before the pipeline ever ran
+  schema_name text NOT NULL,
+  table_name text NOT NULL,
+  wish text NOT NULL,
   PRIMARY KEY (pipeline, schema_name, table_name)
 )

@@ -88,9 +88,8 @@ Result<StoredPipeline> load_pipeline(pg::Connection& connection, const std::stri
     FRESHET_TRY(stored_rows::load_schemas(connection, pipeline, stored));
     FRESHET_TRY(stored_rows::load_watched(connection, pipeline, stored));
   }
-  FRESHET_TRY(connection.execute("COMMIT"));
-  // They belong to no position, and their table may be missing: no error may end the transaction.
   FRESHET_TRY(stored.wishes, stored_rows::load_wishes(connection, pipeline));
+  FRESHET_TRY(connection.execute("COMMIT"));
   return stored;
 }
 
@@ -249,14 +248,16 @@ Status PostgresStore::store_table(const Lease& lease, const TableState& table) {
                  table.reason});
 }
 
-Status PostgresStore::store_schema(const Lease& lease, const TableSchema& schema) {
+Status PostgresStore::store_schema(const Lease& lease, const FollowedSchema& followed) {
+  const TableSchema& schema = followed.schema;
   const std::string relation = std::to_string(to_integer(schema.relation));
   const char identity = static_cast<char>(schema.identity);
   const std::string version = std::to_string(schema.version);
   const std::string columns = to_json(schema.columns);
-  return change(lease, sql::kSqlStoreSchema,
-                {schema.name.schema, schema.name.table, relation, std::string_view(&identity, 1),
-                 version, schema.definition, schema.files, columns});
+  return change(
+      lease, sql::kSqlStoreSchema,
+      {followed.destination, schema.name.schema, schema.name.table, relation,
+       std::string_view(&identity, 1), version, schema.definition, schema.files, columns});
 }
 
 Status PostgresStore::store_watched(const Lease& lease, const std::string& watched) {

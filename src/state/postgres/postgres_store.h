@@ -39,7 +39,7 @@ class PostgresStore final : public StateStore {
   Status store_publication(const Lease& lease, const std::string& created) override;
   Status store_position(const Lease& lease, const DestinationProgress& progress) override;
   Status store_table(const Lease& lease, const TableState& table) override;
-  Status store_schema(const Lease& lease, const TableSchema& schema) override;
+  Status store_schema(const Lease& lease, const FollowedSchema& followed) override;
   Status store_watched(const Lease& lease, const std::string& watched) override;
   Status store_wish(const std::string& pipeline, const WishedTable& wished) override;
   Result<std::vector<WishedTable>> load_wishes(const std::string& pipeline) override;

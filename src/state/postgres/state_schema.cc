@@ -12,12 +12,11 @@
 namespace freshet::state_schema {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 
 /// What look.sql tells.
 struct Place {
   bool has_tables = false;
-  bool has_wishes = false;  // came later than the other tables
   bool has_schema = false;
   bool may_use_schema = false;
   bool may_create = false;
@@ -29,13 +28,12 @@ struct Place {
 Result<Place> look(pg::Connection& connection) {
   FRESHET_TRY(const pg::Rows rows, connection.query(sql::kSqlLook));
   return Place{.has_tables = rows.boolean(0, 0),
-               .has_wishes = rows.boolean(0, 1),
-               .has_schema = rows.boolean(0, 2),
-               .may_use_schema = rows.boolean(0, 3),
-               .may_create = rows.boolean(0, 4),
-               .is_standby = rows.boolean(0, 5),
-               .encoding = rows.string(0, 6),
-               .role = rows.string(0, 7)};
+               .has_schema = rows.boolean(0, 1),
+               .may_use_schema = rows.boolean(0, 2),
+               .may_create = rows.boolean(0, 3),
+               .is_standby = rows.boolean(0, 4),
+               .encoding = rows.string(0, 5),
+               .role = rows.string(0, 6)};
 }
 
 Error closed_schema(const Place& place) {
@@ -48,12 +46,15 @@ Status check_version(pg::Connection& connection) {
   FRESHET_TRY(const pg::Rows rows, connection.query("SELECT version FROM freshet_state.version"));
   const std::int64_t version = rows.rows() == 1 ? rows.integer(0, 0) : 0;
   if (version == kVersion) return ok_status();
-  return Error{ErrorKind::storage, version > kVersion
-                                       ? "the state was written by a newer freshet"
-                                       : "the schema freshet_state is not one of Freshet's"}
+  const bool is_older = version > 0 && version < kVersion;
+  return Error{ErrorKind::storage, version > kVersion ? "the state was written by a newer freshet"
+                                   : is_older         ? "the state was written by an older freshet"
+                                              : "the schema freshet_state is not one of Freshet's"}
       .with("version", std::to_string(version))
       .with("known_version", std::to_string(kVersion))
-      .fix("run the newer freshet, or name another database under `state`");
+      .fix(is_older ? "run the older freshet, or let it `drop` its pipelines, drop the schema "
+                      "freshet_state, and start again"
+                    : "run the newer freshet, or name another database under `state`");
 }
 
 Status check_server(const Place& place) {
@@ -73,13 +74,7 @@ Status check_server(const Place& place) {
 
 Status check_tables(pg::Connection& connection, const Place& place) {
   FRESHET_TRY(const pg::Rows closed, connection.query(sql::kSqlCountClosedTables));
-  if (closed.integer(0, 0) == 0) {
-    FRESHET_TRY(check_version(connection));
-    if (place.has_wishes || place.may_create) return ok_status();
-    return Error{ErrorKind::permission, "the role may not add a table to the state's schema"}
-        .with("schema", "freshet_state")
-        .fix("GRANT CREATE ON SCHEMA freshet_state TO " + quote_identifier(place.role) + ";");
-  }
+  if (closed.integer(0, 0) == 0) return check_version(connection);
   return Error{ErrorKind::permission, "the role may not write to the state's tables"}
       .with("schema", "freshet_state")
       .fix("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA freshet_state TO " +
@@ -114,12 +109,11 @@ Status check(pg::Connection& connection) {
 Status make(pg::Connection& connection) {
   FRESHET_TRY(Place place, look(connection));
   FRESHET_TRY(check(connection, place));
-  if (place.has_tables && place.has_wishes) return ok_status();
+  if (place.has_tables) return ok_status();
   // Whoever comes at the same moment waits, and then finds it made.
   FRESHET_TRY(connection.execute("BEGIN; SELECT pg_advisory_xact_lock(7310586231180162)"));
   FRESHET_TRY(place, look(connection));
   if (!place.has_tables) FRESHET_TRY(connection.execute(sql::kSqlCreateTables));
-  if (!place.has_wishes) FRESHET_TRY(connection.execute(sql::kSqlAddTableWishes));
   FRESHET_TRY(connection.execute("COMMIT"));
   // Another role may have been the maker.
   return check(connection);

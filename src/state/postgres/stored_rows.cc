@@ -32,12 +32,12 @@ Error damaged_row(const std::string& pipeline, std::string_view what) {
 
 TableSchema read_schema(const pg::Rows& rows, int row) {
   TableSchema schema;
-  schema.name = {.schema = rows.string(row, 0), .table = rows.string(row, 1)};
-  schema.relation = rows.oid(row, 2);
-  schema.identity = ReplicaIdentity{rows.text(row, 3).front()};
-  schema.version = rows.unsigned_integer(row, 4);
-  schema.definition = rows.string(row, 5);
-  schema.files = rows.string(row, 6);
+  schema.name = {.schema = rows.string(row, 1), .table = rows.string(row, 2)};
+  schema.relation = rows.oid(row, 3);
+  schema.identity = ReplicaIdentity{rows.text(row, 4).front()};
+  schema.version = rows.unsigned_integer(row, 5);
+  schema.definition = rows.string(row, 6);
+  schema.files = rows.string(row, 7);
   return schema;
 }
 
@@ -103,26 +103,24 @@ Status load_tables(pg::Connection& connection, const std::string& pipeline, Stor
 Status load_schemas(pg::Connection& connection, const std::string& pipeline, StoredPipeline& into) {
   FRESHET_TRY(const pg::Rows rows, query(connection, sql::kSqlLoadSchemas, pipeline));
   for (int row = 0; row < rows.rows(); ++row) {
-    TableSchema schema = read_schema(rows, row);
-    auto columns = parse_columns(rows.text(row, 7));
+    FollowedSchema followed{.destination = rows.string(row, 0), .schema = read_schema(rows, row)};
+    auto columns = parse_columns(rows.text(row, 8));
     if (!columns) return damaged_row(pipeline, "table_schema");
-    schema.columns = *std::move(columns);
-    into.schemas.push_back(std::move(schema));
+    followed.schema.columns = *std::move(columns);
+    into.schemas.push_back(std::move(followed));
   }
   return ok_status();
 }
 
 Result<std::vector<WishedTable>> load_wishes(pg::Connection& connection,
                                              const std::string& pipeline) {
-  const auto rows = query(connection, sql::kSqlLoadWishes, pipeline);
+  FRESHET_TRY(const pg::Rows rows, query(connection, sql::kSqlLoadWishes, pipeline));
   std::vector<WishedTable> wishes;
-  if (!rows.ok() && rows.error().sqlstate() == pg::sqlstate::kUndefinedTable) return wishes;
-  if (!rows.ok()) return rows.error();
-  for (int row = 0; row < rows->rows(); ++row) {
-    const std::optional<TableWish> wish = parse_table_wish(rows->text(row, 2));
+  for (int row = 0; row < rows.rows(); ++row) {
+    const std::optional<TableWish> wish = parse_table_wish(rows.text(row, 2));
     if (!wish) return damaged_row(pipeline, "table_wish");
     wishes.push_back(
-        {.table = {.schema = rows->string(row, 0), .table = rows->string(row, 1)}, .wish = *wish});
+        {.table = {.schema = rows.string(row, 0), .table = rows.string(row, 1)}, .wish = *wish});
   }
   return wishes;
 }

@@ -1,4 +1,4 @@
--- Version 1 of the state file (PRAGMA user_version). Later versions add files of their own.
+-- Version 2 of the state file (PRAGMA user_version).
 -- Positions and LSNs are kept in PostgreSQL's text form. `checksum` covers a row's other columns:
 -- SQLite notices a damaged page structure, but not a flipped bit within a value.
 CREATE TABLE epoch_counter (last INTEGER NOT NULL) STRICT;
@@ -50,8 +50,10 @@ CREATE TABLE table_state (
   PRIMARY KEY (pipeline, destination, schema_name, table_name)
 ) STRICT, WITHOUT ROWID;
 
+-- What a destination's table was last made for.
 CREATE TABLE table_schema (
   pipeline TEXT NOT NULL REFERENCES pipeline ON DELETE CASCADE,
+  destination TEXT NOT NULL,
   schema_name TEXT NOT NULL,
   table_name TEXT NOT NULL,
   relation INTEGER NOT NULL,
@@ -59,11 +61,12 @@ CREATE TABLE table_schema (
   version INTEGER NOT NULL,
   definition TEXT NOT NULL,
   files TEXT NOT NULL,
-  PRIMARY KEY (pipeline, schema_name, table_name)
+  PRIMARY KEY (pipeline, destination, schema_name, table_name)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE table_column (
   pipeline TEXT NOT NULL,
+  destination TEXT NOT NULL,
   schema_name TEXT NOT NULL,
   table_name TEXT NOT NULL,
   place INTEGER NOT NULL,
@@ -79,8 +82,19 @@ CREATE TABLE table_column (
   is_builtin_type INTEGER NOT NULL,
   is_byte_comparable INTEGER NOT NULL,
   missing_value TEXT,
-  PRIMARY KEY (pipeline, schema_name, table_name, place),
-  FOREIGN KEY (pipeline, schema_name, table_name) REFERENCES table_schema ON DELETE CASCADE
+  PRIMARY KEY (pipeline, destination, schema_name, table_name, place),
+  FOREIGN KEY (pipeline, destination, schema_name, table_name)
+    REFERENCES table_schema ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
-PRAGMA user_version = 1;
+-- What operators want of single tables.
+CREATE TABLE table_wish (
+  pipeline TEXT NOT NULL,      -- refers to nothing: a wish may come before the pipeline ever ran
+  schema_name TEXT NOT NULL,
+  table_name TEXT NOT NULL,
+  wish TEXT NOT NULL,
+  checksum INTEGER NOT NULL,
+  PRIMARY KEY (pipeline, schema_name, table_name)
+) STRICT, WITHOUT ROWID;
+
+PRAGMA user_version = 2;

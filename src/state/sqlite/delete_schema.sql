@@ -1,2 +1,3 @@
 -- Its columns go with it.
-DELETE FROM table_schema WHERE pipeline = ?1 AND schema_name = ?2 AND table_name = ?3
+DELETE FROM table_schema
+WHERE pipeline = ?1 AND destination = ?2 AND schema_name = ?3 AND table_name = ?4

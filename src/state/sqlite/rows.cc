@@ -70,11 +70,13 @@ std::int64_t flag(bool value) {
 
 Status store_column(Database& database,
                     const std::string& pipeline,
-                    const TableName& table,
-                    std::int64_t place,
-                    const Column& column) {
+                    const FollowedSchema& followed,
+                    std::size_t place) {
   FRESHET_TRY(Statement insert, database.prepare(sql::kSqlStoreColumn));
-  insert.bind(pipeline).bind(table.schema).bind(table.table).bind(place).bind(column.name);
+  const TableName& table = followed.schema.name;
+  const Column& column = followed.schema.columns[place];
+  insert.bind(pipeline).bind(followed.destination).bind(table.schema).bind(table.table);
+  insert.bind(static_cast<std::int64_t>(place)).bind(column.name);
   insert.bind(std::int64_t{to_integer(column.type)}).bind(std::int64_t{column.typmod});
   insert.bind(column.type_sql).bind(std::int64_t{column.attnum}).bind(flag(column.is_not_null));
   insert.bind(flag(column.is_identity)).bind(std::int64_t{column.primary_key_place});
@@ -88,13 +90,14 @@ Status store_column(Database& database,
   return insert.run();
 }
 
-Status load_columns(Database& database, const std::string& pipeline, TableSchema& into) {
+Status load_columns(Database& database, const std::string& pipeline, FollowedSchema& into) {
   FRESHET_TRY(Statement rows, database.prepare(sql::kSqlLoadColumns));
-  rows.bind(pipeline).bind(into.name.schema).bind(into.name.table);
+  const TableName& table = into.schema.name;
+  rows.bind(pipeline).bind(into.destination).bind(table.schema).bind(table.table);
   while (true) {
     FRESHET_TRY(const bool has_row, rows.next());
     if (!has_row) return ok_status();
-    into.columns.push_back(read_column(rows));
+    into.schema.columns.push_back(read_column(rows));
   }
 }
 
@@ -183,19 +186,20 @@ Status load_schemas(Database& database, const std::string& pipeline, StoredPipel
   while (true) {
     FRESHET_TRY(const bool has_row, rows.next());
     if (!has_row) return ok_status();
-    TableSchema schema;
-    schema.name = {.schema = rows.text(0), .table = rows.text(1)};
-    schema.relation = Oid{static_cast<std::uint32_t>(rows.integer(2))};
-    const std::string identity = rows.text(3);
+    FollowedSchema followed{.destination = rows.text(0), .schema = {}};
+    TableSchema& schema = followed.schema;
+    schema.name = {.schema = rows.text(1), .table = rows.text(2)};
+    schema.relation = Oid{static_cast<std::uint32_t>(rows.integer(3))};
+    const std::string identity = rows.text(4);
     if (identity.size() != 1 || std::string_view("dnfi").find(identity) == std::string_view::npos) {
       return damaged_row(database, "table_schema");
     }
     schema.identity = ReplicaIdentity{identity.front()};
-    schema.version = static_cast<std::uint64_t>(rows.integer(4));
-    schema.definition = rows.text(5);
-    schema.files = rows.text(6);
-    FRESHET_TRY(load_columns(database, pipeline, schema));
-    into.schemas.push_back(std::move(schema));
+    schema.version = static_cast<std::uint64_t>(rows.integer(5));
+    schema.definition = rows.text(6);
+    schema.files = rows.text(7);
+    FRESHET_TRY(load_columns(database, pipeline, followed));
+    into.schemas.push_back(std::move(followed));
   }
 }
 
@@ -222,19 +226,22 @@ Status store_table(Database& database, const std::string& pipeline, const TableS
   return store.bind(table_checksum(pipeline, table)).run();
 }
 
-Status store_schema(Database& database, const std::string& pipeline, const TableSchema& schema) {
+Status store_schema(Database& database,
+                    const std::string& pipeline,
+                    const FollowedSchema& followed) {
+  const TableSchema& schema = followed.schema;
   FRESHET_TRY(Statement remove, database.prepare(sql::kSqlDeleteSchema));
-  FRESHET_TRY(remove.bind(pipeline).bind(schema.name.schema).bind(schema.name.table).run());
+  remove.bind(pipeline).bind(followed.destination);
+  FRESHET_TRY(remove.bind(schema.name.schema).bind(schema.name.table).run());
   FRESHET_TRY(Statement store, database.prepare(sql::kSqlStoreSchema));
   const char identity = static_cast<char>(schema.identity);
-  store.bind(pipeline).bind(schema.name.schema).bind(schema.name.table);
+  store.bind(pipeline).bind(followed.destination);
+  store.bind(schema.name.schema).bind(schema.name.table);
   store.bind(std::int64_t{to_integer(schema.relation)}).bind(std::string_view(&identity, 1));
   store.bind(static_cast<std::int64_t>(schema.version));
   FRESHET_TRY(store.bind(schema.definition).bind(schema.files).run());
-  std::int64_t place = 0;
-  for (const Column& column : schema.columns) {
-    FRESHET_TRY(store_column(database, pipeline, schema.name, place++, column));
-  }
+  for (std::size_t place = 0; place < schema.columns.size(); ++place)
+    FRESHET_TRY(store_column(database, pipeline, followed, place));
   return ok_status();
 }
 

@@ -30,7 +30,9 @@ Status store_position(Database& database,
                       const std::string& pipeline,
                       const DestinationProgress& progress);
 Status store_table(Database& database, const std::string& pipeline, const TableState& table);
-Status store_schema(Database& database, const std::string& pipeline, const TableSchema& schema);
+Status store_schema(Database& database,
+                    const std::string& pipeline,
+                    const FollowedSchema& followed);
 Status load_watched(Database& database, const std::string& pipeline, StoredPipeline& into);
 Result<std::vector<WishedTable>> load_wishes(Database& database, const std::string& pipeline);
 Status store_wish(Database& database, const std::string& pipeline, const WishedTable& wished);

@@ -11,7 +11,7 @@
 namespace freshet {
 namespace {
 
-constexpr std::int64_t kFileVersion = 1;
+constexpr std::int64_t kFileVersion = 2;
 
 Result<std::int64_t> read_integer(Database& database, std::string_view sql) {
   FRESHET_TRY(Statement rows, database.prepare(sql));
@@ -44,12 +44,15 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path) 
 Status SqliteStore::migrate() {
   FRESHET_TRY(Transaction transaction, Transaction::begin_write(*database_));
   FRESHET_TRY(const std::int64_t version, read_integer(*database_, "PRAGMA user_version"));
-  if (version > kFileVersion) {
-    return Error{ErrorKind::storage, "the state file was written by a newer freshet"}
+  if (version != 0 && version != kFileVersion) {
+    const bool is_newer = version > kFileVersion;
+    return Error{ErrorKind::storage, is_newer ? "the state file was written by a newer freshet"
+                                              : "the state file was written by an older freshet"}
         .with("path", database_->path())
         .with("file_version", std::to_string(version))
         .with("known_version", std::to_string(kFileVersion))
-        .fix("run the newer freshet, or name another file with `state: sqlite:PATH`");
+        .fix(is_newer ? "run the newer freshet, or name another file with `state: sqlite:PATH`"
+                      : "run the older freshet, or let it `drop` the pipeline and start again");
   }
   if (version == 0) {
     FRESHET_TRY(const std::int64_t tables,
@@ -61,7 +64,6 @@ Status SqliteStore::migrate() {
     }
     FRESHET_TRY(database_->run_script(std::string{sql::kSqlCreateTables}));
   }
-  FRESHET_TRY(database_->run_script(std::string{sql::kSqlAddTableWishes}));
   return transaction.commit();
 }
 
@@ -167,9 +169,9 @@ Status SqliteStore::store_table(const Lease& lease, const TableState& table) {
   });
 }
 
-Status SqliteStore::store_schema(const Lease& lease, const TableSchema& schema) {
+Status SqliteStore::store_schema(const Lease& lease, const FollowedSchema& followed) {
   return with_lease(lease, Sync::later, [&](Database& database) {
-    return state_rows::store_schema(database, lease.pipeline, schema);
+    return state_rows::store_schema(database, lease.pipeline, followed);
   });
 }
 

@@ -137,22 +137,20 @@ TEST(SqliteStore, NewerVersionAndForeignDatabasesAreRefused) {
   EXPECT_EQ(error_of_open(path), ErrorKind::storage);
 }
 
-TEST(SqliteStore, FileFromBeforeThereWereWishesGoesOn) {
+TEST(SqliteStore, OlderVersionIsRefused) {
   const ScratchDirectory scratch;
   const std::string path = scratch.path("state.db");
   make_state(path);
   {
     auto database = Database::open(path);
     ASSERT_TRUE(database.ok());
-    ASSERT_TRUE((*database)->run_script("DROP TABLE table_wish").ok());
+    ASSERT_TRUE((*database)->run_script("PRAGMA user_version = 1").ok());
   }
-  auto store = SqliteStore::open(path);
-  ASSERT_TRUE(store.ok()) << store.error().describe();
-  ASSERT_TRUE((*store)->store_wish("shop", {{"public", "calls"}, TableWish::paused}).ok());
-  const auto stored = (*store)->load("shop");
-  ASSERT_TRUE(stored.ok()) << stored.error().describe();
-  EXPECT_EQ(stored->positions.size(), 1U);
-  EXPECT_EQ(stored->wishes.size(), 1U);
+  const auto store = SqliteStore::open(path);
+  ASSERT_FALSE(store.ok());
+  EXPECT_EQ(store.error().kind(), ErrorKind::storage);
+  EXPECT_EQ(store.error().find("file_version"), "1");
+  EXPECT_NE(store.error().message().find("older"), std::string::npos);
 }
 
 TEST(SqliteStore, UnreachablePlacesAreStorageErrors) {

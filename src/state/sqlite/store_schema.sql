@@ -1,3 +1,3 @@
 INSERT INTO table_schema
-  (pipeline, schema_name, table_name, relation, identity, version, definition, files)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+  (pipeline, destination, schema_name, table_name, relation, identity, version, definition, files)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)

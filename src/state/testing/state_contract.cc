@@ -37,8 +37,9 @@ const SlotIdentity kSlot{.system_identifier = "7412345678901234567",
                          .consistent_point = Lsn{0x16B374D848},
                          .epoch = "0b9f8c9e-8f6e-4a3f-9a53-0d6c7f1f2a10"};
 
-TableSchema calls_schema() {
-  TableSchema schema;
+FollowedSchema calls_schema() {
+  FollowedSchema followed{.destination = "lake", .schema = {}};
+  TableSchema& schema = followed.schema;
   schema.relation = Oid{4'000'000'000U};
   schema.name = {.schema = "pub\"lic", .table = "ca'lls \U0001F4DE"};
   schema.identity = ReplicaIdentity::index;
@@ -63,7 +64,7 @@ TableSchema calls_schema() {
   note.is_derived = true;
   note.missing_value = std::make_shared<const std::string>("it's \xFF\\");
   schema.columns = {id, note};
-  return schema;
+  return followed;
 }
 
 const TableName kCalls{.schema = "public", .table = "calls"};
@@ -109,11 +110,16 @@ TEST_P(StateContract, EverythingStoredIsLoadedByAnotherStore) {
   EXPECT_EQ(stored.tables[0].phase, TablePhase::errored);
   EXPECT_EQ(stored.tables[0].reason, "type is unknown");
   ASSERT_EQ(stored.schemas.size(), 1U);
-  EXPECT_EQ(stored.schemas[0].relation, calls_schema().relation);
-  EXPECT_EQ(stored.schemas[0].name, calls_schema().name);
-  EXPECT_EQ(stored.schemas[0].identity, ReplicaIdentity::index);
-  EXPECT_EQ(stored.schemas[0].version, 2U);
-  EXPECT_EQ(stored.schemas[0].columns, calls_schema().columns);
+  EXPECT_EQ(stored.schemas[0].destination, "lake");
+  const TableSchema& schema = stored.schemas[0].schema;
+  const TableSchema wanted = calls_schema().schema;
+  EXPECT_EQ(schema.relation, wanted.relation);
+  EXPECT_EQ(schema.name, wanted.name);
+  EXPECT_EQ(schema.identity, ReplicaIdentity::index);
+  EXPECT_EQ(schema.version, 2U);
+  EXPECT_EQ(schema.definition, wanted.definition);
+  EXPECT_EQ(schema.files, wanted.files);
+  EXPECT_EQ(schema.columns, wanted.columns);
   ASSERT_TRUE(stored.holder);
   EXPECT_EQ(stored.holder->pid, getpid());
 }
@@ -123,16 +129,32 @@ TEST_P(StateContract, LaterValuesReplaceEarlierOnes) {
   for (const std::uint64_t lsn : {5U, 9U}) {
     ASSERT_TRUE(store_->store_position(lease, {.destination = "a", .position = {Lsn{lsn}}}).ok());
   }
-  TableSchema schema = calls_schema();
-  ASSERT_TRUE(store_->store_schema(lease, schema).ok());
-  schema.columns.pop_back();
-  schema.version = 3;
-  ASSERT_TRUE(store_->store_schema(lease, schema).ok());
+  FollowedSchema followed = calls_schema();
+  ASSERT_TRUE(store_->store_schema(lease, followed).ok());
+  followed.schema.columns.pop_back();
+  followed.schema.version = 3;
+  ASSERT_TRUE(store_->store_schema(lease, followed).ok());
   const StoredPipeline stored = load(*store_);
   ASSERT_EQ(stored.positions.size(), 1U);
   EXPECT_EQ(stored.positions[0].position.end, Lsn{9});
   ASSERT_EQ(stored.schemas.size(), 1U);
-  EXPECT_EQ(stored.schemas[0].columns.size(), 1U);
+  EXPECT_EQ(stored.schemas[0].schema.columns.size(), 1U);
+}
+
+TEST_P(StateContract, EachDestinationHasASchemaOfItsOwn) {
+  const Lease lease = acquire(*store_);
+  FollowedSchema ahead = calls_schema();
+  ASSERT_TRUE(store_->store_schema(lease, {.destination = "a", .schema = ahead.schema}).ok());
+  ahead.schema.columns.pop_back();
+  ahead.schema.files = "16384:16500";
+  ASSERT_TRUE(store_->store_schema(lease, ahead).ok());
+  const StoredPipeline stored = load(*store_);
+  ASSERT_EQ(stored.schemas.size(), 2U);
+  for (const FollowedSchema& followed : stored.schemas) {
+    const TableSchema& wanted = followed.destination == "a" ? calls_schema().schema : ahead.schema;
+    EXPECT_EQ(followed.schema.columns, wanted.columns);
+    EXPECT_EQ(followed.schema.files, wanted.files);
+  }
 }
 
 TEST_P(StateContract, LeaseOfLivingProcessIsRefusedNamingIt) {
