@@ -99,10 +99,7 @@ Status Lane::run() {
     FRESHET_TRY(catch_up());
     FRESHET_TRY(settle());
   }
-  FRESHET_TRY(const Position durable,
-              destination_->write(Group{.runs = {}, .phases = {}, .upto = position_},
-                                  Durability::required));
-  destination_durable_ = durable;
+  FRESHET_TRY(write_barrier());
   return store_progress(true);
 }
 
@@ -282,9 +279,10 @@ Status Lane::copy_again(const TableName& table, std::string_view reason) {
 
 Status Lane::flush_complete() {
   if (group_.is_empty() && !is_in_parts_) {
-    // Nothing but progress: worth a commit only now and then, or when somebody waits for it.
+    // Nothing but progress: worth a commit only now and then, or when somebody waits for it. A
+    // definition that was followed goes with the position after it.
     if (upto_ <= position_) return ok_status();
-    const bool is_due = around_.is_urgent.load(std::memory_order_relaxed) ||
+    const bool is_due = around_.is_urgent.load(std::memory_order_relaxed) || !evolved_.empty() ||
                         Clock::now() - last_empty_write_ >= kEmptyWriteInterval;
     if (!is_due) return ok_status();
     last_empty_write_ = Clock::now();
@@ -317,6 +315,7 @@ Status Lane::write(bool is_complete, Durability durability) {
   runs_complete_ = 0;
   if (!is_complete) return ok_status();
   position_ = upto_;
+  note_committed();
   last_write_ = Clock::now();
   written_.store(to_integer(position_.end), std::memory_order_release);
   if (traits_.keeps_position) set_durable(destination_durable_);
@@ -357,12 +356,26 @@ void Lane::set_durable(Position position) {
 Status Lane::settle() {
   if (destination_durable_ < position_ && queue_.is_empty() &&
       Clock::now() - last_write_ >= kSettleAfter) {
-    FRESHET_TRY(const Position durable,
-                destination_->write(Group{.runs = {}, .phases = {}, .upto = position_},
-                                    Durability::required));
-    destination_durable_ = std::max(destination_durable_, durable);
+    FRESHET_TRY(write_barrier());
   }
   return store_progress(false);
+}
+
+Status Lane::write_barrier() {
+  FRESHET_TRY(const Position durable,
+              destination_->write(Group{.runs = {}, .phases = {}, .upto = position_},
+                                  Durability::required));
+  destination_durable_ = std::max(destination_durable_, durable);
+  note_committed();
+  return ok_status();
+}
+
+// A commit takes with it what was made of changed definitions before.
+void Lane::note_committed() {
+  for (SchemaPtr& schema : std::exchange(evolved_, {})) {
+    const TableName table = schema->name;
+    unstored_.insert_or_assign(table, std::pair{std::move(schema), position_});
+  }
 }
 
 // Where the destination keeps no position, the state store's is the one that counts.
@@ -376,6 +389,21 @@ Status Lane::store_progress(bool is_forced) {
     last_store_ = Clock::now();
   }
   set_durable(traits_.keeps_position ? durable : stored_);
+  return store_followed();
+}
+
+// Not before it is durable: a session that begins from a definition does not follow it any more.
+// One that begins from the definition before follows the change a second time.
+Status Lane::store_followed() {
+  for (auto next = unstored_.begin(); next != unstored_.end();) {
+    const auto& [schema, upto] = next->second;
+    if (upto > durable()) {
+      ++next;
+      continue;
+    }
+    FRESHET_TRY(store_schema(*schema));
+    next = unstored_.erase(next);
+  }
   return ok_status();
 }
 

@@ -221,11 +221,14 @@ class Lane {
   Status ignore_changes(const TablePlan& plan, const Shape& shape);
   Status store_streaming(const TableName& table);
   Status store_schema(const TableSchema& schema);
+  Status store_followed();
   Status copy_again(const TableName& table, std::string_view reason);
   Status evolve(const TableName& name, const SchemaPtr& to);
   Status flush_complete();
   Status flush_part();
   Status write(bool is_complete, Durability durability);
+  Status write_barrier();
+  void note_committed();
   void account(const Group& group);
   Status catch_up();
   Status drain(std::span<const TableName> tables);
@@ -260,6 +263,8 @@ class Lane {
   std::map<SchemaPtr, ShapePtr> shapes_;     // null: captured, and not true
   std::set<SchemaPtr> looked_up_;            // ahead of their rows, or left for their own turn
   SchemaPtr last_looked_up_;
+  std::vector<SchemaPtr> evolved_;                                // since the last commit
+  std::map<TableName, std::pair<SchemaPtr, Position>> unstored_;  // committed by then
   std::map<TableName, std::string> ignored_;  // what the destination's tables lack, for people
   HoldStore hold_store_;
   std::map<TableName, std::unique_ptr<HoldSpool>> spools_;

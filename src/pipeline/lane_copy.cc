@@ -27,6 +27,9 @@ Status Lane::prepare_copy(std::span<const ShapePtr> shapes) {
       const TableName& table = made[i]->name;
       FRESHET_TRY(naming(destination_->reset_table(made[i]), table));
       set_followed(shapes[i]->output, shapes[i]->input);
+      // What the table was followed to before it was emptied is behind this.
+      std::erase_if(evolved_, [&](const SchemaPtr& older) { return older->name == table; });
+      unstored_.erase(table);
       FRESHET_TRY(store_schema(*made[i]));
       FRESHET_TRY(around_.state.store_table(
           around_.lease,

@@ -224,7 +224,8 @@ Status Lane::evolve(const TableName& name, const SchemaPtr& to) {
   FRESHET_TRY(naming(destination_->evolve(from, to), name));
   log_info("table definition followed",
            {{"destination", name_}, {"table", to_string(name)}, {"columns", to->columns.size()}});
-  return store_schema(*to);
+  evolved_.push_back(to);
+  return ok_status();
 }
 
 }  // namespace freshet

@@ -374,8 +374,7 @@ SchemaPtr Session::any_stored_schema(const TableName& table) const {
 }
 
 // What the destination's table looks like. Where it keeps that itself it knows best: the state
-// store may have heard of a change that was then rolled back there, or not yet of one that was
-// made.
+// store may not yet have heard of a change that was made.
 SchemaPtr Session::known_schema(const Lane& lane,
                                 const DestinationState& state,
                                 const TablePlan& plan) const {

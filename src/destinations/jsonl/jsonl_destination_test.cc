@@ -183,6 +183,30 @@ TEST_F(JsonlFile, ForeignFilesAreLeftAlone) {
   EXPECT_EQ(other.error().find("pipeline"), "shop");
 }
 
+TEST_F(JsonlFile, ColumnsAreToldAheadOfTheRowsOfACopyAndOnce) {
+  const SchemaPtr wider =
+      text_table({.schema = "public", .table = "items"}, {"id", "note", "added"});
+  const auto destination = make(path_);
+  ASSERT_TRUE(open(*destination).ok());
+  ASSERT_TRUE(destination->adopt_slot(kSlot, {Lsn{0x10}}).ok());
+  ASSERT_TRUE(destination->evolve(kItems, wider).ok());
+  ASSERT_TRUE(destination->reset_table(wider).ok());
+  auto writer = destination->begin_range(wider, {.table = wider->name});
+  ASSERT_TRUE(writer.ok());
+  Batch row(wider);
+  row.insert({"1", "a", "b"});
+  ASSERT_TRUE((*writer)->rows(row.changes()).ok());
+  ASSERT_TRUE((*writer)->finish().ok());
+  Batch batch(wider, 0x100);
+  batch.insert({"2", "a", "b"});
+  ASSERT_TRUE(write(*destination, batch).ok());
+  const std::string lines = read_file(path_);
+  const std::size_t told = lines.find("\"op\":\"schema\"");
+  EXPECT_LT(lines.find("\"op\":\"reset\""), told);
+  EXPECT_LT(told, lines.find("\"op\":\"copy\"")) << lines;
+  EXPECT_EQ(told, lines.rfind("\"op\":\"schema\"")) << lines;
+}
+
 TEST_F(JsonlFile, ConcurrentRangesAndChangesKeepLinesWhole) {
   const auto destination = make(path_);
   ASSERT_TRUE(open(*destination).ok());

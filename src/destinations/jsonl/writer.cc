@@ -153,9 +153,12 @@ class JsonlDestination final : public Destination {
   Status reset_table(const SchemaPtr& schema) override {
     if (!journal_) return not_open();
     const PhaseChange phase{.name = schema->name, .phase = TablePhase::copying};
-    const std::string line =
+    std::string lines =
         fmt::format("{{\"op\":\"reset\",\"table\":{}}}\n", jsonl_table_json(schema->name));
-    FRESHET_TRY(journal_->commit({.lines = line, .phases = {&phase, 1}}));
+    FRESHET_TRY(const JsonlTable table, JsonlTable::make(schema));
+    FRESHET_TRY(table.append_schema(lines));
+    schema_lines_.erase(schema->name);
+    FRESHET_TRY(journal_->commit({.lines = lines, .phases = {&phase, 1}}));
     return sync();
   }
 
@@ -171,7 +174,10 @@ class JsonlDestination final : public Destination {
 
   Status evolve(const SchemaPtr&, const SchemaPtr& to) override {
     FRESHET_TRY(const JsonlTable table, JsonlTable::make(to));
-    return table.append_schema(lines_);
+    std::string line;
+    FRESHET_TRY(table.append_schema(line));
+    schema_lines_[to->name] = std::move(line);
+    return ok_status();
   }
 
   Result<Position> write(const Group& group, Durability durability) override {
@@ -198,6 +204,7 @@ class JsonlDestination final : public Destination {
 
  private:
   void forget_uncommitted() {
+    schema_lines_.clear();
     lines_.clear();
     spool_.clear();
   }
@@ -215,6 +222,8 @@ class JsonlDestination final : public Destination {
   }
 
   Status append_group(const Group& group) {
+    for (const auto& [name, line] : std::exchange(schema_lines_, {}))
+      lines_ += line;
     for (const Run& run : group.runs) {
       for (const SchemaPtr& table : run.truncated)
         append_truncate(run, *table);
@@ -252,8 +261,9 @@ class JsonlDestination final : public Destination {
   bool keeps_position_;
   std::shared_ptr<Journal> journal_;
   std::map<TableName, JsonlTable> tables_;
-  std::string lines_;  ///< Lines of the group being written, and of DDL before it.
-  LineSpool spool_;    ///< Earlier parts of a transaction that is not complete.
+  std::map<TableName, std::string> schema_lines_;  ///< To stand ahead of the next group.
+  std::string lines_;                              ///< Of the group being written.
+  LineSpool spool_;  ///< Earlier parts of a transaction that is not complete.
   Clock::time_point last_sync_;
 };
 
