@@ -65,3 +65,46 @@ def test_a_table_added_to_the_file_is_copied_and_followed(system):
     system.wait_position(system.source.barrier())
     assert rows(system, "t") == rows(system, "u") == [(1,), (2,), (3,), (4,)]
     writer.close()
+
+
+def change_while_away(system, *, before: dict, after: dict) -> None:
+    """The table's definition changes while one set of destinations makes room for another."""
+    system.source.query("CREATE TABLE t (id int PRIMARY KEY, a text)")
+    system.source.query("ALTER TABLE t OWNER TO app")
+    system.source.query("INSERT INTO t VALUES (1, 'a')")
+    system.change_options(before)
+    system.start()
+    wait_until(
+        lambda: "table is streaming" in system.log_text(), "t is streaming", describe=system.log_text
+    )
+    assert system.stop() == 0
+    system.source.query("ALTER TABLE t DROP COLUMN a, ADD COLUMN b int DEFAULT 7")
+    system.change_options(after)
+
+
+def expect_as_it_is_now(system) -> None:
+    system.start()
+    system.wait_streaming()
+    system.source.query("INSERT INTO t VALUES (2, 8)")
+    system.wait_position(system.source.barrier())
+    assert system.target.query("SELECT * FROM t ORDER BY id") == [(1, 7), (2, 8)]
+    assert "warning" not in system.log_text(), system.log_text()
+    assert system.stop() == 0
+
+
+def test_a_destination_that_is_added_gets_tables_as_they_are_now(system):
+    lines = {"url": f"jsonl:{system.directory / 'rows.jsonl'}"}
+    change_while_away(
+        system, before={"destinations": {"lines": lines}}, after={"destinations.lines": lines}
+    )
+    expect_as_it_is_now(system)
+
+
+def test_a_destination_that_lost_all_it_had_gets_tables_as_they_are_now(system):
+    lines = {"url": f"jsonl:{system.directory / 'rows.jsonl'}"}
+    change_while_away(
+        system, before={"destinations.lines": lines}, after={"destinations.lines": lines}
+    )
+    system.target.query("DROP TABLE t")
+    system.target.query("DROP SCHEMA freshet CASCADE")
+    expect_as_it_is_now(system)

@@ -396,7 +396,9 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
       lane.router().add_set_aside(name, is_paused(name) ? TablePhase::paused : TablePhase::errored);
       continue;
     }
-    const SchemaPtr known = known_schema(lane, state, plan);
+    // Where nothing is recorded there is no table of ours: what another life of it looked like says
+    // nothing.
+    const SchemaPtr known = recorded ? known_schema(lane, state, plan) : nullptr;
     FRESHET_TRY(const bool is_streaming, goes_on(lane, plan, known, recorded));
     if (!is_streaming) {
       lane.router().add_pending(name);
