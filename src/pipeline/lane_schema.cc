@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "pipeline/lane.h"
 #include "pipeline/schema_policy.h"
+#include "source/captured_definition.h"
 #include "types/table_error.h"
 
 namespace freshet {
@@ -44,8 +45,8 @@ Status Lane::route_definition(const Item& item, std::map<const TableSchema*, Ver
     case Verdict::by_key: {
       FRESHET_TRY(const ShapePtr shape, shape_of(schema));
       const TableSchema& current = *current_[schema->name];
-      const bool is_same =
-          is_same_shape(current, *shape->output) && !source::was_rewritten(current, *shape->output);
+      const bool is_same = shape->is_certain && is_same_shape(current, *shape->output) &&
+                           !source::was_rewritten(current, *shape->output);
       return is_same ? ok_status() : begin_chunks_again(schema->name);
     }
     case Verdict::skip:
@@ -102,7 +103,9 @@ Result<ShapePtr> Lane::shape_of(const SchemaPtr& streamed) {
     FRESHET_TRY(const auto shapes, around_.resolver.look_up({&question, 1}));
     known = shapes_.emplace(streamed, shapes.front()).first;
   }
-  return known->second ? known->second : unchanged_shape(current_[streamed->name]);
+  const ShapePtr& shape = known->second;
+  if (shape && (shape->is_certain || !source::is_hearsay(*streamed))) return shape;
+  return unchanged_shape(current_[streamed->name], !shape);
 }
 
 // A column that the stream has brought for long, but that had no name of those that are wanted.
@@ -130,7 +133,7 @@ Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
   auto resolved = shape_of(streamed);
   if (!resolved.ok()) return stop_before(std::move(resolved).error());
   ShapePtr shape = std::move(resolved).value();
-  if (current == shape->output) return shape;
+  if (current == shape->output && shape->is_certain) return shape;
   const TablePlan& plan = around_.plans.at(streamed->name);
   const bool is_other = current && current->relation != shape->output->relation;
   const bool is_rewritten = current && source::was_rewritten(*current, *shape->output);
@@ -171,7 +174,8 @@ Result<ShapePtr> Lane::follow_schema(const SchemaPtr& streamed) {
 
 // Why the rows that are there cannot stay; empty if they can.
 std::string_view Lane::cannot_evolve(const TableSchema& streamed, const Shape& shape) const {
-  if (!shape.is_certain) return "its columns were changed so often that they cannot be told apart";
+  if (!shape.is_certain)
+    return "its columns were changed so often, or side by side, that they cannot be told apart";
   if (takes_in_column(shape)) return "a column that was left out has a name that is wanted now";
   const TableSchema& current = *current_.at(streamed.name);
   const bool may_lack_values = !is_captured(streamed) && !around_.plans.at(streamed.name).kept &&

@@ -115,8 +115,9 @@ std::string copied_rows(const TablePlan& plan) {
   return all;
 }
 
-ShapePtr unchanged_shape(const SchemaPtr& previous) {
+ShapePtr unchanged_shape(const SchemaPtr& previous, bool is_certain) {
   auto shape = std::make_shared<Shape>();
+  shape->is_certain = is_certain;
   shape->input = shape->read = shape->projected = shape->output = previous;
   return shape;
 }
@@ -158,33 +159,38 @@ Status SchemaResolver::wait_until_visible(pg::Connection& catalog,
 
 // What was captured and is true becomes a shape at once; for the others, what to look up in its
 // place. Null where there is nothing to look up.
-Result<std::vector<SchemaPtr>> SchemaResolver::believe(pg::Connection& catalog,
-                                                       std::span<const Question> questions,
-                                                       std::span<ShapePtr> shapes) {
+Result<std::vector<SchemaResolver::Unbelieved>> SchemaResolver::believe(
+    pg::Connection& catalog, std::span<const Question> questions, std::span<ShapePtr> shapes) {
   std::vector<source::CapturedDefinition> captured;
   for (const Question& question : questions) {
     const auto& [streamed, previous] = question.table;
     if (is_captured(*streamed)) captured.push_back({streamed, previous, question.transaction.xid});
   }
-  std::vector<SchemaPtr> checked;
+  std::vector<source::CheckedDefinition> checked;
   if (!captured.empty()) {
     FRESHET_TRY(checked, source::check_captured(catalog, captured));
   }
-  std::vector<SchemaPtr> left;
+  std::vector<Unbelieved> left(questions.size());
   auto next = checked.begin();
   for (std::size_t i = 0; i < questions.size(); ++i) {
     const auto& [streamed, previous] = questions[i].table;
-    const SchemaPtr believed = is_captured(*streamed) ? *next++ : nullptr;
+    if (!is_captured(*streamed)) {
+      left[i].streamed = streamed;
+      continue;
+    }
+    const auto& [believed, is_doubtful] = *next++;
     if (believed) {
       FRESHET_TRY(shapes[i], make_shape(plans_.at(streamed->name),
                                         source::settle_captured(believed, previous)));
-      left.push_back(nullptr);
-    } else if (!is_captured(*streamed)) {
-      left.push_back(streamed);
-    } else {
-      tell_not_believed(*streamed, questions[i].transaction);
-      const bool is_told = !source::is_hearsay(*streamed);
-      left.push_back(is_told ? source::without_capture(*streamed) : nullptr);
+      continue;
+    }
+    tell_not_believed(*streamed, questions[i].transaction);
+    if (!source::is_hearsay(*streamed)) {
+      left[i] = {source::without_capture(*streamed), is_doubtful};
+    } else if (is_doubtful) {
+      // Whatever comes after it, in a later session perhaps, would be held against too old a
+      // definition.
+      shapes[i] = unchanged_shape(previous, false);
     }
   }
   return left;
@@ -197,18 +203,19 @@ Result<std::vector<ShapePtr>> SchemaResolver::ask(pg::Connection& catalog,
     transactions.push_back(question.transaction);
   FRESHET_TRY(wait_until_visible(catalog, transactions));
   std::vector<ShapePtr> shapes(questions.size());
-  FRESHET_TRY(const std::vector<SchemaPtr> left, believe(catalog, questions, shapes));
+  FRESHET_TRY(const std::vector<Unbelieved> left, believe(catalog, questions, shapes));
   std::vector<source::Announced> announced;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    if (!left[i]) continue;
-    announced.push_back({left[i], questions[i].table.previous});
+    if (!left[i].streamed) continue;
+    announced.push_back({left[i].streamed, questions[i].table.previous});
     places.push_back(i);
   }
   if (announced.empty()) return shapes;
   FRESHET_TRY(const auto enriched, source::enrich(catalog, announced));
   for (std::size_t i = 0; i < enriched.size(); ++i) {
-    const auto& [schema, is_certain] = enriched[i];
+    const SchemaPtr& schema = enriched[i].schema;
+    const bool is_certain = enriched[i].is_certain && !left[places[i]].is_doubtful;
     FRESHET_TRY(shapes[places[i]], make_shape(plans_.at(schema->name), schema, is_certain));
   }
   return shapes;

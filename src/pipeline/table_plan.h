@@ -68,8 +68,8 @@ Result<ShapePtr> make_copy_shape(const TablePlan& plan);
 std::string copied_rows(const TablePlan& plan);
 /// Works out the shape of rows of `input` under `plan`.
 Result<ShapePtr> make_shape(const TablePlan& plan, SchemaPtr input, bool is_certain = true);
-/// The shape of rows that come as `previous` says: nothing is to be followed.
-ShapePtr unchanged_shape(const SchemaPtr& previous);
+/// The shape of rows that come as `previous` says: nothing is to be followed, or nobody knows what.
+ShapePtr unchanged_shape(const SchemaPtr& previous, bool is_certain = true);
 /// Whether it was captured in the stream, so that it is exact.
 bool is_captured(const TableSchema& streamed);
 
@@ -109,10 +109,16 @@ class SchemaResolver {
   Result<std::map<Oid, std::vector<TableObject>>> objects(std::span<const Oid> relations);
 
  private:
+  /// What is to be looked up, if anything.
+  struct Unbelieved {
+    SchemaPtr streamed;
+    bool is_doubtful = false;  // source::CheckedDefinition
+  };
+
   Result<std::vector<ShapePtr>> ask(pg::Connection& catalog, std::span<const Question> questions);
-  Result<std::vector<SchemaPtr>> believe(pg::Connection& catalog,
-                                         std::span<const Question> questions,
-                                         std::span<ShapePtr> shapes);
+  Result<std::vector<Unbelieved>> believe(pg::Connection& catalog,
+                                          std::span<const Question> questions,
+                                          std::span<ShapePtr> shapes);
   static Status wait_until_visible(pg::Connection& catalog,
                                    std::span<const Committed> transactions);
 

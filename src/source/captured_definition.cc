@@ -146,15 +146,21 @@ bool is_believed(TableSchema& schema, const CapturedDefinition& captured, const 
   return true;
 }
 
+bool is_doubtful(const CapturedDefinition& captured, const TableFacts& facts) {
+  const SchemaPtr& previous = captured.previous;
+  const bool is_same_table = previous && previous->relation == captured.streamed->relation;
+  return is_same_table && previous->definition != facts.definition.text;
+}
+
 }  // namespace
 
 bool is_hearsay(const TableSchema& captured) {
   return captured.version == 0;
 }
 
-Result<std::vector<SchemaPtr>> check_captured(pg::Connection& connection,
-                                              std::span<const CapturedDefinition> captured) {
-  std::vector<SchemaPtr> checked(captured.size());
+Result<std::vector<CheckedDefinition>> check_captured(
+    pg::Connection& connection, std::span<const CapturedDefinition> captured) {
+  std::vector<CheckedDefinition> checked(captured.size());
   ReadTransaction transaction{connection};
   FRESHET_TRY(transaction.begin({}));
   FRESHET_TRY(const DdlCaptureState state, look_at_ddl_capture(connection));
@@ -169,9 +175,13 @@ Result<std::vector<SchemaPtr>> check_captured(pg::Connection& connection,
   FRESHET_TRY(fill_types(connection, schemas));
   for (std::size_t i = 0; i < captured.size(); ++i) {
     const auto found = facts.find(relations[i]);
-    if (found == facts.end() || !is_believed(*schemas[i], captured[i], found->second)) continue;
+    if (found == facts.end()) continue;
+    if (!is_believed(*schemas[i], captured[i], found->second)) {
+      checked[i].is_doubtful = is_doubtful(captured[i], found->second);
+      continue;
+    }
     schemas[i]->version = std::max<std::uint64_t>(schemas[i]->version, 1);
-    checked[i] = std::move(schemas[i]);
+    checked[i].believed = std::move(schemas[i]);
   }
   return checked;
 }

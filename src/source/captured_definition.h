@@ -22,11 +22,18 @@ struct CapturedDefinition {
 /// True if it is a message's alone, columns and all: no Relation message said so much.
 bool is_hearsay(const TableSchema& captured);
 
-/// What is to be believed of each; null where the catalogue contradicts it, or where the source
-/// does not capture definitions. What the catalogue still shows is taken from there, and types as
+struct CheckedDefinition {
+  SchemaPtr believed;  ///< Null: the catalogue contradicts it, or the source captures nothing.
+  /// Contradicted, and yet it may be true. Which of two transactions came first is judged by their
+  /// xids, but the later one may have the lower. Never so where the catalogue has what was known
+  /// before: then nobody has changed anything.
+  bool is_doubtful = false;
+};
+
+/// What is to be believed of each. What the catalogue still shows is taken from there, and types as
 /// SQL always: only of columns that were changed since does the message's word hold.
-Result<std::vector<SchemaPtr>> check_captured(pg::Connection& connection,
-                                              std::span<const CapturedDefinition> captured);
+Result<std::vector<CheckedDefinition>> check_captured(pg::Connection& connection,
+                                                      std::span<const CapturedDefinition> captured);
 
 /// The same without what was captured, as the Relation message has it. Pure.
 SchemaPtr without_capture(const TableSchema& captured);

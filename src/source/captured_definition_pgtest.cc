@@ -40,13 +40,15 @@ class CapturedDefinitionPgTest : public pg::testing::ServerTest {
   }
 
   /// Null where it is not believed.
-  SchemaPtr check(TableSchema schema, Xid xid) {
+  SchemaPtr check(TableSchema schema, Xid xid) { return judge(std::move(schema), xid).believed; }
+
+  CheckedDefinition judge(TableSchema schema, Xid xid) {
     const CapturedDefinition captured{.streamed = std::make_shared<TableSchema>(std::move(schema)),
                                       .previous = std::make_shared<TableSchema>(before_),
                                       .xid = xid};
     auto checked = check_captured(*connection_, {&captured, 1});
     EXPECT_TRUE(checked.ok()) << checked.error().describe();
-    return checked.ok() ? checked->front() : nullptr;
+    return checked.ok() ? checked->front() : CheckedDefinition{};
   }
 
   TableSchema before_;
@@ -90,6 +92,29 @@ TEST_F(CapturedDefinitionPgTest, IsNotBelievedAgainstOlderColumns) {
   change("ALTER TABLE public.t ADD COLUMN b bigint");
   EXPECT_EQ(forged([](auto& columns) { columns[1].name = "z"; }), nullptr);
   EXPECT_EQ(forged([](auto& columns) { columns.pop_back(); }), nullptr);
+}
+
+TEST_F(CapturedDefinitionPgTest, IsDoubtfulWhereAnOlderTransactionCameLater) {
+  auto older = connect(url());
+  ASSERT_NE(older, nullptr);
+  run(*older, "BEGIN; SELECT pg_current_xact_id()");
+  const Xid xid =
+      change("ALTER TABLE public.t DROP COLUMN a; ALTER TABLE public.t ADD COLUMN a text");
+  const TableSchema then = definition();
+  run(*older, "ALTER TABLE public.t RENAME COLUMN a TO b; COMMIT");
+  const CheckedDefinition checked = judge(told(then), xid);
+  EXPECT_EQ(checked.believed, nullptr);
+  EXPECT_TRUE(checked.is_doubtful);
+}
+
+TEST_F(CapturedDefinitionPgTest, IsNoMatterOfDoubtWhereNothingWasChanged) {
+  const Xid own = change("SELECT 1");
+  TableSchema schema = told(before_);
+  schema.definition = "made up";
+  schema.columns[1].name = "z";
+  const CheckedDefinition checked = judge(schema, own);
+  EXPECT_EQ(checked.believed, nullptr);
+  EXPECT_FALSE(checked.is_doubtful);
 }
 
 TEST_F(CapturedDefinitionPgTest, IsNotBelievedWhereNothingIsCaptured) {
