@@ -128,13 +128,8 @@ std::uint32_t HoldSpool::index_of(const SchemaPtr& schema) {
 Status HoldSpool::append(const SchemaPtr& schema, std::span<const Change> changes) {
   const std::uint32_t schema_index = index_of(schema);
   for (const Change& change : changes) {
-    FRESHET_TRY(make_room(!is_same(open_transaction_, *change.transaction)));
+    FRESHET_TRY(enter(*change.transaction));
     const std::size_t before = open_.size();
-    if (open_.empty() || !is_same(open_transaction_, *change.transaction)) {
-      open_transaction_ = *change.transaction;
-      open_ += 't';
-      put(open_, open_transaction_);
-    }
     open_ += 'c';
     put(open_, ChangeHeader{.commit_lsn = to_integer(change.id.commit),
                             .ordinal = change.id.ordinal,
@@ -151,7 +146,10 @@ Status HoldSpool::append(const SchemaPtr& schema, std::span<const Change> change
   return ok_status();
 }
 
-Status HoldSpool::append_truncate(const SchemaPtr& schema, bool restarts_identity) {
+Status HoldSpool::append_truncate(const SchemaPtr& schema,
+                                  bool restarts_identity,
+                                  const TransactionInfo& transaction) {
+  FRESHET_TRY(enter(transaction));
   const std::size_t before = open_.size();
   open_ += 'x';
   put(open_, index_of(schema));
@@ -160,11 +158,24 @@ Status HoldSpool::append_truncate(const SchemaPtr& schema, bool restarts_identit
   return ok_status();
 }
 
-Status HoldSpool::append_definition(const SchemaPtr& schema) {
+Status HoldSpool::append_definition(const SchemaPtr& schema, const TransactionInfo& transaction) {
+  FRESHET_TRY(enter(transaction));
   const std::size_t before = open_.size();
   open_ += 'd';
   put(open_, index_of(schema));
   store_.memory_bytes_ += open_.size() - before;
+  return ok_status();
+}
+
+// What is appended next is of that transaction.
+Status HoldSpool::enter(const TransactionInfo& transaction) {
+  const bool is_new = !is_same(open_transaction_, transaction);
+  FRESHET_TRY(make_room(is_new));
+  if (!is_new && !open_.empty()) return ok_status();
+  open_transaction_ = transaction;
+  open_ += 't';
+  put(open_, open_transaction_);
+  store_.memory_bytes_ += 1 + sizeof open_transaction_;
   return ok_status();
 }
 
@@ -220,7 +231,8 @@ Result<bool> HoldSpool::next(HeldPiece& piece) {
     if (changes.empty()) return;
     const std::span<Change> run = piece.arena.array<Change>(changes.size());
     std::copy(changes.begin(), changes.end(), run.begin());
-    piece.items.push_back(HeldItem{.schema = schemas_[schema_index], .changes = run});
+    piece.items.push_back(HeldItem{
+        .transaction = run.front().transaction, .schema = schemas_[schema_index], .changes = run});
     changes.clear();
   };
   while (!in.is_done()) {
@@ -242,20 +254,15 @@ Result<bool> HoldSpool::next(HeldPiece& piece) {
                                .id = {Lsn{header.commit_lsn}, header.ordinal},
                                .lsn = Lsn{header.lsn},
                                .transaction = transaction});
-    } else if (kind == 'd') {
-      end_run();
-      const auto index = in.get<std::uint32_t>();
-      piece.items.push_back(
-          HeldItem{.is_definition = true, .schema = schemas_[index], .changes = {}});
     } else {
-      FRESHET_CHECK(kind == 'x');
+      FRESHET_CHECK(kind == 'd' || kind == 'x');
       end_run();
-      const auto index = in.get<std::uint32_t>();
-      const bool restarts = in.get<bool>();
-      piece.items.push_back(HeldItem{.is_truncate = true,
-                                     .restarts_identity = restarts,
-                                     .schema = schemas_[index],
-                                     .changes = {}});
+      HeldItem& item = piece.items.emplace_back();
+      item.transaction = transaction;
+      item.schema = schemas_[in.get<std::uint32_t>()];
+      item.is_definition = kind == 'd';
+      item.is_truncate = kind == 'x';
+      if (item.is_truncate) item.restarts_identity = in.get<bool>();
     }
   }
   end_run();

@@ -21,6 +21,7 @@ struct HeldItem {
   bool is_truncate = false;
   bool is_definition = false;  ///< From here on the table has this schema.
   bool restarts_identity = false;
+  const TransactionInfo* transaction = nullptr;  ///< Of the first change, where there are some.
   SchemaPtr schema;
   std::span<Change> changes;
 };
@@ -68,8 +69,10 @@ class HoldSpool {
   HoldSpool& operator=(const HoldSpool&) = delete;
 
   Status append(const SchemaPtr& schema, std::span<const Change> changes);
-  Status append_truncate(const SchemaPtr& schema, bool restarts_identity);
-  Status append_definition(const SchemaPtr& schema);
+  Status append_truncate(const SchemaPtr& schema,
+                         bool restarts_identity,
+                         const TransactionInfo& transaction);
+  Status append_definition(const SchemaPtr& schema, const TransactionInfo& transaction);
   /// Takes the next stretch out, once all of the last transaction came in; false when nothing is
   /// left.
   Result<bool> next(HeldPiece& piece);
@@ -84,6 +87,7 @@ class HoldSpool {
   };
 
   std::uint32_t index_of(const SchemaPtr& schema);
+  Status enter(const TransactionInfo& transaction);
   Status make_room(bool is_new_transaction);
   Status close_block(bool is_whole);
   Status load(const Block& block, std::vector<char>& into) const;

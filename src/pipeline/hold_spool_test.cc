@@ -41,8 +41,10 @@ TEST(HoldSpool, GivesBackWhatItTookInOrder) {
   fixture.add(first, 0, "a");
   fixture.add(first, 1, "");
   fixture.add(second, 2, "c");
-  ASSERT_TRUE(fixture.spool.append_truncate(second, true).ok());
-  ASSERT_TRUE(fixture.spool.append_definition(first).ok());
+  const TransactionInfo emptied{.xid = Xid{5}, .commit_lsn = Lsn{130}, .end_lsn = Lsn{140}};
+  const TransactionInfo changed{.xid = Xid{9}, .commit_lsn = Lsn{150}, .end_lsn = Lsn{160}};
+  ASSERT_TRUE(fixture.spool.append_truncate(second, true, emptied).ok());
+  ASSERT_TRUE(fixture.spool.append_definition(first, changed).ok());
   HeldPiece piece;
   auto more = fixture.spool.next(piece);
   ASSERT_TRUE(more.ok() && *more);
@@ -55,11 +57,14 @@ TEST(HoldSpool, GivesBackWhatItTookInOrder) {
   EXPECT_TRUE(change.after[1].is_unchanged());
   EXPECT_EQ(change.lsn, Lsn{90});
   EXPECT_EQ(change.transaction->end_lsn, Lsn{120});
+  EXPECT_EQ(piece.items[0].transaction, change.transaction);
   EXPECT_EQ(piece.items[1].schema, second);
   EXPECT_TRUE(piece.items[2].is_truncate);
   EXPECT_TRUE(piece.items[2].restarts_identity);
+  EXPECT_EQ(piece.items[2].transaction->xid, Xid{5});
   EXPECT_TRUE(piece.items[3].is_definition);
   EXPECT_EQ(piece.items[3].schema, first);
+  EXPECT_EQ(piece.items[3].transaction->end_lsn, Lsn{160});
   more = fixture.spool.next(piece);
   EXPECT_TRUE(more.ok() && !*more);
   EXPECT_TRUE(fixture.spool.is_empty());

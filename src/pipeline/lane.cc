@@ -170,7 +170,7 @@ Status Lane::consume_transaction(const Transaction& transaction) {
     FRESHET_TRY(const bool has_more, reader.next(piece));
     if (!has_more) break;
     for (Item& item : piece.items())
-      FRESHET_TRY(route_item(item, verdicts));
+      FRESHET_TRY(route_item(item, transaction.info(), verdicts));
     // Only now: following a changed definition writes and clears the group in between.
     group_.keep(std::move(piece));
     if (group_.byte_size() > traits_.group_bytes_max) FRESHET_TRY(flush_part());
@@ -196,10 +196,12 @@ Result<Verdict> Lane::verdict_of(const SchemaPtr& schema,
   return verdicts.emplace(schema.get(), verdict.value_or(Verdict::skip)).first->second;
 }
 
-Status Lane::route_item(Item& item, std::map<const TableSchema*, Verdict>& verdicts) {
+Status Lane::route_item(Item& item,
+                        const TransactionInfo& transaction,
+                        std::map<const TableSchema*, Verdict>& verdicts) {
   if (item.kind == Item::Kind::message) return ok_status();
-  if (item.kind == Item::Kind::definition) return route_definition(item, verdicts);
-  if (item.kind == Item::Kind::truncate) return route_truncate(item, verdicts);
+  if (item.kind == Item::Kind::definition) return route_definition(item, transaction, verdicts);
+  if (item.kind == Item::Kind::truncate) return route_truncate(item, transaction, verdicts);
   FRESHET_TRY(const Verdict verdict, verdict_of(item.schema, verdicts));
   switch (verdict) {
     case Verdict::apply: {
@@ -216,7 +218,9 @@ Status Lane::route_item(Item& item, std::map<const TableSchema*, Verdict>& verdi
   return ok_status();
 }
 
-Status Lane::route_truncate(const Item& item, std::map<const TableSchema*, Verdict>& verdicts) {
+Status Lane::route_truncate(const Item& item,
+                            const TransactionInfo& transaction,
+                            std::map<const TableSchema*, Verdict>& verdicts) {
   std::vector<SchemaPtr> tables;
   for (const SchemaPtr& schema : item.truncated) {
     FRESHET_TRY(const Verdict verdict, verdict_of(schema, verdicts));
@@ -227,7 +231,8 @@ Status Lane::route_truncate(const Item& item, std::map<const TableSchema*, Verdi
         break;
       }
       case Verdict::hold:
-        FRESHET_TRY(spool_of(schema->name).append_truncate(schema, item.restarts_identity));
+        FRESHET_TRY(
+            spool_of(schema->name).append_truncate(schema, item.restarts_identity, transaction));
         break;
       case Verdict::by_key:
         FRESHET_TRY(begin_chunks_again(schema->name));

@@ -170,9 +170,15 @@ class Lane {
   Result<SchemaPtr> make_room(const Shape& shape);
   Status consume(const LaneItem& item);
   Status consume_transaction(const Transaction& transaction);
-  Status route_item(Item& item, std::map<const TableSchema*, Verdict>& verdicts);
-  Status route_truncate(const Item& item, std::map<const TableSchema*, Verdict>& verdicts);
-  Status route_definition(const Item& item, std::map<const TableSchema*, Verdict>& verdicts);
+  Status route_item(Item& item,
+                    const TransactionInfo& transaction,
+                    std::map<const TableSchema*, Verdict>& verdicts);
+  Status route_truncate(const Item& item,
+                        const TransactionInfo& transaction,
+                        std::map<const TableSchema*, Verdict>& verdicts);
+  Status route_definition(const Item& item,
+                          const TransactionInfo& transaction,
+                          std::map<const TableSchema*, Verdict>& verdicts);
   void tell_new_name(const Item& item) const;
   Result<Verdict> verdict_of(const SchemaPtr& schema,
                              std::map<const TableSchema*, Verdict>& verdicts);

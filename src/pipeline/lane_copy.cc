@@ -196,6 +196,7 @@ Result<bool> Lane::add_held(HoldSpool& spool) {
     FRESHET_TRY(const bool has_more, spool.next(*piece));
     if (!has_more) break;
     for (HeldItem& item : piece->items) {
+      in_hand_ = committed_of(*item.transaction);
       if (item.is_truncate) {
         FRESHET_TRY(const ShapePtr shape, follow_schema(item.schema));
         if (!shape) return false;
@@ -204,7 +205,6 @@ Result<bool> Lane::add_held(HoldSpool& spool) {
         FRESHET_TRY(const ShapePtr shape, follow_schema(item.schema));
         if (!shape) return false;
       } else {
-        in_hand_ = committed_of(*item.changes.front().transaction);
         FRESHET_TRY(const bool is_applied, apply_rows(item.schema, item.changes));
         if (!is_applied) return false;
       }

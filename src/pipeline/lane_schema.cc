@@ -25,7 +25,9 @@ Status Lane::check_unknown(const TableSchema& schema) const {
 
 // A definition that was captured in the stream is followed where it stands, whether or not a row
 // comes: what a later session starts from is then exact.
-Status Lane::route_definition(const Item& item, std::map<const TableSchema*, Verdict>& verdicts) {
+Status Lane::route_definition(const Item& item,
+                              const TransactionInfo& transaction,
+                              std::map<const TableSchema*, Verdict>& verdicts) {
   const SchemaPtr& schema = item.schema;
   const auto plan = around_.plans.find(schema->name);
   if (plan == around_.plans.end()) {
@@ -41,7 +43,7 @@ Status Lane::route_definition(const Item& item, std::map<const TableSchema*, Ver
       return followed.ok() ? ok_status() : Status{std::move(followed).error()};
     }
     case Verdict::hold:
-      return spool_of(schema->name).append_definition(schema);
+      return spool_of(schema->name).append_definition(schema, transaction);
     case Verdict::by_key: {
       FRESHET_TRY(const ShapePtr shape, shape_of(schema));
       const TableSchema& current = *current_[schema->name];
