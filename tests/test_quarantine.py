@@ -271,6 +271,44 @@ def test_a_replay_stops_a_key_at_its_first_failure_and_no_other(place):
     assert system.stop() == 0
 
 
+OTHER_COLUMNS = {
+    "exchanged": [["RENAME code TO x", "RENAME big TO code", "RENAME x TO big"]],
+    "passed on": [["RENAME code TO x"], ["RENAME big TO code", "RENAME x TO big"]],
+    "made again": [["RENAME code TO x", "ADD code text"]],
+}
+
+
+@pytest.mark.parametrize("how", OTHER_COLUMNS)
+def test_a_name_that_means_another_column_is_not_replayed(place, how):
+    system = place.start("quarantine")
+    place.target.query("ALTER TABLE t ADD CONSTRAINT small CHECK (v < 1000)")
+    place.source.query("UPDATE t SET v = 5000, code = 'held', big = 'held big' WHERE id = 1")
+    place.settle()
+    assert place.waiting() == 1
+    for number, changes in enumerate(OTHER_COLUMNS[how], 1):
+        place.source.query("BEGIN; " + "".join(f"ALTER TABLE t {change};" for change in changes) + "COMMIT")
+        place.source.query("INSERT INTO t (id, v) VALUES (%s, 1)", [600 + number])
+        place.settle()
+    place.target.query("ALTER TABLE t DROP CONSTRAINT small")
+    before = place.target.query("SELECT * FROM t WHERE id = 1")
+    [outcome] = place.asked("replay", code=FAILED)
+    assert (outcome["applied"], outcome["left"]) == (0, 1), outcome
+    assert "renamed, dropped or made again" in outcome["failures"][0]["message"]
+    assert place.target.query("SELECT * FROM t WHERE id = 1") == before
+    # What is kept from here on knows the names as they are.
+    place.target.query("ALTER TABLE t ADD CONSTRAINT small CHECK (v < 1000) NOT VALID")
+    place.source.query("UPDATE t SET v = 5000, code = 'new', big = 'new big' WHERE id = 2")
+    place.settle()
+    place.target.query("ALTER TABLE t DROP CONSTRAINT small")
+    [outcome] = place.asked("replay", code=FAILED)
+    assert (outcome["applied"], outcome["left"]) == (1, 1), outcome
+    assert not place.difference(T, where="id <> 1")
+    place.command("table", "resync", str(system.config_path), "public.t")
+    wait_until(lambda: place.waiting() == 0, "the table is copied again", describe=system.describe)
+    system.wait_streaming()
+    place.expect_equal(T, U)
+
+
 def test_keys_that_need_each_others_room_are_replayed(place):
     place.start("quarantine")
     place.target.query("CREATE UNIQUE INDEX t_code ON t (code)")

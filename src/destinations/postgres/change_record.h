@@ -19,6 +19,9 @@ namespace freshet::postgres {
 /// COPY text looks like it.
 constexpr std::string_view kEveryKey = "\\*";
 
+/// Stands for the addressing of a change whose columns have other names by now, or are gone.
+constexpr std::string_view kOutdated = "outdated";
+
 std::string_view to_string(Addressing addressing) noexcept;
 std::optional<Addressing> parse_addressing(std::string_view text) noexcept;
 

@@ -414,11 +414,14 @@ Status PostgresDestination::evolve(const SchemaPtr& from, const SchemaPtr& to) {
   Status evolved = in_transaction([&]() -> Status {
     pg::Connection& connection = session_->connection();
     FRESHET_TRY(const SchemaPtr made_for, load_definition(connection, lease_.pipeline, to->name));
-    if (loses_columns(made_for ? *made_for : *from, *to)) {
+    const TableSchema& before = made_for ? *made_for : *from;
+    // First, so that whoever replays them just now is waited for.
+    FRESHET_TRY(quarantine_->outdate(connection, to->name, lost_names(before, *to)));
+    if (loses_columns(before, *to)) {
       FRESHET_TRY(postgres::release_foreign_keys(connection, lease_.pipeline, {&to->name, 1}));
       may_complete_ = true;
     }
-    FRESHET_TRY(evolve_table(connection, made_for ? *made_for : *from, *to));
+    FRESHET_TRY(evolve_table(connection, before, *to));
     if (key_names(*from) != key_names(*to))
       FRESHET_TRY(quarantine_->hold_every_key(connection, to->name));
     return record_definitions(connection, lease_.pipeline, {&to, 1});

@@ -220,6 +220,15 @@ bool loses_columns(const TableSchema& from, const TableSchema& to) {
          std::any_of(from.columns.begin(), from.columns.end(), is_lost);
 }
 
+std::vector<std::string> lost_names(const TableSchema& from, const TableSchema& to) {
+  std::vector<std::string> lost;
+  for (const Column& column : from.columns) {
+    const Column* const same = find_same(to, column);
+    if (same == nullptr || same->name != column.name) lost.push_back(column.name);
+  }
+  return lost;
+}
+
 Status evolve_table(pg::Connection& connection, const TableSchema& from, const TableSchema& to) {
   return Evolution{connection, from, to}.run();
 }

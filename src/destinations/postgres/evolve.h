@@ -1,6 +1,9 @@
 // Follows a table's DDL. The catalogue is asked before each step, so that a replay changes nothing.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "freshet/schema.h"
 #include "pg/connection.h"
 
@@ -14,5 +17,8 @@ Status evolve_table(pg::Connection& connection, const TableSchema& from, const T
 
 /// True if a column or key of `from` is no more, which a foreign key may need.
 bool loses_columns(const TableSchema& from, const TableSchema& to);
+
+/// The names in `from` that mean nothing or another column in `to`.
+std::vector<std::string> lost_names(const TableSchema& from, const TableSchema& to);
 
 }  // namespace freshet::postgres

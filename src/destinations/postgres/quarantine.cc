@@ -9,6 +9,7 @@
 #include "base/xxh64.h"
 #include "destinations/postgres/change_record.h"
 #include "destinations/postgres/sql.h"
+#include "pg/array_literal.h"
 #include "types/op_name.h"
 
 namespace freshet::postgres {
@@ -138,6 +139,17 @@ Status Quarantine::hold_every_key(pg::Connection& connection, const TableName& t
       "WHERE pipeline = $1 AND schema = $2 AND \"table\" = $3",
       std::array{Text{pipeline_}, Text{table.schema}, Text{table.table}});
   return held.ok() ? ok_status() : Status{std::move(held).error()};
+}
+
+Status Quarantine::outdate(pg::Connection& connection,
+                           const TableName& table,
+                           const std::vector<std::string>& names) {
+  if (names.empty() || !held_.contains(table)) return ok_status();
+  const std::string list = pg::array_literal(names);
+  auto outdated = connection.query(sql::kSqlOutdateQuarantined,
+                                   std::array{Text{pipeline_}, Text{table.schema},
+                                              Text{table.table}, Text{list}, Text{kOutdated}});
+  return outdated.ok() ? ok_status() : Status{std::move(outdated).error()};
 }
 
 }  // namespace freshet::postgres

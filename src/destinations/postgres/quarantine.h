@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "destinations/postgres/target.h"
 #include "freshet/destination.h"
@@ -46,6 +47,11 @@ class Quarantine {
   Status drop(pg::Connection& connection, const TableName& table);
   /// The table's key is another one: nothing of it may be overtaken. In the open transaction.
   Status hold_every_key(pg::Connection& connection, const TableName& table);
+  /// Those names of columns mean nothing or others from here on: what was kept under one of them is
+  /// not to be replayed. In the open transaction.
+  Status outdate(pg::Connection& connection,
+                 const TableName& table,
+                 const std::vector<std::string>& names);
 
  private:
   struct Held {

@@ -42,6 +42,7 @@ class Replay {
   Status load_targets(const StoredChanges& chain);
   Status attempt(std::span<const StoredChanges::Place> places, Effort effort);
   void fail(const StoredChanges::Place& place, const Error& error);
+  void refuse(const QuarantineEntry& outdated);
   Status remove_applied();
   Status notify();
 
@@ -140,9 +141,19 @@ Status Replay::replay_locked(std::span<const ReplayChain> chains,
     by_id[entry.id] = &entry;
   for (const ReplayChain& chain : chains) {
     StoredChanges changes(schemas_);
+    const QuarantineEntry* outdated = nullptr;
     for (const std::uint64_t id : chain) {
       const auto found = by_id.find(id);
-      if (found != by_id.end()) FRESHET_TRY(changes.add(*found->second));
+      if (found == by_id.end()) continue;
+      if (found->second->addressing == kOutdated) {
+        outdated = found->second;
+        break;
+      }
+      FRESHET_TRY(changes.add(*found->second));
+    }
+    if (outdated != nullptr) {
+      refuse(*outdated);
+      continue;
     }
     if (!changes.places().empty()) FRESHET_TRY(replay_chain(changes));
   }
@@ -197,6 +208,17 @@ void Replay::fail(const StoredChanges::Place& place, const Error& error) {
                        .sqlstate = error.sqlstate(),
                        .constraint = std::string{error.find("constraint")},
                        .message = error.message()});
+}
+
+// Its names may be those of other columns by now. Nor is what is tied to it applied without it.
+void Replay::refuse(const QuarantineEntry& outdated) {
+  failures_.push_back({.id = outdated.id,
+                       .table = outdated.table,
+                       .sqlstate = {},
+                       .constraint = {},
+                       .message =
+                           "columns that it names were renamed, dropped or made again since: "
+                           "drop it, or have the table copied again (freshet table resync)"});
 }
 
 Status Replay::notify() {
