@@ -40,6 +40,13 @@ bool is_cancelled(const Status& status) noexcept {
   return !status.ok() && status.error().kind() == ErrorKind::cancelled;
 }
 
+Error as_kind(ErrorKind kind, const Error& error) {
+  Error other{kind, error.message()};
+  for (const auto& [key, value] : error.context())
+    other.add(key, value);
+  return std::move(other).sqlstate(error.sqlstate()).fix(error.fix());
+}
+
 ExitCode exit_code_of(const Error& error) noexcept {
   switch (error.kind()) {
     case ErrorKind::config:

@@ -68,7 +68,7 @@ constexpr KeyDefinition kDefinitions[] = {
     {.path = "source.publish_via_partition_root",
      .type = KeyType::boolean,
      .help = "Changes of partitions appear as changes of the partitioned table, in the publication "
-             "that Freshet creates.",
+             "that Freshet creates. If not, `tables` names the partitions.",
      .default_text = "true",
      .store = [](Target& to,
                  const Value& value) { to.config.source.publishes_via_root = value.flag; }},

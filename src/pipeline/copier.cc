@@ -12,6 +12,7 @@
 #include "pipeline/copy_choice.h"
 #include "pipeline/range_feed.h"
 #include "source/barrier.h"
+#include "source/filter_probe.h"
 #include "source/slot.h"
 #include "source/table_read.h"
 #include "source/waiting.h"
@@ -35,6 +36,25 @@ constexpr std::chrono::seconds kLockedMax{60};
 bool ends_session(const Error& error) {
   return source::is_stale_plan(error) ||
          (retry_of(error) == Retry::never && error.kind() != ErrorKind::cancelled);
+}
+
+// The publication's list and filter follow a column that is renamed. What was looked up of them has
+// the names of that time, which may be others' by now.
+bool keeps_published_names(const TablePlan& plan, const TableSchema& now) {
+  if (plan.publication.columns.empty() && plan.publication.row_filter.empty()) return true;
+  const std::vector<Column>& before = plan.catalog.schema.columns;
+  return std::none_of(now.columns.begin(), now.columns.end(), [&](const Column& column) {
+    const auto then = std::find_if(before.begin(), before.end(), [&](const Column& known) {
+      return known.attnum == column.attnum;
+    });
+    return then != before.end() && then->name != column.name;
+  });
+}
+
+// A column that the condition names was renamed, perhaps: the other tables are not concerned.
+Status of_this_table(Status checked) {
+  if (checked.ok() || checked.error().kind() != ErrorKind::config) return checked;
+  return as_kind(ErrorKind::schema, checked.error());
 }
 
 // A snapshot of ours locks its tables at once: more would not fit into the server's lock table.
@@ -240,11 +260,7 @@ Result<pg::Connection*> Copier::catalog() {
 // What is to be read, by the plan's catalogue entry.
 Status Copier::set_up(Job& job) {
   const TablePlan& plan = plans_.at(job.name);
-  auto shape = make_copy_shape(plan);
-  if (!shape.ok() && !plan.publication.columns.empty()) {
-    return source::stale_plan(job.name, "a publication's list names a column that is not there");
-  }
-  FRESHET_TRY(job.shape, std::move(shape));
+  FRESHET_TRY(job.shape, make_copy_shape(plan));
   job.table = source::CopyTable{
       .schema = job.shape->read, .where = copied_rows(plan), .heaps = plan.catalog.heaps};
   const auto estimate = static_cast<std::uint64_t>(std::max(0.0, plan.catalog.rows_estimated));
@@ -293,8 +309,13 @@ std::vector<TableName> Copier::names_of(std::span<const Job> jobs) {
 Status Copier::look_up(pg::Connection& connection, std::span<const Job> jobs) {
   FRESHET_TRY(auto tables, source::load_tables(connection, names_of(jobs)));
   for (source::CatalogTable& table : tables) {
-    const TableName name = table.schema.name;
-    plans_.at(name).catalog = std::move(table);
+    TablePlan& plan = plans_.at(table.schema.name);
+    if (!keeps_published_names(plan, table.schema)) {
+      return source::stale_plan(
+          table.schema.name, "a column has another name than when the publication was looked up");
+    }
+    plan.catalog = std::move(table);
+    FRESHET_TRY(of_this_table(source::check_conditions(connection, plan.config)));
   }
   return ok_status();
 }

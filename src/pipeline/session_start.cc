@@ -2,6 +2,7 @@
 // slot comes before the copy, and the destinations learn of it before a change is streamed.
 #include <algorithm>
 
+#include "base/error_policy.h"
 #include "base/log.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
@@ -21,11 +22,7 @@ Error bad_table(const TableName& name, std::string what) {
 
 // What does not fit is for somebody to set right before anything is begun.
 Error as_setting(Error error) {
-  if (error.kind() != ErrorKind::schema) return error;
-  Error setting{ErrorKind::setting, error.message()};
-  for (const auto& [key, value] : error.context())
-    setting.add(key, value);
-  return std::move(setting).sqlstate(error.sqlstate()).fix(error.fix());
+  return error.kind() == ErrorKind::schema ? as_kind(ErrorKind::setting, error) : error;
 }
 
 bool has_rows(const Error& error) {
@@ -231,8 +228,8 @@ Status Session::plan_publications() {
 // Of tables that were never followed; later only a new copy would need it.
 Status Session::check_copy_conditions() {
   for (const auto& [name, plan] : plans_) {
-    if (plan.config.copy_where.empty() || any_stored_schema(name)) continue;
-    FRESHET_TRY(source::check_copy_condition(*sql_, name, plan.config.copy_where));
+    if (any_stored_schema(name)) continue;
+    FRESHET_TRY(source::check_conditions(*sql_, plan.config));
   }
   return ok_status();
 }

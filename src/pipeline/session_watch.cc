@@ -108,22 +108,23 @@ Status Session::look_at_tables() {
   for (std::size_t i = 0; i < watched_.size(); ++i) {
     source::WatchedTable& now = (*looked)[i];
     take_up_again(names[i], now.can_select);
-    auto news = source::compare(watched_[i], now);
-    if (!news && made_again->contains(names[i])) {
-      news = {.kind = source::TableNews::Kind::redefined,
-              .what = std::string{source::kColumnMadeAgain}};
+    std::vector<source::TableNews> all = source::compare(watched_[i], now);
+    if (all.empty() && made_again->contains(names[i])) {
+      all.push_back({.kind = source::TableNews::Kind::redefined,
+                     .what = std::string{source::kColumnMadeAgain}});
     }
-    if (!news) continue;
-    const auto may_come = may_be_told(names[i], *news);
-    if (!may_come.ok()) {
-      give_up_look(may_come.error());
-      return ok_status();
+    for (source::TableNews& news : all) {
+      const auto may_come = may_be_told(names[i], news);
+      if (!may_come.ok()) {
+        give_up_look(may_come.error());
+        return ok_status();
+      }
+      if (*may_come) {
+        now = watched_[i];
+        break;
+      }
+      FRESHET_TRY(answer(names[i], news));
     }
-    if (*may_come) {
-      now = watched_[i];
-      continue;
-    }
-    FRESHET_TRY(answer(names[i], *news));
   }
   watched_ = std::move(looked).value();
   looked_ = Clock::now();

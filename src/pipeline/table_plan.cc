@@ -11,6 +11,7 @@
 #include "source/barrier.h"
 #include "source/captured_definition.h"
 #include "source/filter_probe.h"
+#include "source/table_read.h"
 
 namespace freshet {
 namespace {
@@ -98,8 +99,14 @@ std::set<std::string> masked_columns(const PipelineConfig& config, const TableNa
 }
 
 Result<ShapePtr> make_copy_shape(const TablePlan& plan) {
-  FRESHET_TRY(const TableSchema wanted,
-              source::select_columns(plan.catalog, plan.publication.columns));
+  const std::vector<std::string>& published = plan.publication.columns;
+  if (std::any_of(published.begin(), published.end(), [&](const std::string& column) {
+        return plan.catalog.schema.find(column) < 0;
+      })) {
+    return source::stale_plan(plan.config.name,
+                              "a publication's list names a column that is not there");
+  }
+  FRESHET_TRY(const TableSchema wanted, source::select_columns(plan.catalog, published));
   return make_shape(plan, std::make_shared<const TableSchema>(wanted));
 }
 

@@ -63,6 +63,8 @@ struct Shape {
 using ShapePtr = std::shared_ptr<const Shape>;
 
 /// The shape of rows as the copy reads them: the catalogue's columns that the stream carries too.
+/// Fails as source::is_stale_plan() where the publication was looked up after the catalogue, and a
+/// column was renamed in between.
 Result<ShapePtr> make_copy_shape(const TablePlan& plan);
 /// The condition on the rows that a copy reads, as SQL; empty: all.
 std::string copied_rows(const TablePlan& plan);

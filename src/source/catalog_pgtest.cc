@@ -270,12 +270,12 @@ TEST_F(CatalogPgTest, FilterColumnsComeFromTheServer) {
   const auto used = [&](const std::string& where) {
     const auto names = find_filter_columns(*connection_, {"public", "t"}, where);
     EXPECT_TRUE(names.ok()) << where << ": " << names.error().describe();
-    return names.ok() ? *names : Names{};
+    return names.ok() ? *names : std::nullopt;
   };
   EXPECT_EQ(used("id = 1 -- b"), Names{"id"});
   EXPECT_EQ(used("\"From\" = 'b' OR id > 2"), (Names{"id", "From"}));
   EXPECT_EQ(used("true"), Names{});
-  EXPECT_EQ(used("id = 1 AND row_to_json(t)->>'b' = 'x'"), (Names{"id", "From", "b"}));
+  EXPECT_EQ(used("id = 1 AND row_to_json(t)->>'b' = 'x'"), std::nullopt);
   for (const std::string where :
        {"id =", "nope = 1", "id = 'x'", "id", "id IN (SELECT x FROM public.o)"}) {
     const auto names = find_filter_columns(*connection_, {"public", "t"}, where);
@@ -346,7 +346,9 @@ TEST_F(CatalogPgTest, NamedPublicationsAreChecked) {
   run("CREATE TABLE public.t (id int PRIMARY KEY, a text); CREATE TABLE public.o (id int PRIMARY "
       "KEY); CREATE TABLE public.root (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE "
       "public.leaf PARTITION OF public.root FOR VALUES FROM (0) TO (9);"
-      "CREATE PUBLICATION p FOR TABLE public.t, public.root WITH (publish = 'insert, update')");
+      "CREATE PUBLICATION p FOR TABLE public.t, public.root WITH (publish = 'insert, update', "
+      "publish_via_partition_root = true);"
+      "CREATE PUBLICATION leaves FOR TABLE public.t, public.root");
   const std::vector<TableConfig> t{{.name = {"public", "t"}, .columns = {}, .where = ""},
                                    {.name = {"public", "root"}, .columns = {}, .where = ""}};
   const std::vector<TableConfig> o{{.name = {"public", "o"}, .columns = {}, .where = ""}};
@@ -354,6 +356,10 @@ TEST_F(CatalogPgTest, NamedPublicationsAreChecked) {
   ASSERT_TRUE(check.ok()) << check.error().describe();
   EXPECT_EQ(check->warnings.size(), 2U);
   EXPECT_EQ(check_publications(*connection_, Names{"p"}, o).error().find("table"), "public.o");
+  const auto by_leaves = check_publications(*connection_, Names{"leaves"}, t);
+  ASSERT_FALSE(by_leaves.ok());
+  EXPECT_EQ(by_leaves.error().find("table"), "public.root");
+  EXPECT_TRUE(check_publications(*connection_, Names{"leaves", "p"}, t).ok());
   EXPECT_EQ(check_publications(*connection_, Names{"p", "q"}, t).error().find("publication"), "q");
   EXPECT_EQ(list_published_tables(*connection_, Names{"p"})->size(), 2U);
   EXPECT_TRUE(*has_publication(*connection_, "p"));

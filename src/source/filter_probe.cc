@@ -14,12 +14,7 @@ namespace {
 
 constexpr int kFiltersSince = 150'000;
 
-std::vector<std::string> all_columns(const CatalogTable& table) {
-  std::vector<std::string> names;
-  for (const Column& column : table.schema.columns)
-    names.push_back(column.name);
-  return names;
-}
+using FilterColumns = std::optional<std::vector<std::string>>;
 
 bool is_about_the_connection(const Error& error) {
   return error.kind() == ErrorKind::connection || error.kind() == ErrorKind::cancelled ||
@@ -27,11 +22,11 @@ bool is_about_the_connection(const Error& error) {
 }
 
 /// A failure to make the view: ours to report if the expression is to blame.
-Result<std::vector<std::string>> judge(const Error& error, const CatalogTable& table) {
+Result<FilterColumns> judge(const Error& error, const CatalogTable& table) {
   if (is_about_the_connection(error)) return error;
   const bool may_not_ask = error.sqlstate() == pg::sqlstate::kInsufficientPrivilege ||
                            error.sqlstate() == pg::sqlstate::kReadOnlyTransaction;
-  if (may_not_ask) return all_columns(table);
+  if (may_not_ask) return FilterColumns{};
   return Error{ErrorKind::config,
                "`where` is no condition that the server can read: " + error.message()}
       .with("table", to_string(table.schema.name))
@@ -65,9 +60,9 @@ std::string in_parentheses(const std::string& expression) {
   return "(" + expression + "\n)";
 }
 
-Result<std::vector<std::string>> find_filter_columns(pg::Connection& connection,
-                                                     const TableName& name,
-                                                     const std::string& where) {
+Result<FilterColumns> find_filter_columns(pg::Connection& connection,
+                                          const TableName& name,
+                                          const std::string& where) {
   FRESHET_TRY(const CatalogTable table, load_table(connection, name));
   FRESHET_TRY(const RolledBack transaction, RolledBack::begin(connection));
   const Status made =
@@ -82,25 +77,35 @@ Result<std::vector<std::string>> find_filter_columns(pg::Connection& connection,
     if (rows.boolean(row, 1)) {
       return Error{ErrorKind::config, "`where` reads another table"}.with("table", to_string(name));
     }
-    if (rows.boolean(row, 2)) return all_columns(table);
+    if (rows.boolean(row, 2)) return FilterColumns{};
     if (!rows.is_null(row, 0)) columns.push_back(rows.string(row, 0));
   }
-  return columns;
+  return FilterColumns{std::move(columns)};
 }
 
 // Read as the copy reads it: by the table's own name, and without partitions being named.
 Status check_copy_condition(pg::Connection& connection,
                             const TableName& table,
-                            const std::string& where) {
+                            std::string_view key,
+                            const std::string& condition) {
   Status planned =
       connection.execute("EXPLAIN SELECT FROM " + quote_identifier(table) + " AS " +
-                         quote_identifier(table.table) + " WHERE " + in_parentheses(where));
+                         quote_identifier(table.table) + " WHERE " + in_parentheses(condition));
   if (planned.ok() || is_about_the_connection(planned.error())) return planned;
   return Error{ErrorKind::config,
-               "`copy_where` is no condition that the server can use: " + planned.error().message()}
+               "`" + std::string{key} +
+                   "` is no condition that the server can use: " + planned.error().message()}
       .with("table", to_string(table))
       .sqlstate(planned.error().sqlstate())
       .fix("write it as in a WHERE clause over this table's columns");
+}
+
+Status check_conditions(pg::Connection& connection, const TableConfig& table) {
+  if (!table.where.empty())
+    FRESHET_TRY(check_copy_condition(connection, table.name, "where", table.where));
+  if (!table.copy_where.empty())
+    FRESHET_TRY(check_copy_condition(connection, table.name, "copy_where", table.copy_where));
+  return {};
 }
 
 Result<bool> can_publish(pg::Connection& connection,

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "freshet/config.h"
 #include "freshet/result.h"
 #include "pg/connection.h"
 #include "source/catalog.h"
@@ -36,11 +37,15 @@ Result<std::optional<std::string>> published_form(pg::Connection& connection,
                                                   const CatalogTable& table,
                                                   const std::string& where);
 
-/// Fails with `config` if a copy of the table could not be limited to rows that meet `where`: where
-/// the server cannot plan it. What raises for some row alone is found by the copy.
+/// Fails with `config` if a copy of the table could not be limited to rows that meet the condition,
+/// which the configuration has under `key`: where the server cannot plan it. What raises for some
+/// row alone is found by the copy.
 Status check_copy_condition(pg::Connection& connection,
                             const TableName& table,
-                            const std::string& where);
+                            std::string_view key,
+                            const std::string& condition);
+/// The same of both that the table's configuration may have.
+Status check_conditions(pg::Connection& connection, const TableConfig& table);
 
 /// `ONLY "s"."t"`, without ONLY for a partitioned table.
 std::string only(const CatalogTable& table);

@@ -101,6 +101,13 @@ Error lacks_identity(const TableName& name) {
            " REPLICA IDENTITY FULL");
 }
 
+Error is_published_by_leaves(const TableName& name) {
+  return Error{ErrorKind::setting,
+               "changes of a partitioned table would come under its partitions' names"}
+      .with("table", to_string(name))
+      .fix("name the partitions instead, or leave source.publish_via_partition_root at true");
+}
+
 /// The column list that the publication carries; empty for none.
 std::vector<std::string> plan_columns(const CatalogTable& table,
                                       const TableConfig& config,
@@ -125,6 +132,7 @@ Result<PlannedTable> plan_table(pg::Connection& connection,
                                 const CatalogTable& table,
                                 const IdentityFaults& faults) {
   FRESHET_TRY(check_publishable(table));
+  if (table.kind == 'p' && !request.publishes_via_root) return is_published_by_leaves(config.name);
   FRESHET_TRY([[maybe_unused]] const TableSchema selected, select_columns(table, config.columns));
   const std::vector<TableName>& without = faults.missing;
   if (!without.empty() && !request.allows_missing_identity) return lacks_identity(without.front());
@@ -134,24 +142,23 @@ Result<PlannedTable> plan_table(pg::Connection& connection,
   planned.sql = only(table);
   TablePublication& publication = planned.publication;
   publication.name = config.name;
-  std::vector<std::string> used;
+  std::optional<std::vector<std::string>> used = std::vector<std::string>{};
   bool has_filter = false;
   if (!config.where.empty()) {
     FRESHET_TRY(used, find_filter_columns(connection, config.name, config.where));
-    const bool is_safe = std::all_of(used.begin(), used.end(), [&](const std::string& column) {
-      return is_identity(table, column);
-    });
+    const bool is_safe =
+        used && std::all_of(used->begin(), used->end(),
+                            [&](const std::string& column) { return is_identity(table, column); });
     if (is_safe && without.empty()) {
       FRESHET_TRY(has_filter,
                   can_publish(connection, table, config.where, request.publishes_via_root));
     }
     publication.filters_rows = !has_filter;
   }
-  const bool can_list = connection.server_version() >= kColumnListsSince &&
-                        (table.kind != 'p' || request.publishes_via_root) && without.empty();
-  if (!config.columns.empty() && can_list) {
+  const bool can_list = connection.server_version() >= kColumnListsSince && without.empty();
+  if (!config.columns.empty() && can_list && (used || has_filter)) {
     publication.columns =
-        plan_columns(table, config, has_filter ? std::vector<std::string>{} : used);
+        plan_columns(table, config, has_filter ? std::vector<std::string>{} : *used);
   }
   publication.filters_columns = must_filter(config, publication.columns);
 
@@ -236,12 +243,23 @@ Status take_columns(const TableConfig& config,
   return {};
 }
 
-Error is_unpublished(const TableName& table, const std::string& publication) {
+Error is_unpublished(const CatalogTable& table, const std::string& publication) {
+  const TableName& name = table.schema.name;
+  const std::string alter = "ALTER PUBLICATION " + quote_identifier(publication);
+  const std::string add = alter + " ADD TABLE " + quote_identifier(name);
+  if (table.kind == 'p') {
+    return Error{ErrorKind::setting,
+                 "the publication does not publish the partitioned table, at best its partitions"}
+        .with("table", to_string(name))
+        .with("publication", publication)
+        .fix(alter + " SET (publish_via_partition_root = true), and " + add +
+             " if it lacks it; or name the partitions instead");
+  }
   return Error{ErrorKind::setting, "the publication does not publish the table"}
-      .with("table", to_string(table))
+      .with("table", to_string(name))
       .with("publication", publication)
-      .fix("ALTER PUBLICATION " + quote_identifier(publication) + " ADD TABLE " +
-           quote_identifier(table));
+      .fix(table.is_partition ? "name the table that it is a partition of instead, or " + add
+                              : add);
 }
 
 Result<TablePublication> check_table(pg::Connection& connection,
@@ -385,7 +403,7 @@ Result<PublicationCheck> check_publications(pg::Connection& connection,
   FRESHET_TRY(const auto faults, load_identity_faults(connection, catalog));
   for (std::size_t i = 0; i < catalog.size(); ++i) {
     const std::vector<Published>& ways = published[catalog[i].schema.relation];
-    if (ways.empty()) return is_unpublished(tables[i].name, names.front());
+    if (ways.empty()) return is_unpublished(catalog[i], names.front());
     FRESHET_TRY(TablePublication table, check_table(connection, tables[i], catalog[i], ways));
     check.tables.push_back(std::move(table));
   }

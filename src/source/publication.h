@@ -1,6 +1,7 @@
 // Publications: made by us when absent, checked when present.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -71,11 +72,11 @@ Result<std::vector<TableName>> list_published_tables(pg::Connection& connection,
                                                      std::span<const std::string> names);
 
 /// Names of the columns which the boolean expression uses, as the server understands it (in a
-/// temporary view that is rolled back); all of them where the server may not be asked. An error of
-/// kind `config` if the expression does not parse or reads another table. `connection` must be
-/// outside a transaction.
-Result<std::vector<std::string>> find_filter_columns(pg::Connection& connection,
-                                                     const TableName& table,
-                                                     const std::string& where);
+/// temporary view that is rolled back). Nothing where it may use any: the row as a whole, or the
+/// server may not be asked. An error of kind `config` if the expression does not parse or reads
+/// another table. `connection` must be outside a transaction.
+Result<std::optional<std::vector<std::string>>> find_filter_columns(pg::Connection& connection,
+                                                                    const TableName& table,
+                                                                    const std::string& where);
 
 }  // namespace freshet::source

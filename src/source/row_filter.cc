@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
+#include "base/error_policy.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "pg/array_literal.h"
@@ -42,28 +44,41 @@ bool is_sent(const RowView& row, std::span<const int> used_columns) {
   });
 }
 
+Error not_streamed(const TableSchema& schema) {
+  return Error{ErrorKind::schema, "`where` uses a column that is not streamed"}
+      .with("table", to_string(schema.name))
+      .fix(
+          "name a column that there is, or add it to `columns` and to the publication's list; "
+          "then `freshet table resync`");
+}
+
 }  // namespace
 
-RowFilter::RowFilter(std::string sql, std::vector<int> used_columns)
-    : sql_(std::move(sql)), used_columns_(std::move(used_columns)) {}
+RowFilter::RowFilter(SchemaPtr schema, std::string sql, std::vector<int> used_columns)
+    : schema_(std::move(schema)), sql_(std::move(sql)), used_columns_(std::move(used_columns)) {}
 
 Result<std::unique_ptr<RowFilter>> RowFilter::make(pg::Connection& connection,
                                                    const SchemaPtr& schema,
                                                    const std::string& where) {
-  FRESHET_TRY(const auto names, find_filter_columns(connection, schema->name, where));
+  const auto found = find_filter_columns(connection, schema->name, where);
+  if (!found.ok()) {
+    // Perhaps a column was renamed: the other tables are not concerned.
+    const bool is_its = found.error().kind() == ErrorKind::config;
+    return is_its ? as_kind(ErrorKind::schema, found.error()) : found.error();
+  }
+  const auto& names = *found;
   std::vector<int> used;
-  for (const std::string& name : names) {
+  if (!names) {
+    used.resize(schema->columns.size());
+    std::iota(used.begin(), used.end(), 0);
+  }
+  for (const std::string& name : names.value_or(std::vector<std::string>{})) {
     const int column = schema->find(name);
-    if (column < 0) {
-      return Error{ErrorKind::config, "`where` uses a column that is not streamed"}
-          .with("table", to_string(schema->name))
-          .with("column", name)
-          .fix("add the column to `columns` and to the publication's column list");
-    }
+    if (column < 0) return not_streamed(*schema).with("column", name);
     used.push_back(column);
   }
   std::string sql = filter_sql(*schema, used, where);
-  return std::unique_ptr<RowFilter>{new RowFilter(std::move(sql), std::move(used))};
+  return std::unique_ptr<RowFilter>{new RowFilter(schema, std::move(sql), std::move(used))};
 }
 
 Result<std::vector<Match>> RowFilter::evaluate(pg::Connection& connection,
@@ -89,7 +104,12 @@ Result<std::vector<Match>> RowFilter::evaluate(pg::Connection& connection,
   for (const pg::ArrayLiteral& array : arrays)
     texts.push_back(array.text());
   const std::vector<std::optional<std::string_view>> parameters{texts.begin(), texts.end()};
-  FRESHET_TRY(const pg::Rows matched, connection.query(sql_, parameters));
+  auto answer = connection.query(sql_, parameters);
+  if (!answer.ok()) {
+    if (answer.error().sqlstate() != pg::sqlstate::kUndefinedColumn) return answer.error();
+    return not_streamed(*schema_).with("server", answer.error().message());
+  }
+  const pg::Rows& matched = *answer;
   for (int i = 0; i < matched.rows(); ++i) {
     const std::uint64_t row = matched.unsigned_integer(i, 0);
     if (row < matches.size()) matches[row] = Match::yes;

@@ -24,7 +24,8 @@ enum class Match : std::uint8_t {
 /// call.
 class RowFilter {
  public:
-  /// A filter that the server cannot parse is an error of kind `config`.
+  /// A filter that the server cannot parse, or one of columns that the schema lacks, is an error of
+  /// kind `schema`.
   static Result<std::unique_ptr<RowFilter>> make(pg::Connection& connection,
                                                  const SchemaPtr& schema,
                                                  const std::string& where);
@@ -37,8 +38,9 @@ class RowFilter {
   std::span<const int> used_columns() const { return used_columns_; }
 
  private:
-  RowFilter(std::string sql, std::vector<int> used_columns);
+  RowFilter(SchemaPtr schema, std::string sql, std::vector<int> used_columns);
 
+  SchemaPtr schema_;
   std::string sql_;
   std::vector<int> used_columns_;
 };

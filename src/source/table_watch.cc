@@ -143,22 +143,27 @@ std::optional<TableNews> compare_heap(const WatchedTable& before,
                    "lost; if it was unlogged for a moment, copy it again"};
 }
 
-std::optional<TableNews> compare_heaps(const WatchedTable& before, const WatchedTable& now) {
-  using Kind = TableNews::Kind;
-  std::optional<TableNews> suspicion;
+std::vector<TableNews> compare_heaps(const WatchedTable& before, const WatchedTable& now) {
+  std::optional<TableNews> of_files;
   for (const auto& [oid, heap] : now.heaps) {
     const auto then = before.heaps.find(oid);
     if (then == before.heaps.end()) continue;
     auto news = compare_heap(before, now, then->second, heap);
-    if (news && news->kind != Kind::suspect) return news;
-    if (news) suspicion = std::move(news);
+    if (!news) continue;
+    const bool says_more = !of_files || news->kind < of_files->kind ||
+                           (news->kind == of_files->kind && !news->answer.files.empty());
+    if (says_more) of_files = std::move(news);
   }
-  for (const auto& [oid, heap] : before.heaps) {
-    if (!now.heaps.contains(oid)) {
-      return TableNews{Kind::kept_rows, "a partition was dropped or detached with its rows"};
-    }
+  std::vector<TableNews> all;
+  if (of_files) all.push_back(*std::move(of_files));
+  const bool lacks_one =
+      std::any_of(before.heaps.begin(), before.heaps.end(),
+                  [&](const auto& then) { return !now.heaps.contains(then.first); });
+  if (lacks_one) {
+    all.push_back(
+        {TableNews::Kind::kept_rows, "a partition was dropped or detached with its rows"});
   }
-  return suspicion;
+  return all;
 }
 
 // "name:type:modifier" of each column, names as quote_ident() writes them.
@@ -248,6 +253,20 @@ std::optional<TableNews> compare_columns(const WatchedTable& before, const Watch
   news.needs_capture = true;
   news.is_of_new_column = true;
   return news;
+}
+
+// Both are of the definition: who follows that has answered them if its rows are of those files
+// too.
+void take_in(TableNews news, std::vector<TableNews>& all) {
+  const auto rewritten = std::find_if(
+      all.begin(), all.end(), [&](const TableNews& other) { return other.kind == news.kind; });
+  if (rewritten == all.end()) {
+    all.push_back(std::move(news));
+    return;
+  }
+  news.answer.files = rewritten->answer.files;
+  news.is_of_new_column = false;
+  *rewritten = std::move(news);
 }
 
 bool is_unlogged(const WatchedTable& table) {
@@ -349,29 +368,27 @@ Result<std::map<TableName, WatchedTable>> parse_watched(std::string_view text) {
   return watched;
 }
 
-std::optional<TableNews> compare(const WatchedTable& before, const WatchedTable& now) {
+std::vector<TableNews> compare(const WatchedTable& before, const WatchedTable& now) {
   using Kind = TableNews::Kind;
-  if (now.relation == Oid{0}) return TableNews{Kind::gone, "the table was dropped or renamed"};
+  if (now.relation == Oid{0}) return {{Kind::gone, "the table was dropped or renamed"}};
   // Before the next: no publication has an unlogged table.
-  if (is_unlogged(before) != is_unlogged(now)) {
-    return TableNews{Kind::missed, "it is or was unlogged, and nothing of it was sent meanwhile"};
-  }
-  if (!before.published.empty() && now.published.empty()) {
-    return TableNews{Kind::unpublished, "the table is not in the publication any more"};
-  }
-  if (now.relation != before.relation) {
-    return redefined(before, now, "the table was dropped and made again");
-  }
-  if (!before.published.empty() && now.published != before.published) {
-    return TableNews{Kind::republished, "its publication was altered"};
-  }
+  if (is_unlogged(before) != is_unlogged(now))
+    return {{Kind::missed, "it is or was unlogged, and nothing of it was sent meanwhile"}};
+  if (!before.published.empty() && now.published.empty())
+    return {{Kind::unpublished, "the table is not in the publication any more"}};
+  if (now.relation != before.relation)
+    return {redefined(before, now, "the table was dropped and made again")};
+  if (!before.published.empty() && now.published != before.published)
+    return {{Kind::republished, "its publication was altered"}};
   // Who copies for what follows may have begun before.
-  if (auto missed = find_missed(before, now)) return missed;
-  if (auto news = compare_columns(before, now)) return news;
-  if (is_label_renamed(before, now)) {
-    return TableNews{Kind::redefined, "a label of an enum was renamed"};
-  }
-  return compare_heaps(before, now);
+  if (auto missed = find_missed(before, now)) return {*std::move(missed)};
+  std::vector<TableNews> all = compare_heaps(before, now);
+  if (auto news = compare_columns(before, now)) take_in(*std::move(news), all);
+  if (is_label_renamed(before, now))
+    take_in({Kind::redefined, "a label of an enum was renamed"}, all);
+  std::sort(all.begin(), all.end(),
+            [](const TableNews& a, const TableNews& b) { return a.kind < b.kind; });
+  return all;
 }
 
 bool has_come_to(const FollowedState& state, const TableSchema& current) {

@@ -79,7 +79,8 @@ struct TableNews {
   bool is_of_new_column = false;
 };
 
-/// The gravest news, if any. Pure.
-std::optional<TableNews> compare(const WatchedTable& before, const WatchedTable& now);
+/// One of each kind, the gravest first; none after what has the table copied whatever else there
+/// is. Pure.
+std::vector<TableNews> compare(const WatchedTable& before, const WatchedTable& now);
 
 }  // namespace freshet::source

@@ -35,8 +35,13 @@ WatchedTable partitioned_table() {
   return table;
 }
 
+std::optional<TableNews> gravest(const WatchedTable& before, const WatchedTable& now) {
+  const auto all = compare(before, now);
+  return all.empty() ? std::nullopt : std::optional(all.front());
+}
+
 std::optional<Kind> news(const WatchedTable& before, const WatchedTable& now) {
-  const auto found = compare(before, now);
+  const auto found = gravest(before, now);
   return found ? std::optional(found->kind) : std::nullopt;
 }
 
@@ -75,11 +80,30 @@ TEST(TableWatch, APartitionTruncatedBehindANewDefinitionIsNotFollowed) {
   WatchedTable now = partitioned_table();
   now.definition = "d2";
   now.heaps[502] = {.relfilenode = 952, .xmin = 7, .is_unanalysed = true};
-  const auto found = compare(partitioned_table(), now);
+  const auto found = gravest(partitioned_table(), now);
   ASSERT_TRUE(found && found->kind == Kind::redefined);
   EXPECT_FALSE(is_answered(*found, "d2", "501:901 502:902"));
   EXPECT_TRUE(is_answered(*found, "d2", "502:952 501:901 503:903"));
   EXPECT_FALSE(is_answered(*found, "d1", "502:952 501:901 503:903"));
+}
+
+TEST(TableWatch, WhatBecameOfPartitionsIsSeenBesideAColumnMadeAgain) {
+  WatchedTable before = partitioned_table();
+  before.heaps[503] = {.relfilenode = 903};
+  WatchedTable now = before;
+  now.definition = "d2";
+  now.numbers = "1 3";
+  now.heaps[501].relfilenode = 951;
+  now.heaps[502] = {.relfilenode = 952, .xmin = 7, .is_unanalysed = true};
+  now.heaps.erase(503);
+  const auto all = compare(before, now);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].what, kColumnMadeAgain);
+  EXPECT_TRUE(all[0].needs_capture);
+  EXPECT_FALSE(all[0].is_of_new_column) << "the truncated partition is not";
+  EXPECT_FALSE(is_answered(all[0], "d2", "501:901 502:902 503:903"));
+  EXPECT_TRUE(is_answered(all[0], "d2", "501:951 502:952"));
+  EXPECT_EQ(all[1].kind, Kind::kept_rows);
 }
 
 TEST(TableWatch, ARewriteOfAllPartitionsIsFollowedByItsDefinition) {
@@ -87,7 +111,7 @@ TEST(TableWatch, ARewriteOfAllPartitionsIsFollowedByItsDefinition) {
   now.definition = "d2";
   now.heaps[501] = {.relfilenode = 951, .xmin = 7, .is_unanalysed = true};
   now.heaps[502] = {.relfilenode = 952, .xmin = 7, .is_unanalysed = true};
-  const auto found = compare(partitioned_table(), now);
+  const auto found = gravest(partitioned_table(), now);
   ASSERT_TRUE(found && found->kind == Kind::redefined);
   EXPECT_TRUE(is_answered(*found, "d2", "501:901 502:902"));
 }
@@ -117,7 +141,7 @@ TEST(TableWatch, AColumnMadeAgainIsSeenBehindOthersThatChanged) {
       with_columns("id:23:-1 \"a \"\" b\":16:-1 v:25:-1 w:25:-1", "1 2 3 4");
   WatchedTable now = with_columns("id:23:-1 w:25:-1 \"a \"\" b\":20:-1 v:25:-1", "1 4 5 6");
   now.definition = "d2";
-  const auto found = compare(before, now);
+  const auto found = gravest(before, now);
   ASSERT_TRUE(found && found->kind == Kind::redefined);
   EXPECT_TRUE(found->needs_capture);
   EXPECT_EQ(found->answer.definition, "d2");

@@ -273,7 +273,8 @@ void check_copy_conditions(pg::Connection& connection,
                            Findings& findings) {
   for (const TableConfig& table : config.source.tables) {
     if (table.copy_where.empty()) continue;
-    const Status checked = source::check_copy_condition(connection, table.name, table.copy_where);
+    const Status checked =
+        source::check_copy_condition(connection, table.name, "copy_where", table.copy_where);
     if (checked.ok()) continue;
     findings.error(Area::tables, "copy_where", checked.error().describe(), to_string(table.name),
                    std::string{checked.error().fix()});
