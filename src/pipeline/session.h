@@ -75,6 +75,12 @@ class Session {
  private:
   using Clock = std::chrono::steady_clock;
 
+  /// News of a table that has this definition wait until the stream has come there.
+  struct Awaited {
+    Lsn upto = kNoLsn;
+    std::string definition{};
+  };
+
   struct OpenDestination {
     std::string name;
     std::unique_ptr<Destination> destination;
@@ -168,7 +174,9 @@ class Session {
   Status look_for_new_tables();
   bool is_copied(const Lane& lane, const TableName& table) const;
   Result<std::set<TableName>> find_made_again(std::span<const source::WatchedTable> looked);
-  Result<bool> may_be_told(const TableName& table, source::TableNews& news);
+  Result<bool> may_be_told(const TableName& table,
+                           const source::WatchedTable& now,
+                           source::TableNews& news);
   Status answer(const TableName& table, const source::TableNews& news);
   Status resync(const TableName& table,
                 std::string_view reason,
@@ -214,7 +222,7 @@ class Session {
   TablePlans plans_;
   std::vector<source::WatchedTable> watched_;  // as last looked at, in the order of plans_
   std::set<std::pair<SchemaPtr, std::string>> compared_;  // of tables that are followed, and looks
-  std::map<TableName, Lsn> awaited_;  // news of these tables wait until the stream has come there
+  std::map<TableName, Awaited> awaited_;
   std::optional<source::PublicationPlan> new_publication_;
   std::vector<OpenDestination> destinations_;
   SlotIdentity slot_;

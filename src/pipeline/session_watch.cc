@@ -114,7 +114,7 @@ Status Session::look_at_tables() {
                      .what = std::string{source::kColumnMadeAgain}});
     }
     for (source::TableNews& news : all) {
-      const auto may_come = may_be_told(names[i], news);
+      const auto may_come = may_be_told(names[i], now, news);
       if (!may_come.ok()) {
         give_up_look(may_come.error());
         return ok_status();
@@ -181,21 +181,24 @@ bool Session::is_copied(const Lane& lane, const TableName& table) const {
 // With DDL capture the stream tells of a new definition, if only it gets there: until then the
 // catalogue's news wait, or a table would be copied for what a lane is about to follow. Without it
 // an answer that needs it is none.
-Result<bool> Session::may_be_told(const TableName& table, source::TableNews& news) {
+Result<bool> Session::may_be_told(const TableName& table,
+                                  const source::WatchedTable& now,
+                                  source::TableNews& news) {
   if (news.kind != source::TableNews::Kind::redefined) return false;
   FRESHET_TRY(const source::DdlCaptureState capture, source::look_at_ddl_capture(*sql_));
   if (capture.kind != source::DdlCaptureState::Kind::installed) {
     if (news.needs_capture) news.answer = {};
     return false;
   }
-  const auto [awaited, is_new] = awaited_.try_emplace(table, kNoLsn);
-  if (is_new) {
-    FRESHET_TRY(awaited->second, source::load_insert_lsn(*sql_));
+  Awaited& awaited = awaited_[table];
+  if (awaited.definition != now.definition) {
+    FRESHET_TRY(const Lsn upto, source::load_insert_lsn(*sql_));
+    awaited = {.upto = upto, .definition = now.definition};
   }
   const bool is_there = std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
-    return has_passed(lane->written(), awaited->second);
+    return has_passed(lane->written(), awaited.upto);
   });
-  if (is_there) awaited_.erase(awaited);
+  if (is_there) awaited_.erase(table);
   return !is_there;
 }
 
