@@ -89,6 +89,27 @@ def test_it_never_makes_a_statement_fail(place):
     place.source.query("RESET ROLE")
 
 
+def test_the_message_names_the_sub_transaction_that_may_be_undone(place):
+    """Not another one's, which is later, and was committed before the table was changed."""
+    place.install()
+    place.source.query("SELECT pg_create_logical_replication_slot('peek', 'test_decoding')")
+    with place.source.server.connect(place.source.name) as older:
+        older.autocommit = False
+        older.execute("UPDATE u SET v = 1 WHERE id = 1")
+        older.execute("SAVEPOINT s")
+        older.execute("UPDATE u SET v = 2 WHERE id = 2")
+        [(subxid,)] = older.execute("SELECT xmin::text::bigint FROM u WHERE id = 2")
+        place.source.query("ALTER TABLE t ADD COLUMN x int")
+        older.execute("ALTER TABLE t ADD COLUMN y int DEFAULT 5")
+        older.commit()
+    messages = place.source.query(
+        "SELECT data FROM pg_logical_slot_get_changes('peek', NULL, NULL) WHERE data LIKE '%prefix: freshet.ddl%'"
+    )
+    told = [int(re.search(r'"xid": (\d+)', message)[1]) for (message,) in messages]
+    place.source.query("SELECT pg_drop_replication_slot('peek')")
+    assert told == [subxid + 1, subxid]
+
+
 def test_a_message_that_somebody_made_up_is_no_definition(place):
     place.install()
     place.system.start()

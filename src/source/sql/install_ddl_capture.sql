@@ -37,15 +37,7 @@ BEGIN
       UNION
       SELECT i.inhrelid FROM target JOIN pg_inherits i ON i.inhparent = target.relid)
     SELECT array_agg(convert_to(jsonb_build_object(
-             'version', 1, 'xid', (
-               -- The sub-transaction, which a streamed transaction's message does not tell, and
-               -- which may be rolled back: whoever wrote the latest of the table's entries.
-               SELECT entry.xmin FROM (
-                 SELECT a.xmin FROM pg_attribute a WHERE a.attrelid = c.oid
-                 UNION ALL SELECT c.xmin
-                 UNION ALL SELECT i.xmin FROM pg_index i WHERE i.indrelid = c.oid
-                 UNION ALL SELECT k.xmin FROM pg_constraint k WHERE k.conrelid = c.oid) entry
-               ORDER BY age(entry.xmin) LIMIT 1)::text::bigint, 'relation', c.oid::bigint, 'schema', n.nspname, 'table', c.relname,
+             'version', 1, 'xid', writer.xid, 'relation', c.oid::bigint, 'schema', n.nspname, 'table', c.relname,
              'identity', c.relreplident::text,
              'definition', of_table.text, 'files', of_table.files,
              'columns', (SELECT coalesce(jsonb_agg(jsonb_build_array(
@@ -59,7 +51,27 @@ BEGIN
     FROM target
     JOIN pg_class c ON c.oid = target.relid AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    CROSS JOIN LATERAL ({definition}) of_table(text, relation, files);
+    CROSS JOIN LATERAL ({definition}) of_table(text, relation, files)
+    CROSS JOIN (VALUES (pg_current_xact_id()::text::bigint,
+                        pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+                        4294967296)) xact(top, next, epoch)
+    -- The sub-transaction, which a streamed transaction's message does not tell, and which may be
+    -- rolled back: whoever wrote the latest of those entries of the table that are ours. Those that
+    -- another wrote, and that we see, were committed; and before the snapshot gave out `next`. (What
+    -- number a frozen entry has says nothing: nobody has a million sub-transactions.)
+    CROSS JOIN LATERAL (
+      SELECT coalesce(max(own.xid), xact.top) % xact.epoch AS xid
+      FROM (
+        SELECT a.xmin FROM pg_attribute a WHERE a.attrelid = c.oid
+        UNION ALL SELECT c.xmin
+        UNION ALL SELECT i.xmin FROM pg_index i WHERE i.indrelid = c.oid
+        UNION ALL SELECT k.xmin FROM pg_constraint k WHERE k.conrelid = c.oid) entry
+      CROSS JOIN LATERAL (
+        SELECT xact.top + ((entry.xmin::text::bigint - xact.top) % xact.epoch + xact.epoch) % xact.epoch
+      ) own(xid)
+      WHERE own.xid < xact.next + 1000000
+        AND CASE WHEN own.xid < xact.next THEN pg_xact_status(own.xid::text::xid8) = 'in progress'
+            ELSE true END) writer;
     IF NOT (SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p
             WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname = 'pg_logical_emit_message') THEN
       RAISE EXCEPTION 'role % may not execute pg_logical_emit_message', current_user;
