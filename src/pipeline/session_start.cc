@@ -21,7 +21,7 @@ Error bad_table(const TableName& name, std::string what) {
 }
 
 // What does not fit is for somebody to set right before anything is begun.
-Error as_setting(Error error) {
+Error as_setting(const Error& error) {
   return error.kind() == ErrorKind::schema ? as_kind(ErrorKind::setting, error) : error;
 }
 
