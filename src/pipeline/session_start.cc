@@ -393,9 +393,10 @@ Status Session::set_routes(Lane& lane, const DestinationState& state) {
       lane.router().add_set_aside(name, is_paused(name) ? TablePhase::paused : TablePhase::errored);
       continue;
     }
-    // Where nothing is recorded there is no table of ours: what another life of it looked like says
-    // nothing.
-    const SchemaPtr known = recorded ? known_schema(lane, state, plan) : nullptr;
+    // Where neither a phase nor a definition is recorded there is no table of ours: what the state
+    // store says is of another life of it. (The phases go where the slot was lost.)
+    const bool is_there = recorded || state.definitions.contains(name);
+    const SchemaPtr known = is_there ? known_schema(lane, state, plan) : nullptr;
     FRESHET_TRY(const bool is_streaming, goes_on(lane, plan, known, recorded));
     if (!is_streaming) {
       lane.router().add_pending(name);
