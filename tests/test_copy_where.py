@@ -4,7 +4,7 @@ import re
 
 import pytest
 from harness.freshet import FreshetSystem
-from harness.place import Place
+from harness.place import Place, place_fixture
 from harness.waiting import wait_until
 
 PREFLIGHT, USAGE = 3, 2
@@ -40,11 +40,7 @@ class PartPlace(Place):
         return {key for (key,) in self.target.query(f"SELECT id FROM t WHERE {where}")}
 
 
-@pytest.fixture
-def place(version, pairs, engine_directory):
-    place = PartPlace(pairs.get(version), engine_directory)
-    yield place
-    place.close()
+place = place_fixture(PartPlace)
 
 
 @pytest.mark.parametrize("copy", ["snapshot", "chunked"])

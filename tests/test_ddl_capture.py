@@ -8,7 +8,7 @@ import threading
 import pytest
 from harness.engine import capture_sql
 from harness.freshet import FreshetSystem
-from harness.place import Place
+from harness.place import Place, place_fixture
 from harness.scenario import Table
 
 TABLES = [Table("public", "t"), Table("public", "u")]
@@ -48,11 +48,7 @@ class CapturePlace(Place):
             assert not self.difference(table, columns), self.system.describe()
 
 
-@pytest.fixture
-def place(version, pairs, engine_directory):
-    place = CapturePlace(pairs.get(version), engine_directory)
-    yield place
-    place.close()
+place = place_fixture(CapturePlace)
 
 
 def test_it_is_installed_found_and_removed(place):

@@ -6,7 +6,7 @@ import threading
 import pytest
 from harness.engine import run_once
 from harness.freshet import FreshetSystem
-from harness.place import Place
+from harness.place import Place, place_fixture
 from harness.proxy import HoldingProxy
 from harness.scenario import Table
 from harness.waiting import wait_until
@@ -135,11 +135,7 @@ class SchemaPlace(Place):
         ]
 
 
-@pytest.fixture
-def place(version, pairs, engine_directory):
-    place = SchemaPlace(pairs.get(version), engine_directory)
-    yield place
-    place.close()
+place = place_fixture(SchemaPlace)
 
 
 def test_both_ends_have_the_same(place):

@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-import pytest
 from harness.engine import capture_sql
 from harness.freshet import FreshetSystem
-from harness.place import Place
+from harness.place import Place, place_fixture
 from harness.proxy import HoldingProxy
 from harness.scenario import Table
 from harness.waiting import wait_until
@@ -67,11 +66,7 @@ class LinesPlace(Place):
         return [" ".join(column["name"] for column in line["columns"]) for line in told]
 
 
-@pytest.fixture
-def place(version, pairs, engine_directory):
-    place = LinesPlace(pairs.get(version), engine_directory)
-    yield place
-    place.close()
+place = place_fixture(LinesPlace)
 
 
 def test_columns_are_told_although_the_engine_was_killed_before_their_first_row_counted(place):

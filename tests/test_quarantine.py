@@ -9,7 +9,7 @@ import pytest
 from harness.database import difference
 from harness.engine import EngineProcess, run_once
 from harness.freshet import FreshetSystem
-from harness.place import Place
+from harness.place import Place, place_fixture
 from harness.scenario import Table
 from harness.waiting import wait_until
 
@@ -70,11 +70,7 @@ class ConflictPlace(Place):
         )
 
 
-@pytest.fixture
-def place(version, pairs, engine_directory):
-    place = ConflictPlace(pairs.get(version), engine_directory)
-    yield place
-    place.close()
+place = place_fixture(ConflictPlace)
 
 
 class Conflict:

@@ -3,11 +3,13 @@
 import json
 import re
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 from harness.freshet import FreshetSystem
-from harness.place import Place
+from harness.place import Place, place_fixture
 from harness.scenario import Table
 from harness.waiting import wait_until
 
@@ -46,6 +48,18 @@ class PolicyPlace(Place):
     def resync(self) -> None:
         self.command("table", "resync", str(self.system.config_path), "public.t")
 
+    @contextmanager
+    def lagging(self) -> Iterator[Path]:
+        """Starts with a second destination, `ahead`, whose file this gives; nothing of t gets into the
+        other one meanwhile."""
+        lines = self.directory / "rows.jsonl"
+        self.options["destinations.ahead.url"] = f"jsonl:{lines}"
+        self.start()
+        self.settle()
+        with self.target.server.connect(self.target.name) as locker:
+            locker.execute("BEGIN; LOCK TABLE t IN EXCLUSIVE MODE")
+            yield lines
+
     def wait_log(self, pattern: str) -> None:
         wait_until(
             lambda: re.search(pattern, self.system.log.read_text()),
@@ -72,11 +86,7 @@ class PolicyPlace(Place):
             return set(state.execute(asked))
 
 
-@pytest.fixture
-def place(version, pairs, engine_directory):
-    place = PolicyPlace(pairs.get(version), engine_directory)
-    yield place
-    place.close()
+place = place_fixture(PolicyPlace)
 
 
 def test_a_halted_table_stops_before_the_first_new_row_and_stays_so(place):
@@ -223,12 +233,7 @@ def lines_of(path, *ops: str) -> list[dict]:
 def test_a_destination_that_lags_hears_of_rewritten_rows_after_a_kill_as_well(place):
     # It does not keep its tables' definitions itself, nor does the one that is ahead.
     place.policy("ignore")
-    lines = place.directory / "rows.jsonl"
-    place.options["destinations.lines.url"] = f"jsonl:{lines}"
-    place.start()
-    place.settle()
-    with place.target.server.connect(place.target.name) as locker:
-        locker.execute("BEGIN; LOCK TABLE t IN EXCLUSIVE MODE")
+    with place.lagging() as lines:
         place.change("INSERT INTO t VALUES (4, 4, '')")
         wait_until(
             lambda: place.target.value("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"),
@@ -250,12 +255,7 @@ def test_a_destination_that_lags_hears_of_rewritten_rows_after_a_kill_as_well(pl
 
 def test_a_destination_that_lags_takes_a_change_of_policy_with_the_rows_that_are_there(place):
     # One has followed a new column, the other has yet to when all further changes are to be ignored.
-    lines = place.directory / "rows.jsonl"
-    place.options["destinations.ahead.url"] = f"jsonl:{lines}"
-    place.start()
-    place.settle()
-    with place.target.server.connect(place.target.name) as locker:
-        locker.execute("BEGIN; LOCK TABLE t IN EXCLUSIVE MODE")
+    with place.lagging() as lines:
         place.change("ALTER TABLE t ADD COLUMN b int DEFAULT 7")
         place.change("INSERT INTO t VALUES (4, 4, '', 4)")
         wait_until(

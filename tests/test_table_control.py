@@ -12,7 +12,7 @@ from harness.engine import run_once
 from harness.environment import make_roles, url_of
 from harness.freshet import FreshetSystem
 from harness.lsn import format_lsn, parse_lsn
-from harness.place import Place
+from harness.place import Place, place_fixture
 from harness.scenario import Table
 from harness.waiting import wait_until
 from servers import Postgres
@@ -113,11 +113,7 @@ class ControlPlace(Place):
         super().close()
 
 
-@pytest.fixture
-def place(version, pairs, engine_directory):
-    place = ControlPlace(pairs.get(version), engine_directory)
-    yield place
-    place.close()
+place = place_fixture(ControlPlace)
 
 
 def test_a_paused_table_is_left_out_and_the_others_go_on(place):

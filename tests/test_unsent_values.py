@@ -7,7 +7,7 @@ import time
 import psycopg
 import pytest
 from harness.freshet import FreshetSystem
-from harness.place import Place
+from harness.place import Place, place_fixture
 from harness.scenario import Table
 from harness.waiting import wait_until
 
@@ -74,11 +74,7 @@ class ValuesPlace(Place):
         assert COPIED_AGAIN not in self.system.log_text(), self.system.log_text()
 
 
-@pytest.fixture
-def place(version, pairs, engine_directory):
-    place = ValuesPlace(pairs.get(version), engine_directory)
-    yield place
-    place.close()
+place = place_fixture(ValuesPlace)
 
 
 def test_rows_of_a_large_table_come_in_one_by_one(place):

@@ -40,7 +40,7 @@ bool is_cancelled(const Status& status) noexcept {
   return !status.ok() && status.error().kind() == ErrorKind::cancelled;
 }
 
-Error as_kind(ErrorKind kind, const Error& error) {
+Error with_kind(ErrorKind kind, const Error& error) {
   Error other{kind, error.message()};
   for (const auto& [key, value] : error.context())
     other.add(key, value);

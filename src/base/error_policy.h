@@ -23,7 +23,7 @@ bool is_final(const Status& status) noexcept;
 bool is_cancelled(const Status& status) noexcept;
 
 /// The same error, of another kind.
-Error as_kind(ErrorKind kind, const Error& error);
+Error with_kind(ErrorKind kind, const Error& error);
 
 /// Exit codes of the command line (design §6).
 enum class ExitCode : int { done = 0, failed = 1, usage = 2, preflight = 3, gap = 4 };

@@ -42,19 +42,10 @@ bool ends_session(const Error& error) {
 // the names of that time, which may be others' by now.
 bool keeps_published_names(const TablePlan& plan, const TableSchema& now) {
   if (plan.publication.columns.empty() && plan.publication.row_filter.empty()) return true;
-  const std::vector<Column>& before = plan.catalog.schema.columns;
   return std::none_of(now.columns.begin(), now.columns.end(), [&](const Column& column) {
-    const auto then = std::find_if(before.begin(), before.end(), [&](const Column& known) {
-      return known.attnum == column.attnum;
-    });
-    return then != before.end() && then->name != column.name;
+    const Column* const then = source::find_number(plan.catalog.schema, column.attnum);
+    return then != nullptr && then->name != column.name;
   });
-}
-
-// A column that the condition names was renamed, perhaps: the other tables are not concerned.
-Status of_this_table(Status checked) {
-  if (checked.ok() || checked.error().kind() != ErrorKind::config) return checked;
-  return as_kind(ErrorKind::schema, checked.error());
 }
 
 // A snapshot of ours locks its tables at once: more would not fit into the server's lock table.
@@ -315,7 +306,8 @@ Status Copier::look_up(pg::Connection& connection, std::span<const Job> jobs) {
           table.schema.name, "a column has another name than when the publication was looked up");
     }
     plan.catalog = std::move(table);
-    FRESHET_TRY(of_this_table(source::check_conditions(connection, plan.config)));
+    const Status checked = source::check_conditions(connection, plan.config);
+    if (!checked.ok()) return source::of_followed_table(checked.error());
   }
   return ok_status();
 }

@@ -22,7 +22,7 @@ Error bad_table(const TableName& name, std::string what) {
 
 // What does not fit is for somebody to set right before anything is begun.
 Error as_setting(const Error& error) {
-  return error.kind() == ErrorKind::schema ? as_kind(ErrorKind::setting, error) : error;
+  return error.kind() == ErrorKind::schema ? with_kind(ErrorKind::setting, error) : error;
 }
 
 bool has_rows(const Error& error) {

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/error_policy.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "pg/sqlstate.h"
@@ -106,6 +107,10 @@ Status check_conditions(pg::Connection& connection, const TableConfig& table) {
   if (!table.copy_where.empty())
     FRESHET_TRY(check_copy_condition(connection, table.name, "copy_where", table.copy_where));
   return {};
+}
+
+Error of_followed_table(const Error& error) {
+  return error.kind() == ErrorKind::config ? with_kind(ErrorKind::schema, error) : error;
 }
 
 Result<bool> can_publish(pg::Connection& connection,

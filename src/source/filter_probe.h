@@ -47,6 +47,10 @@ Status check_copy_condition(pg::Connection& connection,
 /// The same of both that the table's configuration may have.
 Status check_conditions(pg::Connection& connection, const TableConfig& table);
 
+/// `config` as `schema`: the condition of a table that is followed names, perhaps, a column that
+/// was renamed since. The other tables are not concerned. Other errors stay as they are.
+Error of_followed_table(const Error& error);
+
 /// `ONLY "s"."t"`, without ONLY for a partitioned table.
 std::string only(const CatalogTable& table);
 /// `(expression)`, safe against a comment at its end.

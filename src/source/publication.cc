@@ -156,7 +156,7 @@ Result<PlannedTable> plan_table(pg::Connection& connection,
     publication.filters_rows = !has_filter;
   }
   const bool can_list = connection.server_version() >= kColumnListsSince && without.empty();
-  if (!config.columns.empty() && can_list && (used || has_filter)) {
+  if (!config.columns.empty() && can_list && used) {
     publication.columns =
         plan_columns(table, config, has_filter ? std::vector<std::string>{} : *used);
   }

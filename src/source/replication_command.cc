@@ -1,5 +1,6 @@
 #include "source/replication_command.h"
 
+#include "base/error_policy.h"
 #include "base/sql_quote.h"
 #include "pg/sqlstate.h"
 
@@ -51,14 +52,6 @@ std::string find_pid(const std::string& message) {
   return message.substr(at + 4, message.find_first_not_of("0123456789", at + 4) - at - 4);
 }
 
-/// Keeps message, context and SQLSTATE; takes another kind and advice.
-Error with_kind(const Error& error, ErrorKind kind, std::string fix) {
-  Error changed = Error{kind, error.message()}.sqlstate(error.sqlstate()).fix(std::move(fix));
-  for (const auto& [key, value] : error.context())
-    changed.add(key, value);
-  return changed;
-}
-
 }  // namespace
 
 int protocol_version_of(int server_version) noexcept {
@@ -97,10 +90,10 @@ Error slot_error(Error error, const std::string& slot) {
   error.add("slot", slot);
   if (error.sqlstate() != pg::sqlstate::kObjectInUse) return error;
   const std::string pid = find_pid(error.message());
-  Error in_use = with_kind(
-      error, ErrorKind::slot_in_use,
-      "stop the other process that streams from the slot" +
-          (pid.empty() ? std::string{} : ", or SELECT pg_terminate_backend(" + pid + ")"));
+  Error in_use =
+      with_kind(ErrorKind::slot_in_use, error)
+          .fix("stop the other process that streams from the slot" +
+               (pid.empty() ? std::string{} : ", or SELECT pg_terminate_backend(" + pid + ")"));
   if (!pid.empty()) in_use.add("pid", pid);
   return in_use;
 }
@@ -108,25 +101,28 @@ Error slot_error(Error error, const std::string& slot) {
 Error create_slot_error(Error error, const std::string& slot) {
   const std::string code = error.sqlstate();
   if (code == pg::sqlstate::kConfigurationLimitExceeded) {
-    return with_kind(slot_error(std::move(error), slot), ErrorKind::setting,
-                     "drop a slot that is not needed (SELECT slot_name FROM pg_replication_slots "
-                     "WHERE NOT active), or raise max_replication_slots and restart the server");
+    return with_kind(ErrorKind::setting, slot_error(std::move(error), slot))
+        .fix(
+            "drop a slot that is not needed (SELECT slot_name FROM pg_replication_slots "
+            "WHERE NOT active), or raise max_replication_slots and restart the server");
   }
   if (code == pg::sqlstate::kNotInPrerequisiteState) {
-    return with_kind(slot_error(std::move(error), slot), ErrorKind::setting,
-                     "ALTER SYSTEM SET wal_level = 'logical', then restart the server (managed "
-                     "services: rds.logical_replication = 1, cloudsql.logical_decoding = on, or "
-                     "alike)");
+    return with_kind(ErrorKind::setting, slot_error(std::move(error), slot))
+        .fix(
+            "ALTER SYSTEM SET wal_level = 'logical', then restart the server (managed "
+            "services: rds.logical_replication = 1, cloudsql.logical_decoding = on, or "
+            "alike)");
   }
   if (code == pg::sqlstate::kInsufficientPrivilege) {
-    return with_kind(slot_error(std::move(error), slot), ErrorKind::permission,
-                     "ALTER ROLE ... REPLICATION for the role of the source's url");
+    return with_kind(ErrorKind::permission, slot_error(std::move(error), slot))
+        .fix("ALTER ROLE ... REPLICATION for the role of the source's url");
   }
   if (code == pg::sqlstate::kDuplicateObject) {
-    return with_kind(slot_error(std::move(error), slot), ErrorKind::setting,
-                     "choose another slot name, or drop the old one if nobody needs it: SELECT "
-                     "pg_drop_replication_slot(" +
-                         quote_literal(slot) + ")");
+    return with_kind(ErrorKind::setting, slot_error(std::move(error), slot))
+        .fix(
+            "choose another slot name, or drop the old one if nobody needs it: SELECT "
+            "pg_drop_replication_slot(" +
+            quote_literal(slot) + ")");
   }
   return slot_error(std::move(error), slot);
 }
@@ -137,19 +133,19 @@ Error start_error(Error error, const std::string& slot) {
   const bool is_invalid = code == pg::sqlstate::kNotInPrerequisiteState;
   Error known = slot_error(std::move(error), slot);
   if (!is_gone && !is_invalid) return known;
-  return with_kind(known, ErrorKind::gap,
-                   is_gone ? kLossFix
-                           : std::string{"raise max_slot_wal_keep_size if WAL was the reason; "} +
-                                 kLossFix)
+  return with_kind(ErrorKind::gap, known)
+      .fix(is_gone ? kLossFix
+                   : std::string{"raise max_slot_wal_keep_size if WAL was the reason; "} + kLossFix)
       .with(kLost, is_gone ? "dropped" : "invalidated");
 }
 
 Error stream_error(Error error) {
   const std::string code = error.sqlstate();
   if (code == pg::sqlstate::kUndefinedObject) {
-    return with_kind(error, ErrorKind::gap,
-                     "a publication that the stream needs did not exist when the change was made: "
-                     "run `freshet drop`, then start afresh");
+    return with_kind(ErrorKind::gap, error)
+        .fix(
+            "a publication that the stream needs did not exist when the change was made: "
+            "run `freshet drop`, then start afresh");
   }
   // The slot is invalidated while we stream: the server ends the session, a new START says why.
   return error;

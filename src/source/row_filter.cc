@@ -4,7 +4,6 @@
 #include <array>
 #include <numeric>
 
-#include "base/error_policy.h"
 #include "base/sql_quote.h"
 #include "base/try.h"
 #include "pg/array_literal.h"
@@ -52,6 +51,22 @@ Error not_streamed(const TableSchema& schema) {
           "then `freshet table resync`");
 }
 
+/// Of all columns where nothing tells which ones the condition uses.
+Result<std::vector<int>> places_of(const std::optional<std::vector<std::string>>& names,
+                                   const TableSchema& schema) {
+  std::vector<int> places;
+  if (!names) {
+    places.resize(schema.columns.size());
+    std::iota(places.begin(), places.end(), 0);
+    return places;
+  }
+  for (const std::string& name : *names) {
+    places.push_back(schema.find(name));
+    if (places.back() < 0) return not_streamed(schema).with("column", name);
+  }
+  return places;
+}
+
 }  // namespace
 
 RowFilter::RowFilter(SchemaPtr schema, std::string sql, std::vector<int> used_columns)
@@ -61,22 +76,8 @@ Result<std::unique_ptr<RowFilter>> RowFilter::make(pg::Connection& connection,
                                                    const SchemaPtr& schema,
                                                    const std::string& where) {
   const auto found = find_filter_columns(connection, schema->name, where);
-  if (!found.ok()) {
-    // Perhaps a column was renamed: the other tables are not concerned.
-    const bool is_its = found.error().kind() == ErrorKind::config;
-    return is_its ? as_kind(ErrorKind::schema, found.error()) : found.error();
-  }
-  const auto& names = *found;
-  std::vector<int> used;
-  if (!names) {
-    used.resize(schema->columns.size());
-    std::iota(used.begin(), used.end(), 0);
-  }
-  for (const std::string& name : names.value_or(std::vector<std::string>{})) {
-    const int column = schema->find(name);
-    if (column < 0) return not_streamed(*schema).with("column", name);
-    used.push_back(column);
-  }
+  if (!found.ok()) return of_followed_table(found.error());
+  FRESHET_TRY(std::vector<int> used, places_of(*found, *schema));
   std::string sql = filter_sql(*schema, used, where);
   return std::unique_ptr<RowFilter>{new RowFilter(schema, std::move(sql), std::move(used))};
 }

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from harness.database import difference, new_databases
 from harness.engine import run_once
 from harness.environment import Pair, drop_database
@@ -44,3 +46,15 @@ class Place:
             self.system.retire()
         self.source.close()
         drop_database(self.source.server, self.source.name)
+
+
+def place_fixture(kind: type[Place]):
+    """The fixture of a module's tests, which make a Place of its own kind."""
+
+    @pytest.fixture
+    def place(version, pairs, engine_directory):
+        made = kind(pairs.get(version), engine_directory)
+        yield made
+        made.close()
+
+    return place

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include "base/error_policy.h"
 #include "base/log.h"
 #include "base/try.h"
 #include "destinations/postgres/origin.h"
@@ -32,13 +33,6 @@ std::string_view fixed_sql(Fixed statement) {
       return sql::kSqlWalPositions;
   }
   return {};
-}
-
-Error with_kind(ErrorKind kind, const Error& error) {
-  Error changed{kind, error.message()};
-  for (const auto& [key, value] : error.context())
-    changed.add(key, value);
-  return std::move(changed).sqlstate(error.sqlstate());
 }
 
 // Those that Freshet made were taken away before it.
