@@ -188,6 +188,7 @@ def test_a_table_that_was_set_aside_is_tried_again(place):
         describe=system.describe,
     )
     place.source.query("INSERT INTO t VALUES (0, 0)")
+    place.wait_phase("t", "streaming")
     place.expect_equal("t")
     assert place.status()["u"]["phase"] == "errored"
     assert place.status()["u"]["wish"] is None

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 5;
 constexpr std::size_t kLengthBytes = 4;
+/// A read that comes back short with less than this left nothing behind, most likely. While more is
+/// read, a server that was waiting for room sends on.
+constexpr std::size_t kLoneReadBytes = 4096;
 
 }  // namespace
 
@@ -62,9 +65,13 @@ Result<std::size_t> MessageStream::fill() {
   is_drained_ = false;
   while (end_ < capacity_) {
     const std::size_t room = capacity_ - end_;
-    FRESHET_TRY(const std::size_t count, wire_.read({buffer_.get() + end_, room}));
-    end_ += count;
-    is_drained_ = count == 0 || (count < room && wire_.is_short_read_the_end());
+    const Result<std::size_t> count = wire_.read({buffer_.get() + end_, room});
+    // What came before the end of the connection is wanted first; the end is met again.
+    if (!count.ok() && end_ > before) break;
+    if (!count.ok()) return count.error();
+    end_ += *count;
+    const bool is_lone = *count < std::min(room, kLoneReadBytes) && wire_.is_short_read_the_end();
+    is_drained_ = *count == 0 || is_lone;
     if (is_drained_) break;
   }
   return end_ - before;

@@ -99,10 +99,12 @@ TEST_F(MessageStreamTest, RefusesLengthsThatNoServerSends) {
 }
 
 TEST_F(MessageStreamTest, TheEndOfTheConnectionComesAfterWhatWasSent) {
+  const std::string row(10'000, 'r');
   MessageStream stream = open();
-  serve(message('E', "last word"));
+  serve(message('d', row) + message('E', "last word"));
   hang_up();
   ASSERT_TRUE(stream.fill().ok());
+  EXPECT_EQ(text(stream.next()), "d" + row);
   EXPECT_EQ(text(stream.next()), "Elast word");
   const auto more = stream.fill();
   ASSERT_FALSE(more.ok());

@@ -57,6 +57,12 @@ Piece GroupBuilder::take_spare() {
   return piece;
 }
 
+void GroupBuilder::give_back(Piece piece) {
+  if (spare_.size() >= kSparePiecesMax || piece.byte_size() > kSparePieceBytesMax) return;
+  piece.clear();
+  spare_.push_back(std::move(piece));
+}
+
 void GroupBuilder::keep(Piece piece) {
   byte_size_ += piece.byte_size();
   pieces_.push_back(std::move(piece));
@@ -121,11 +127,8 @@ void GroupBuilder::clear() {
   chunks_.clear();
   pending_.clear();
   truncated_.clear();
-  for (Piece& piece : pieces_) {
-    if (spare_.size() >= kSparePiecesMax || piece.byte_size() > kSparePieceBytesMax) continue;
-    piece.clear();
-    spare_.push_back(std::move(piece));
-  }
+  for (Piece& piece : pieces_)
+    give_back(std::move(piece));
   pieces_.clear();
   held_.clear();
   arena_.clear();

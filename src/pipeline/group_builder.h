@@ -31,6 +31,8 @@ class GroupBuilder {
 
   /// An empty piece, with memory of one that was kept before clear() if there is any.
   Piece take_spare();
+  /// Takes it back: nothing was added of it.
+  void give_back(Piece piece);
   /// Keeps memory alive that added rows point to.
   void keep(Piece piece);
   void keep(std::unique_ptr<HeldPiece> piece);

@@ -5,19 +5,21 @@
 
 namespace freshet {
 
-void LagMeter::add(SourceTime committed_at, Clock::time_point now) {
-  const auto committed_unix =
-      std::chrono::microseconds(to_integer(committed_at) + kPostgresEpochUnixMicros);
-  const auto lag = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()) -
-                   committed_unix;
-  // The source's clock may be ahead of ours: a lag below zero means nothing.
-  const float lag_ms = std::max(0.0F, static_cast<float>(lag.count()) / 1000.0F);
+void LagMeter::add(std::span<const SourceTime> committed, Clock::time_point now) {
+  const auto now_micros =
+      std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count() -
+      kPostgresEpochUnixMicros;
+  committed = committed.last(std::min(committed.size(), kSamplesMax));
   const std::lock_guard lock(mutex_);
-  while (!samples_.empty() &&
-         (samples_.front().at + kLagWindow < now || samples_.size() >= kSamplesMax)) {
+  while (!samples_.empty() && (samples_.front().at + kLagWindow < now ||
+                               samples_.size() + committed.size() > kSamplesMax)) {
     samples_.pop_front();
   }
-  samples_.push_back({now, lag_ms});
+  for (const SourceTime committed_at : committed) {
+    // The source's clock may be ahead of ours: a lag below zero means nothing.
+    const auto lag = static_cast<float>(now_micros - to_integer(committed_at));
+    samples_.push_back({now, std::max(0.0F, lag / 1000.0F)});
+  }
 }
 
 LagStats LagMeter::stats(Clock::time_point now) const {

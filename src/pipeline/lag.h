@@ -4,6 +4,7 @@
 #include <chrono>
 #include <deque>
 #include <mutex>
+#include <span>
 
 #include "freshet/lsn.h"
 #include "pipeline/stats.h"
@@ -17,8 +18,8 @@ class LagMeter {
   static constexpr std::chrono::seconds kLagWindow{10};
   static constexpr std::size_t kSamplesMax = 20'000;
 
-  /// A transaction that the source committed at `committed_at` became visible at `now`.
-  void add(SourceTime committed_at, Clock::time_point now);
+  /// Transactions that the source committed then became visible at `now`.
+  void add(std::span<const SourceTime> committed, Clock::time_point now);
   /// `now_ms` is 0 when nothing came within the last second.
   LagStats stats(Clock::time_point now) const;
 

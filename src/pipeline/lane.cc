@@ -168,7 +168,10 @@ Status Lane::consume_transaction(const Transaction& transaction) {
   while (true) {
     Piece piece = group_.take_spare();
     FRESHET_TRY(const bool has_more, reader.next(piece));
-    if (!has_more) break;
+    if (!has_more) {
+      group_.give_back(std::move(piece));
+      break;
+    }
     for (Item& item : piece.items())
       FRESHET_TRY(route_item(item, transaction.info(), verdicts));
     // Only now: following a changed definition writes and clears the group in between.
@@ -330,8 +333,7 @@ Status Lane::write(bool is_complete, Durability durability) {
 void Lane::account(const Group& group) {
   const auto now = LagMeter::Clock::now();
   if (group.is_complete) {
-    for (const SourceTime committed_at : commit_times_)
-      lag_.add(committed_at, now);
+    lag_.add(commit_times_, now);
   }
   const std::vector<TableConflicts> conflicts = destination_->take_conflicts();
   const std::lock_guard lock(stats_mutex_);

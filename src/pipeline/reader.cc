@@ -21,8 +21,9 @@ constexpr std::chrono::seconds kFeedbackSilenceMax{1};
 // Where source and destination are one cluster, each idle commit makes WAL for the next: go slowly.
 constexpr std::chrono::seconds kIdleInterval{2};
 constexpr std::chrono::milliseconds kUrgentInterval{20};
-// Messages taken before feedback is looked at again.
+// What is taken before feedback is looked at again.
 constexpr int kMessagesPerRound = 4096;
+constexpr std::size_t kBytesPerRound = std::size_t{16} << 20;
 // A lane begins on a long burst before all of it was read.
 constexpr std::size_t kBatchBytesMax = std::size_t{256} << 10;
 constexpr std::chrono::milliseconds kWaitMax{500};
@@ -121,11 +122,13 @@ Status Reader::read_once() {
 
 // Every event that was received is taken: what is dropped here is lost.
 Status Reader::read_messages(std::chrono::milliseconds wait_max) {
-  for (int i = 0; i < kMessagesPerRound && has_room(); ++i) {
+  std::size_t bytes = 0;
+  for (int i = 0; i < kMessagesPerRound && bytes < kBytesPerRound && has_room(); ++i) {
     FRESHET_TRY(const source::StreamEvent event,
                 connection_->receive({.wait_max = wait_max, .wake_fd = i == 0 ? wake_.fd() : -1}));
     wait_max = std::chrono::milliseconds(0);
     if (const auto* data = std::get_if<source::WalData>(&event)) {
+      bytes += data->bytes.size();
       FRESHET_TRY(take(*data));
     } else if (const auto* keepalive = std::get_if<source::Keepalive>(&event)) {
       take(*keepalive);

@@ -1,7 +1,6 @@
 #include "source/replication_connection.h"
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include <libpq-fe.h>
+#include <linux/tcp.h>
 
 #include "base/sql_quote.h"
 #include "base/try.h"
@@ -37,7 +37,7 @@ void limit_receive_buffer(int socket) {
   tcp_info info{};
   socklen_t size = sizeof info;
   if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return;  // no TCP
-  if (info.tcpi_rtt > kShortPathMicros) return;
+  if (info.tcpi_min_rtt > kShortPathMicros) return;
   setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &kBurstReceiveBytes, sizeof kBurstReceiveBytes);
 }
 
@@ -193,6 +193,8 @@ Result<bool> ReplicationConnection::await_bytes(const ReceiveOptions& options) {
   FRESHET_TRY(const bool is_ready,
               connection_->wait(pg::Ready::read, options.wait_max, options.wake_fd));
   const std::chrono::microseconds nap = pace_.nap();
+  // Who asks without time to wait has the server to answer, and others to give what came.
+  if (nap.count() > 0 && options.wait_max.count() == 0) return false;
   if (is_ready && nap.count() > 0) {
     pg::wait_for({.timeout = nap}, *connection_->interrupter());
   }

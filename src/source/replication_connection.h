@@ -57,7 +57,7 @@ struct StartOptions {
 };
 
 struct ReceiveOptions {
-  std::chrono::milliseconds wait_max{1000};  ///< 0: only what is there already.
+  std::chrono::milliseconds wait_max{1000};  ///< 0: only what is there already, and no nap.
   int wake_fd = -1;
 };
 
