@@ -23,7 +23,8 @@ def pytest_addoption(parser):
     group.addoption("--engine", default="freshet", choices=["freshet", "native"],
                     help="what runs the scenarios; native checks the scenarios themselves")
     group.addoption("--kills", type=int, default=6, help="kills in test_kill.py (50 is the full test)")
-    group.addoption("--full", action="store_true", help="1 GB transactions instead of 100 MB")
+    group.addoption("--full", action="store_true",
+                    help="transactions of 5 GB instead of 150 MB, tables of 5 million rows, and so on")
     group.addoption("--sample", type=float, default=0, metavar="PERCENT",
                     help="runs so much of the scenarios' other cells too, chosen at random")
     group.addoption("--matrix", action="store_true",

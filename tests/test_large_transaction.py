@@ -1,6 +1,6 @@
 """One huge transaction passes within a bound of memory, streamed or not, committed or not.
 
-By default a transaction of about 150 MB meets a small budget; --full runs the 1 GB of the promise.
+By default a transaction of about 150 MB meets a small budget; --full runs the 5 GB of the promise.
 """
 
 import os
@@ -18,7 +18,7 @@ from harness.waiting import wait_until
 
 MEBIBYTE = 1 << 20
 ROW_BYTES = 1000
-APPLY_SECONDS_MAX = 600
+APPLY_SECONDS_MAX = 1800
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Size:
 
 IS_SANITIZED = bool(os.environ.get("FRESHET_TEST_SANITIZED"))
 QUICK = Size(rows=150_000, budget="8MiB", peak_bytes_max=100 * MEBIBYTE)
-FULL = Size(rows=1_100_000, budget="64MiB", peak_bytes_max=256 * MEBIBYTE)
+FULL = Size(rows=5_100_000, budget="64MiB", peak_bytes_max=256 * MEBIBYTE)
 
 
 @dataclass
@@ -91,10 +91,10 @@ def setting(request, pairs, engine_directory):
 
 def insert_sql(setting: Setting) -> str:
     rows = setting.size.rows
-    # Text that does not compress, so that the engine meets as many bytes as it says.
+    # Rows under 2 kB are not compressed: the engine meets as many bytes as this says.
     return f"""
-    INSERT INTO big SELECT n, 'row ' || n, (SELECT string_agg(md5((n * 32 + i)::text), '')
-    FROM generate_series(1, {ROW_BYTES // 32}) i) FROM generate_series(1, {rows}) n;"""
+    INSERT INTO big SELECT n, 'row ' || n, repeat(md5(n::text), {ROW_BYTES // 32}) FROM
+    generate_series(1, {rows}) n;"""
 
 
 def pytest_generate_tests(metafunc):
@@ -117,7 +117,7 @@ def wait_for(setting: Setting, position: int) -> None:
     )
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(4000)
 def test_large_transaction_arrives_within_memory(setting):
     output = setting.session.run(insert_sql(setting))
     assert "ERROR" not in output
@@ -128,7 +128,7 @@ def test_large_transaction_arrives_within_memory(setting):
     assert setting.system.stop() == 0
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(4000)
 def test_large_transaction_rolled_back_leaves_nothing(setting):
     setting.session.run("INSERT INTO big VALUES (-1, 'small', '');")
     output = setting.session.run("BEGIN;\n" + insert_sql(setting))
